@@ -1,0 +1,1 @@
+"""Keys, envelopes and identities. Screens never import this."""

@@ -1,0 +1,186 @@
+"""The desk: what a screen or a command holds. It asks questions and does deeds, and hears what has changed.
+
+Everything runs on the one storage thread, in order. A deed returns only after it is durable; then the bell rings with
+the topics and ids that changed, whether the change was made here or received.
+Nothing here imports the database, so that the unlock screen paints first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from leadworker.shelf import Shelf
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Bell(msgspec.Struct, frozen=True):
+    """What a commit changed: topics such as ``journal_entry``, and the ids of people and records it touched."""
+
+    topics: frozenset[str]
+    ids: frozenset[str]
+
+
+class PostState(msgspec.Struct, frozen=True):
+    """How things stand between this laptop and the central store.
+
+    `word` is ``alone`` (joined to no organisation), ``offline``, ``sending``, ``up to date`` or ``stuck``.
+    Times are UTC milliseconds, 0 for never.
+    """
+
+    word: str = "alone"
+    sentence: str = "This vault is on this laptop only."
+    waiting: int = 0
+    sending_done: int = 0
+    sending_of: int = 0
+    last_sent_ms: int = 0
+    last_received_ms: int = 0
+    last_received: str = ""
+    last_backup_ms: int = 0
+    put_aside: int = 0
+    alarm: str = ""
+    clock_warning: str = ""
+    organisation: str = ""
+    hub: str = ""
+
+
+class Post(Protocol):
+    """What carries changes to and from the central store. `sync.runner` implements it."""
+
+    @property
+    def state(self) -> PostState: ...
+
+    def listen(self, callback: Callable[[PostState], None]) -> Callable[[], None]:
+        """Call `callback` on the event loop whenever the state changes; return how to stop."""
+
+    async def sync_now(self) -> PostState:
+        """Send and receive now; never raises for a network that is not there."""
+
+    async def stop(self) -> None:
+        """Finish the request under way, at most a few seconds, and do no more."""
+
+
+class Keeper(Protocol):
+    """The store behind the desk: one thread that reads and writes. `storage.clerk` implements it."""
+
+    def read(self, work: Callable[[Shelf], T]) -> Future[T]: ...
+
+    def write(self, work: Callable[[Shelf], T]) -> Future[tuple[T, Bell]]: ...
+
+    def close(self) -> None: ...
+
+
+class NoPost:
+    """The post of a vault that has joined no organisation."""
+
+    def __init__(self, state: PostState | None = None) -> None:
+        self._state = state or PostState()
+
+    @property
+    def state(self) -> PostState:
+        return self._state
+
+    def listen(self, callback: Callable[[PostState], None]) -> Callable[[], None]:
+        return lambda: None
+
+    async def sync_now(self) -> PostState:
+        return self._state
+
+    async def stop(self) -> None:
+        return None
+
+
+class Desk:
+    """An open vault, as screens and commands see it."""
+
+    def __init__(self, keeper: Keeper, me: str, post: Post | None = None) -> None:
+        self._keeper = keeper
+        self._listeners: list[Callable[[Bell], None]] = []
+        self.me = me
+        self.post: Post = post or NoPost()
+
+    async def ask(self, query: Callable[Concatenate[Shelf, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a question on the storage thread and return its answer."""
+        return await asyncio.wrap_future(self._keeper.read(lambda shelf: query(shelf, *args, **kwargs)))
+
+    async def do(self, deed: Callable[Concatenate[Shelf, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a deed on the storage thread. When this returns, what it did is durable."""
+        result, bell = await asyncio.wrap_future(self._keeper.write(lambda shelf: deed(shelf, *args, **kwargs)))
+        self.ring(bell)
+        return result
+
+    def ask_now(self, query: Callable[Concatenate[Shelf, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a question and wait for it: for commands, which have no event loop."""
+        return self._keeper.read(lambda shelf: query(shelf, *args, **kwargs)).result()
+
+    def do_now(self, deed: Callable[Concatenate[Shelf, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a deed and wait until it is durable: for commands."""
+        result, bell = self._keeper.write(lambda shelf: deed(shelf, *args, **kwargs)).result()
+        self.ring(bell)
+        return result
+
+    def on_change(self, callback: Callable[[Bell], None]) -> Callable[[], None]:
+        """Call `callback` after each commit that changed something; return how to stop."""
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback)
+
+    def ring(self, bell: Bell) -> None:
+        """Tell every listener what changed. Called on the event loop (or, in a command, on its only thread)."""
+        if bell.topics:
+            for callback in tuple(self._listeners):
+                callback(bell)
+
+    async def close(self) -> None:
+        """Stop the post, finish what the storage thread has begun, and close the vault."""
+        await self.post.stop()
+        await asyncio.get_running_loop().run_in_executor(None, self._keeper.close)
+
+    def close_now(self) -> None:
+        """Close the vault from a command."""
+        self._keeper.close()
+
+
+class Created(msgspec.Struct, frozen=True):
+    """A vault that has just been made, open, and its sixteen recovery words, which are shown once."""
+
+    desk: Any
+    recovery_words: tuple[str, ...]
+
+
+class Door(Protocol):
+    """What the unlock and first-run screens hold: the way into a vault that is not open yet."""
+
+    def vault_exists(self) -> bool: ...
+
+    def where(self) -> str:
+        """Return the vault's folder, for the words on the screen."""
+
+    async def open(self, passphrase: str) -> Desk:
+        """Open the vault; raises `WrongPassphrase`, `VaultBusy`, `VaultDamaged`, `VaultTooNew`, `DiskTrouble`."""
+
+    async def open_with_words(self, words: str) -> Desk:
+        """Open the vault with its recovery words."""
+
+    def tries_left(self) -> int:
+        """Return how many tries are left before the next wait."""
+
+    def wait_before_next_try(self) -> float:
+        """Return the seconds until another try is taken, 0 for now."""
+
+    def suggest_passphrase(self) -> str: ...
+
+    async def judge_passphrase(self, passphrase: str) -> str:
+        """Return an empty text when a passphrase is strong enough, else what is wrong with it in a sentence."""
+
+    async def create(self, name: str, passphrase: str) -> Created:
+        """Make a vault for a person of this name and open it."""
+
+    def report_crash(self, report: str) -> None:
+        """Keep a crash report inside the vault, if it is open; never raises."""

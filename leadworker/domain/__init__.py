@@ -1,0 +1,1 @@
+"""What is true, whoever stores or shows it: one file per topic."""

@@ -1,0 +1,138 @@
+"""The caseload: people in lists, and finding somebody by what they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import bindparam, func, literal, select
+
+from leadworker.domain.actions import open_actions_of
+from leadworker.domain.journal import last_contact_of
+from leadworker.domain.people import Involvement, Known, KnownAs, Person
+from leadworker.errors import Ambiguous, NotFound
+from leadworker.record import table_of
+from leadworker.shelf import Shelf
+from leadworker.text import one_line, skeleton
+
+
+class PersonRow(msgspec.Struct, frozen=True):
+    """A person in a list. `last_ms` is when the last entry about them happened (UTC ms, 0 for none)."""
+
+    id: str
+    name: str
+    known_as: str
+    born_on: str
+    age_about: int
+    age_said_on: str
+    lives_at: str
+    on_caseload: bool
+    last_ms: int
+    last_offset: int
+    open_actions: int
+
+
+class _KnownRow(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    known_as: str
+    on_caseload: bool
+
+
+_person = table_of(Person).c
+_known = table_of(KnownAs).c
+_involved = table_of(Involvement).c
+_on_caseload = func.coalesce(
+    select(literal(1)).where(_involved.person_id == _person.id).limit(1).correlate(table_of(Person)).scalar_subquery(), 0
+)
+_names = func.coalesce(
+    select(func.group_concat(_known.name, "\n"))
+    .where(_known.person_id == _person.id, _known.gone == 0)
+    .correlate(table_of(Person))
+    .scalar_subquery(),
+    "",
+)
+_last_ms, _last_offset = last_contact_of(_person.id)
+_ROWS = select(
+    _person.id, _person.name, _names, _person.born_on, _person.age_about, _person.age_said_on, _person.lives_at,
+    _on_caseload.label("on_caseload"), func.coalesce(_last_ms, 0), func.coalesce(_last_offset, 0), open_actions_of(_person.id),
+).where(_person.gone == 0)  # fmt: skip
+_MINE = _ROWS.where(_on_caseload == 1).order_by(_person.sorted_as)
+_OTHERS = _ROWS.where(_on_caseload == 0).order_by(_person.sorted_as).limit(bindparam("limit"))
+_ONE = _ROWS.where(_person.id == bindparam("person_id"))
+_KNOWN = select(_person.id, _person.name, _names, _on_caseload.label("c")).where(_person.gone == 0).order_by(_person.sorted_as)
+_COUNT = select(func.count()).select_from(table_of(Person)).where(_person.gone == 0)
+
+
+def mine(shelf: Shelf) -> tuple[PersonRow, ...]:
+    """Return the people we work with, by name."""
+    return shelf.rows(_MINE, PersonRow)
+
+
+def others(shelf: Shelf, *, limit: int = 5000) -> tuple[PersonRow, ...]:
+    """Return people who are written down but not on the caseload, by name."""
+    return shelf.rows(_OTHERS, PersonRow, limit=limit)
+
+
+def row(shelf: Shelf, person_id: str) -> PersonRow:
+    """Return one person as a list shows them; raise `NotFound`."""
+    found = shelf.rows(_ONE, PersonRow, person_id=person_id)
+    if not found:
+        raise NotFound("That person is not in this vault.")
+    return found[0]
+
+
+def count(shelf: Shelf) -> int:
+    """Return how many people are written down."""
+    return shelf.number(_COUNT)
+
+
+def known_people(shelf: Shelf) -> tuple[Known, ...]:
+    """Return everybody with the names they go by, those we work with first: for reading ``@Keira`` in a line."""
+    rows = shelf.rows(_KNOWN, _KnownRow)
+    ordered = sorted(rows, key=lambda r: not r.on_caseload)
+    return tuple(Known(r.id, r.name, tuple(filter(None, r.known_as.split("\n")))) for r in ordered)
+
+
+def resolve(shelf: Shelf, called: str) -> Known:
+    """Return the one person who is called so: an id, a whole name, or the beginning of one that fits nobody else.
+
+    Raises `NotFound` naming who comes near, and `Ambiguous` naming all who fit.
+    """
+    wanted = skeleton(called)
+    everybody = known_people(shelf)
+    for person in everybody:
+        if person.id == called:
+            return person
+    exact = [p for p in everybody if wanted in _skeletons(p)]
+    fits = exact or [p for p in everybody if wanted and any(_begins(s, wanted) for s in _skeletons(p))]
+    if len(fits) == 1:
+        return fits[0]
+    shown = one_line(called)[:40]
+    if fits:
+        names = ", ".join(p.name for p in fits[:8])
+        raise Ambiguous(f"“{shown}” could be several people: {names}. Write more of the name.")
+    near = near_names(everybody, called)
+    hint = f" Near: {', '.join(p.name for p in near)}." if near else ""
+    raise NotFound(f"Nobody here is called “{shown}”.{hint}")
+
+
+def near_names(everybody: Sequence[Known], called: str, *, limit: int = 3) -> tuple[Known, ...]:
+    """Return people whose names are close to a misspelt one."""
+    from rapidfuzz import fuzz, process  # only for a name that fits nobody: it costs 30 ms to import
+
+    choices = {at: f"{p.name} {' '.join(p.known_as)}" for at, p in enumerate(everybody)}
+    scored = process.extract(
+        skeleton(called), choices, scorer=fuzz.WRatio, processor=skeleton, limit=limit, score_cutoff=72
+    )
+    return tuple(everybody[at] for _name, _score, at in scored)
+
+
+def _skeletons(person: Known) -> tuple[str, ...]:
+    return tuple(skeleton(name) for name in (person.name, *person.known_as))
+
+
+def _begins(name: str, wanted: str) -> bool:
+    """True when each wanted word begins a word of the name, in order: "kei lane" fits "keira okafor lane"."""
+    words = iter(name.split())
+    return all(any(word.startswith(part) for word in words) for part in wanted.split())

@@ -1,0 +1,5 @@
+"""Every topic that declares records, in one place: importing this makes `leadworker.record.topics` complete."""
+
+from leadworker.domain import actions, alerts, drafts, journal, people, visits
+
+__all__ = ["actions", "alerts", "drafts", "journal", "people", "visits"]

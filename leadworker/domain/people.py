@@ -1,0 +1,281 @@
+"""People: anyone the work is about or with. What they are called, how to reach them, and whether we work with them.
+
+A person's title is always a name, never an identifier (docs/refusals.md).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+from sqlalchemy import bindparam, func, select
+
+from leadworker.errors import NotUnderstood
+from leadworker.record import Record, Rule, kept, table_of
+from leadworker.shelf import Shelf
+from leadworker.text import clean, one_line, skeleton
+from leadworker.words.dates import read_born
+
+CONTACT_KINDS = ("phone", "mobile", "email", "address", "web", "other")
+
+
+class Person(Record, table=True):
+    """One person. `born_on` is an ISO date that may stop early (``2011``, ``2011-05``)."""
+
+    __tablename__: ClassVar[str] = "person"
+
+    name: str = kept(find=True, words="name")
+    sorted_as: str = kept(index=True)
+    pronouns: str = kept(words="pronouns")
+    born_on: str = kept(words="date of birth")
+    age_about: int = kept(0, words="age, about")
+    age_said_on: str = kept(words="when that age was said")
+    lives_at: str = kept(rule=Rule.ASK, words="where they live")
+    talking: str = kept(words="how to talk with them")
+
+
+class KnownAs(Record, table=True):
+    """Another name that a person goes by."""
+
+    __tablename__: ClassVar[str] = "known_as"
+
+    person_id: str = kept(rule=Rule.SET, index=True)
+    name: str = kept(rule=Rule.SET, find=True, words="also known as")
+
+
+class ContactPoint(Record, table=True):
+    """One way to reach a person. `label` says whose or when: "mum's", "after school"."""
+
+    __tablename__: ClassVar[str] = "contact_point"
+
+    person_id: str = kept(rule=Rule.SET, index=True)
+    kind: str = kept("phone", rule=Rule.SET)
+    value: str = kept(find=True, words="contact")
+    label: str = kept(words="contact label")
+
+
+class Identifier(Record, table=True):
+    """A number that another agency gives a person. It is looked up, never shown as who they are."""
+
+    __tablename__: ClassVar[str] = "identifier"
+
+    person_id: str = kept(rule=Rule.SET, index=True)
+    scheme: str = kept(rule=Rule.SET, words="whose number")
+    value: str = kept(rule=Rule.SET, words="number")
+
+
+class Involvement(Record, table=True):
+    """An open period in which we work with a person. Their casebook is shared from the first one on."""
+
+    __tablename__: ClassVar[str] = "involvement"
+    frozen: ClassVar[bool] = True
+
+    person_id: str = kept(rule=Rule.APPEND, index=True)
+    opened_on: str = kept(rule=Rule.APPEND)
+    reason: str = kept(rule=Rule.APPEND)
+
+
+class ImportedCard(Record, table=True):
+    """Which card of which contact file a person came from, so that an import can be run twice."""
+
+    __tablename__: ClassVar[str] = "imported_card"
+    frozen: ClassVar[bool] = True
+
+    person_id: str = kept(rule=Rule.APPEND, index=True)
+    fingerprint: str = kept(rule=Rule.APPEND, index=True)
+    source: str = kept(rule=Rule.APPEND)
+
+
+class ContactRow(msgspec.Struct, frozen=True):
+    id: str
+    kind: str
+    value: str
+    label: str
+
+
+class NameRow(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+
+
+class IdentifierRow(msgspec.Struct, frozen=True):
+    id: str
+    scheme: str
+    value: str
+
+
+class Known(msgspec.Struct, frozen=True):
+    """Just enough of a person to recognise their name in a line of text."""
+
+    id: str
+    name: str
+    known_as: tuple[str, ...]
+
+
+class PersonFacts(msgspec.Struct, frozen=True):
+    """The header of a person's page, and their contacts. `book` is the casebook's id."""
+
+    id: str
+    book: str
+    name: str
+    pronouns: str
+    born_on: str
+    age_about: int
+    age_said_on: str
+    lives_at: str
+    talking: str
+    on_caseload: bool
+    contested: str
+    known_as: tuple[NameRow, ...] = ()
+    contacts: tuple[ContactRow, ...] = ()
+    identifiers: tuple[IdentifierRow, ...] = ()
+
+
+_person = table_of(Person).c
+_known = table_of(KnownAs).c
+_contact = table_of(ContactPoint).c
+_identifier = table_of(Identifier).c
+_involved = table_of(Involvement).c
+_who = bindparam("person_id")
+
+_FACTS = select(
+    _person.id,
+    _person.book,
+    _person.name,
+    _person.pronouns,
+    _person.born_on,
+    _person.age_about,
+    _person.age_said_on,
+    _person.lives_at,
+    _person.talking,
+    select(func.count()).where(_involved.person_id == _who).scalar_subquery(),
+    _person.contested,
+).where(_person.id == _who, _person.gone == 0)
+_KNOWN_AS = select(_known.id, _known.name).where(_known.person_id == _who, _known.gone == 0).order_by(_known.no)
+_CONTACTS = (
+    select(_contact.id, _contact.kind, _contact.value, _contact.label)
+    .where(_contact.person_id == _who, _contact.gone == 0)
+    .order_by(_contact.no)
+)
+_IDENTIFIERS = (
+    select(_identifier.id, _identifier.scheme, _identifier.value)
+    .where(_identifier.person_id == _who, _identifier.gone == 0)
+    .order_by(_identifier.no)
+)
+_INVOLVED = select(func.count()).where(_involved.person_id == _who)
+
+
+def add(shelf: Shelf, name: str, *, on_caseload: bool = True, reason: str = "", **facts: str) -> str:
+    """Write down a new person and begin their casebook; return the person's id.
+
+    `facts` may be ``pronouns``, ``born`` (any date that `read_born` reads, or "about 14"), ``lives_at`` and ``talking``.
+    """
+    called = one_line(name)
+    if not skeleton(called):
+        raise NotUnderstood("A person needs a name, or what they are called. Nothing was saved.")
+    person = Person(name=called, sorted_as=skeleton(called), **_facts(shelf, facts))
+    shelf.start_casebook(person.id)
+    shelf.add(person, person.id)
+    if on_caseload:
+        begin_work_with(shelf, person.id, reason)
+    return person.id
+
+
+def describe(shelf: Shelf, person_id: str, **facts: str) -> None:
+    """Change what is written about a person: ``name``, ``pronouns``, ``born``, ``lives_at``, ``talking``."""
+    values = _facts(shelf, facts)
+    if "name" in facts:
+        called = one_line(facts["name"])
+        if not skeleton(called):
+            raise NotUnderstood("A person needs a name, or what they are called. The old one was kept.")
+        values |= {"name": called, "sorted_as": skeleton(called)}
+    shelf.amend(Person, person_id, **values)
+
+
+def begin_work_with(shelf: Shelf, person_id: str, reason: str = "") -> None:
+    """Take a person on to the caseload, unless they are on it: from now on their casebook is shared."""
+    if not is_on_caseload(shelf, person_id):
+        opened = shelf.now().day().isoformat()
+        shelf.add(Involvement(person_id=person_id, opened_on=opened, reason=clean(reason)), person_id)
+
+
+def is_on_caseload(shelf: Shelf, person_id: str) -> bool:
+    """Return whether we work with this person."""
+    return shelf.number(_INVOLVED, person_id=person_id) > 0
+
+
+def also_known_as(shelf: Shelf, person_id: str, name: str) -> str:
+    """Write down another name of a person; return its id. A name that is there already is not written twice."""
+    called = one_line(name)
+    if not skeleton(called):
+        raise NotUnderstood("There was no name to add. Nothing was changed.")
+    for known in shelf.rows(_KNOWN_AS, NameRow, person_id=person_id):
+        if known.name == called:
+            return known.id
+    return shelf.add(KnownAs(person_id=person_id, name=called), person_id)
+
+
+def add_contact(shelf: Shelf, person_id: str, kind: str, value: str, label: str = "") -> str:
+    """Write down one way to reach a person; return its id. `kind` is one of `CONTACT_KINDS`."""
+    if kind not in CONTACT_KINDS:
+        raise NotUnderstood(f"A contact is one of: {', '.join(CONTACT_KINDS)}. Nothing was saved.")
+    written = clean(value).strip()
+    if not written:
+        raise NotUnderstood("There was nothing to write down for this contact. Nothing was saved.")
+    for contact in shelf.rows(_CONTACTS, ContactRow, person_id=person_id):
+        if (contact.kind, contact.value) == (kind, written):
+            return contact.id
+    point = ContactPoint(person_id=person_id, kind=kind, value=written, label=one_line(label))
+    return shelf.add(point, person_id)
+
+
+def add_identifier(shelf: Shelf, person_id: str, scheme: str, value: str) -> str:
+    """Write down another agency's number for a person; return its id."""
+    named, written = one_line(scheme), one_line(value)
+    if not named or not written:
+        raise NotUnderstood("A number needs whose it is and what it is, such as “NHS 943 476 5919”. Nothing was saved.")
+    return shelf.add(Identifier(person_id=person_id, scheme=named, value=written), person_id)
+
+
+def facts(shelf: Shelf, person_id: str) -> PersonFacts:
+    """Return what is written about a person; raise `NotFound`."""
+    found = shelf.rows(_FACTS, PersonFacts, person_id=person_id)
+    if not found:
+        shelf.get(Person, person_id)  # raises the sentence
+    return msgspec.structs.replace(
+        found[0],
+        on_caseload=bool(found[0].on_caseload),
+        known_as=shelf.rows(_KNOWN_AS, NameRow, person_id=person_id),
+        contacts=shelf.rows(_CONTACTS, ContactRow, person_id=person_id),
+        identifiers=shelf.rows(_IDENTIFIERS, IdentifierRow, person_id=person_id),
+    )
+
+
+def _facts(shelf: Shelf, given: dict[str, str]) -> dict[str, str | int]:
+    values: dict[str, str | int] = {}
+    for name, text in given.items():
+        match name:
+            case "pronouns":
+                values[name] = one_line(text)
+            case "lives_at" | "talking":
+                values[name] = clean(text).strip()
+            case "born":
+                values |= _born(shelf, text)
+            case "name":
+                pass
+            case _:
+                raise TypeError(f"no such fact: {name}")
+    return values
+
+
+def _born(shelf: Shelf, text: str) -> dict[str, str | int]:
+    if not text.strip():
+        return {"born_on": "", "age_about": 0, "age_said_on": ""}
+    born = read_born(text)
+    if born is None:
+        raise NotUnderstood(
+            f"“{one_line(text)[:40]}” is no date of birth or age that leadworker can read. "
+            "Write it as 3 May 2011, May 2011, 2011 or about 14. Nothing was changed."
+        )
+    said_on = shelf.now().day().isoformat() if born.age_about else ""
+    return {"born_on": born.born_on, "age_about": born.age_about or 0, "age_said_on": said_on}

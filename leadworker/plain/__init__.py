@@ -1,0 +1,1 @@
+"""The plain path: every task of the screens as a command, for screen readers, scripts and administrators."""

@@ -1,0 +1,99 @@
+"""How a record type is declared: once, as a SQLModel class in its topic's file, with its merge rule on each field.
+
+From the declaration the store makes the table, the search index, the projection and the integrity check, and the
+post knows what a received change may say. A new topic needs nothing else (docs/architecture.md).
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from enum import StrEnum
+from typing import Any, ClassVar, NamedTuple
+
+from sqlalchemy import Table, column, table
+from sqlmodel import Field, SQLModel
+
+
+class Rule(StrEnum):
+    """What becomes of a value when two people wrote apart, neither having seen the other (security D.1)."""
+
+    APPEND = "append"
+    """Both stay; what was signed is frozen."""
+    SET = "set"
+    """Adding wins over a removal that had not seen it."""
+    QUIET = "quiet"
+    """The latest by what its writer had seen, then by hybrid clock; the other one stays in the history."""
+    ASK = "ask"
+    """Both are shown to a person; until one chooses, the safer one drives what alerts."""
+    CENTRAL = "central"
+    """Only with the central store, by compare-and-swap."""
+
+
+class Kept(NamedTuple):
+    """What the declaration of one field says beside its type."""
+
+    rule: Rule
+    find: bool
+    words: str
+    safer: str
+
+
+def kept(
+    default: Any = "", *, rule: Rule = Rule.QUIET, find: bool = False, words: str = "", safer: str = "", index: bool = False
+) -> Any:
+    """Declare a field that changes carry: text, a whole number, or yes/no.
+
+    `find` puts its words into the search index. `words` is what people call it. `safer` says for `Rule.ASK` which of
+    two values drives alerts meanwhile: ``"on"`` (true over false), ``"earliest"``, ``"longest"``.
+    """
+    info = {"kept": Kept(rule, find, words, safer)}
+    return Field(default=default, index=index, sa_column_kwargs={"info": info})
+
+
+class Record(SQLModel):
+    """What every record has. The columns here are written by the store, never by a domain verb."""
+
+    no: int | None = Field(default=None, primary_key=True)
+    id: str = Field(default_factory=lambda: new_id(), unique=True)
+    book: str = ""
+    made_by: str = ""
+    made_at: int = 0
+    made_offset: int = 0
+    change_no: int = 0
+    gone: bool = False
+    contested: str = ""
+    marks: bytes = b""
+
+    frozen: ClassVar[bool] = False
+    """True for records that are never amended once saved (`Rule.APPEND` throughout)."""
+
+
+BASE_COLUMNS = frozenset(Record.model_fields)
+
+
+def new_id() -> str:
+    """Return 32 hexadecimal digits: 48 bits of milliseconds, so that new rows stand together, and 80 random bits."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+def topics() -> dict[str, type[Record]]:
+    """Return every declared record type by its topic, which is its table and its name in changes."""
+    return {sub.__tablename__: sub for sub in Record.__subclasses__() if hasattr(sub, "__table__")}  # type: ignore[misc]
+
+
+def table_of(kind: type[Record]) -> Table:
+    """Return the SQLAlchemy table of a record type."""
+    return kind.__table__  # type: ignore[attr-defined, no-any-return]
+
+
+def kept_fields(kind: type[Record]) -> dict[str, Kept]:
+    """Return what changes may carry for a record type: field name to its declaration, in order."""
+    return {c.name: c.info["kept"] for c in table_of(kind).columns if "kept" in c.info}
+
+
+receipts = table("change", column("no"), column("n"), column("sent_ms"), column("received_ms"))
+"""Where each change is: `n` is its number at the central store or null; times are UTC milliseconds, 0 for not yet."""
+
+writers = table("writer", column("device"), column("name"), column("mine"))
+"""Who wrote: the name that the directory (or this vault) gives to a device."""

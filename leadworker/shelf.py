@@ -1,0 +1,86 @@
+"""The shelf: what domain verbs hold. It stands for every book that this worker may open, inside one transaction.
+
+A verb is a plain function whose first argument is a shelf. The desk runs it on the one storage thread; leaving it
+without an error makes everything it did durable, an error undoes everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import msgspec
+
+from leadworker.clock import Moment
+
+if TYPE_CHECKING:
+    from sqlalchemy import Select
+
+    from leadworker.record import Record
+
+View = TypeVar("View", bound=msgspec.Struct)
+Kind = TypeVar("Kind", bound="Record")
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """One find in the full text: which record, and the words around what matched, with ``\\x02`` and ``\\x03`` about it."""
+
+    topic: str
+    record_id: str
+    snippet: str
+
+
+class Shelf(Protocol):
+    """The port between the domain and whatever stores it. `storage.shelf` implements it; tests may fake it."""
+
+    me: str
+    """The name of the person whose vault this is."""
+    device: str
+    """This device's id, 32 hexadecimal digits."""
+    clock_doubt: str
+    """Empty, or in words why this laptop's clock cannot be right just now (D.3)."""
+
+    def now(self) -> Moment:
+        """Return the time on this laptop's clock."""
+
+    def start_casebook(self, person_id: str) -> str:
+        """Begin the book of one person and return its id. Everything about a person goes into their casebook (REC-01)."""
+
+    def casebook_of(self, person_id: str) -> str:
+        """Return the id of a person's casebook; raise `NotFound`."""
+
+    def add(self, record: Record, about: str) -> str:
+        """Write a new record into the casebook of the person `about`; return its id."""
+
+    def amend(self, kind: type[Kind], record_id: str, **values: str | int | bool) -> None:
+        """Write new values for some fields of a record; fields that already hold them are left alone.
+
+        Raises `NotFound`, and `TypeError` for a frozen record or an unknown field.
+        """
+
+    def drop(self, kind: type[Kind], record_id: str) -> None:
+        """Take a record out of a set (`Rule.SET`); its history stays."""
+
+    def restore(self, kind: type[Kind], record_id: str) -> None:
+        """Put a dropped record back."""
+
+    def get(self, kind: type[Kind], record_id: str) -> Kind:
+        """Return one record; raise `NotFound`."""
+
+    def rows(self, query: Select[Any], into: type[View], **values: Any) -> tuple[View, ...]:
+        """Run a select that was built once, at import, and return its rows as frozen views, in the view's field order."""
+
+    def number(self, query: Select[Any], **values: Any) -> int:
+        """Run a select of one whole number and return it, 0 for none."""
+
+    def search(self, kinds: Sequence[type[Record]], words: str, *, limit: int = 50, newest: bool = False) -> tuple[Hit, ...]:
+        """Return where `words` occur (all of them, the last as a prefix): best first, or newest first while typing."""
+
+    def keep(self, drawer: str, key: str, value: bytes) -> None:
+        """Put something for this device alone into the vault (drafts, settings); it is never synced."""
+
+    def kept(self, drawer: str) -> dict[str, bytes]:
+        """Return what a drawer holds, oldest first."""
+
+    def throw_away(self, drawer: str, key: str) -> None:
+        """Empty one place of a drawer."""

@@ -1,0 +1,384 @@
+"""The program: opens the vault, goes from page to page, hides, locks, and leaves nothing on the screen behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual import events
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from leadworker.clock import Clock, SystemClock
+from leadworker.errors import LeadworkerError
+from screens import crash, glyphs, keys, lastline
+from screens.base import Ending, How, Kind, Page, Shell, Undo
+from screens.frame import TopLine
+from screens.hide import HideScreen
+from screens.plain import plain
+from screens.themes import theme_for, themes
+
+if TYPE_CHECKING:
+    from leadworker.desk import Bell, Desk, Door, PostState
+
+IDLE_MINUTES = 5
+"""Without a key for so long, the program locks."""
+
+ASLEEP_SECONDS = 60
+"""When the wall clock gained so much on the steady one, the laptop was asleep: lock."""
+
+TICK_SECONDS = 2.0
+
+_ALWAYS = frozenset({"hide", "leave", "help", "show_typed", "use_words", "suggest", "back", "come_back"})
+_WHILE_HIDDEN = frozenset({"hide", "leave", "come_back"})
+
+
+class LeadworkerApp(Shell, inherit_bindings=False):
+    """The terminal program on one vault, behind `door`."""
+
+    TITLE = "leadworker"
+    ENABLE_COMMAND_PALETTE = False
+    ALLOW_SELECT = False
+    AUTO_FOCUS = ""
+    ESCAPE_TO_MINIMIZE = False
+    TOOLTIP_DELAY = 3600.0
+    BINDINGS: ClassVar[list[BindingType]] = list(keys.app_bindings())
+    CSS = """
+    Screen { background: $background; color: $foreground; }
+    ToastRack { margin-bottom: 1; }
+    Toast { background: $panel; border-left: outer $primary; padding: 0 1; max-width: 76; }
+    Toast.-warning { border-left: outer $warning; }
+    Toast.-error { border-left: outer $error; }
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        *,
+        clock: Clock | None = None,
+        greeting: str = "",
+        theme: str | None = None,
+        ascii_only: bool | None = None,
+    ) -> None:
+        """`greeting` is said on the unlock screen after a lock. `theme` and `ascii_only` are settings; None: decide."""
+        lastline.install()
+        super().__init__()
+        self.door = door
+        self.clock = clock or SystemClock()
+        self.greeting = greeting
+        self._crashes = crash.CrashNotice(door.report_crash)
+        encoding = getattr(sys.__stderr__, "encoding", None)
+        self.ascii = glyphs.wants_ascii(ascii_only, os.environ, encoding)
+        if self.ascii:
+            self._filters.append(glyphs.AsciiFilter(encoding))
+        for each in themes():
+            self.register_theme(each)
+        self.theme_asked = theme
+        self.theme = theme_for(theme, os.environ)
+        self.animation_level = "none"
+        self._touched = self.clock.steady()
+        self._ticked: tuple[float, datetime] = (self._touched, self.clock.now())
+        self._minute = ""
+        self._hidden = False
+        self._held: list[tuple[str, Kind, float]] = []
+        self._undo: Undo | None = None
+        self._rest: asyncio.Task[Any] | None = None
+        self._stops: list[Callable[[], None]] = []
+        self._ending = False
+
+    # starting
+
+    def run(self, *args: Any, **kwargs: Any) -> Ending | None:
+        """Run in the terminal until somebody leaves or it locks; return why it ended."""
+        self._crashes.install()
+        sys.setswitchinterval(0.0005)  # keys stay quick while a thread imports or syncs
+        return super().run(*args, **kwargs)
+
+    def get_default_screen(self) -> Screen[None]:
+        """Begin with the way in: unlock, or make a vault."""
+        if self.door.vault_exists():
+            from screens.unlock import UnlockScreen
+
+            return UnlockScreen(self.greeting)
+        from screens.first_run import FirstRunScreen
+
+        return FirstRunScreen()
+
+    def on_mount(self) -> None:
+        """Start the clock, and load the rest of the program behind the first picture."""
+        loop = asyncio.get_running_loop()
+        if not self.is_headless:
+            self._crashes.watch(loop)
+        for name in ("SIGTERM", "SIGHUP"):  # a window that is closed, a laptop that is shut down
+            with suppress(NotImplementedError, AttributeError, ValueError, RuntimeError):
+                loop.add_signal_handler(getattr(signal, name), self._terminated)
+        self.set_interval(TICK_SECONDS, self.tick)
+        self.call_after_refresh(self._load_rest)
+
+    def _load_rest(self) -> None:
+        if self._rest is None:
+            self._rest = asyncio.get_running_loop().create_task(asyncio.to_thread(_import_pages))
+
+    async def enter(self, desk: Desk) -> None:
+        """Take over an open vault and show Today."""
+        self._load_rest()
+        await cast("asyncio.Task[Any]", self._rest)
+        from screens import places, settings
+
+        self.open_desk, self.made_desk = desk, None
+        self._stops = [desk.on_change(self._rung), desk.post.listen(self._post_changed)]
+        if self.theme_asked is None and "NO_COLOR" not in os.environ:
+            self.theme = theme_for(await desk.ask(settings.remembered, "theme"), os.environ)
+        self.touch()
+        await self.switch_screen(places.page("today"))
+        if self.greeting and not self.open_desk.post.state.alarm:
+            self.greeting = ""
+
+    # going about
+
+    @property
+    def page(self) -> Page | None:
+        """The topmost page, also under a dialog."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Page)), None)
+
+    def go_to(self, place: str) -> None:
+        """Go to a place, keeping what was typed on the way."""
+        self.run_worker(self._go_to(place), group="go")
+
+    async def _go_to(self, place: str) -> None:
+        from screens import places
+
+        if not await self._keep_all():
+            return
+        here = self.screen_stack[0]
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
+        if not isinstance(here, places.kind(place)):
+            await self.switch_screen(places.page(place))
+
+    def action_go(self, place: str) -> None:
+        """Go to a place."""
+        self.go_to(place)
+
+    def open_person(self, person_id: str, entry_id: str = "") -> None:
+        """Open a person's page over this one, at an entry if one is named."""
+        from screens import places
+
+        self.push_screen(places.person(person_id, entry_id))
+
+    def write_note(self, person_id: str = "", draft_id: str = "", visit_id: str = "") -> None:
+        """Open a note over this page."""
+        from screens import places
+
+        self.push_screen(places.note(person_id, draft_id, visit_id))
+
+    def action_new_note(self) -> None:
+        """Write a note about whoever is on the screen."""
+        self.write_note(self.page.person_in_view() if self.page is not None else "")
+
+    def action_find(self) -> None:
+        """Find anyone or anything."""
+        from screens import places
+
+        if not isinstance(self.screen, places.FindDialog):
+            self.push_screen(places.find())
+
+    def action_help(self) -> None:
+        """Show the keys of this screen."""
+        from screens.help import HelpDialog
+
+        if not isinstance(self.screen, HelpDialog):
+            self.push_screen(HelpDialog(getattr(self.screen, "KEYS", "") or getattr(self.page, "KEYS", "")))
+
+    async def action_back(self) -> None:
+        """Go back one page; a place stays."""
+        if isinstance(self.screen, Page):
+            self.screen.leave()
+
+    def offer_undo(self, words: str, undo: Undo) -> None:
+        """Say what was done, and that ``u`` takes it back."""
+        self._undo = undo
+        self.say(f"{words}  u undoes it.")
+
+    async def action_undo(self) -> None:
+        """Take the last change back."""
+        undo, self._undo = self._undo, None
+        if undo is None:
+            self.say("There is nothing to undo.")
+            return
+        try:
+            await undo.deed()
+        except LeadworkerError as error:
+            self.say(error.sentence, "warning")
+        else:
+            self.say(undo.said)
+
+    # hearing
+
+    def _rung(self, bell: Bell) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, Page):
+                screen.rung(bell)
+
+    def _post_changed(self, state: PostState) -> None:
+        self._refresh_top_line()
+        if self.page is not None:
+            self.page.post_changed(state)
+
+    def _refresh_top_line(self) -> None:
+        for line in self.screen.query(TopLine):
+            line.refresh()
+
+    def say(self, sentence: str, kind: Kind = "information", seconds: float = 6) -> None:
+        """Show a sentence for some seconds; while the screen is hidden it waits."""
+        if self._hidden:
+            self._held.append((sentence, kind, seconds))
+        else:
+            self.notify(plain(sentence).plain, severity=kind, timeout=seconds, markup=False)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Keep a copy inside the program only: the system's clipboard has a history, and may be synced (C.9 item 6)."""
+        self._clipboard = text
+
+    # time
+
+    def touch(self) -> None:
+        """Note that somebody is there."""
+        self._touched = self.clock.steady()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Note keys and the mouse: while they come, the program does not lock."""
+        if isinstance(event, events.InputEvent | events.Paste) and not self._hidden:
+            self.touch()
+        await super().on_event(event)
+
+    def tick(self) -> None:
+        """Look at the clock: show the new minute, lock when nobody was there, lock when the laptop slept."""
+        steady, now = self.clock.steady(), self.clock.now()
+        (last_steady, last_now), self._ticked = self._ticked, (steady, now)
+        if self.open_desk is not None and not self._ending:
+            slept = now - last_now - timedelta(seconds=steady - last_steady)
+            if steady - self._touched >= IDLE_MINUTES * 60:
+                self._lock(f"Locked after {IDLE_MINUTES} minutes without a key. Your note is kept.")
+            elif slept > timedelta(seconds=ASLEEP_SECONDS):
+                self._lock("Locked while the laptop was asleep. Your note is kept.")
+        minute = f"{now:%H:%M}"
+        if minute != self._minute:
+            self._minute = minute
+            if isinstance(self.screen, HideScreen):
+                self.screen.tick()
+            elif self.page is not None:
+                self._refresh_top_line()
+                self.page.minute_passed()
+
+    # hiding, locking, leaving
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Before the vault is open, and while the screen is hidden, only a few keys do anything."""
+        if self._hidden:
+            return action in _WHILE_HIDDEN
+        return self.open_desk is not None or action in _ALWAYS
+
+    def action_hide(self) -> None:
+        """Hide the screen at once. Doing it again shows nothing."""
+        if not self._hidden:
+            self._hidden = True
+            self.clear_notifications()
+            self.push_screen(HideScreen())
+
+    def come_back(self) -> None:
+        """Show again what was hidden."""
+        if self._hidden and isinstance(self.screen, HideScreen):
+            self._hidden = False
+            self.touch()
+            self.pop_screen()
+            held, self._held = self._held, []
+            for sentence, kind, seconds in held:
+                self.say(sentence, kind, seconds)
+
+    async def action_leave(self) -> None:
+        """Lock and leave."""
+        self._end(Ending(How.LEFT))
+
+    def _terminated(self) -> None:
+        self._end(Ending(How.LEFT))
+
+    def _lock(self, greeting: str) -> None:
+        self._end(Ending(How.LOCKED, greeting))
+
+    def _end(self, ending: Ending) -> None:
+        if not self._ending:
+            self._ending = True
+            self.run_worker(self._tear_down(ending), group="end")
+
+    async def _tear_down(self, ending: Ending) -> None:
+        if not await self._keep_all():
+            self._ending = False
+            if ending.how is How.LOCKED:  # the words are only on this screen: cover them, and try again
+                self.action_hide()
+            return
+        desk, self.open_desk = self.open_desk or self.made_desk, None
+        for stop in self._stops:
+            stop()
+        self._stops = []
+        self.clear_notifications()
+        self._hidden = True
+        await self.push_screen(HideScreen())  # so that the terminal keeps no picture of the page
+        self.call_after_refresh(self._away, desk, ending)
+
+    async def _away(self, desk: Desk | None, ending: Ending) -> None:
+        if desk is not None:
+            await desk.close()
+        self.exit(ending)
+
+    async def _keep_all(self) -> bool:
+        """Keep what was typed on every page; say what stood in the way if it could not be kept."""
+        try:
+            for screen in reversed(self.screen_stack):
+                if isinstance(screen, Page):
+                    await screen.keep()
+        except LeadworkerError as error:
+            self.say(error.sentence, "error", 30)
+            return False
+        return True
+
+    # when something breaks
+
+    def panic(self, *renderables: object) -> None:
+        """Stop with the calm notice, also for errors that could draw themselves."""
+        self._fatal_error()
+
+    def _fatal_error(self) -> None:
+        """Stop: keep what was typed, note the report inside the vault, print one line."""
+        code = crash.reference()
+        error = self._exception or sys.exc_info()[1]
+        if error is not None:
+            self._crashes.note(error, code)
+        self._exit_renderables.clear()
+        self._exit_renderables.append(crash.notice(code))
+        self._ending = True
+        asyncio.get_running_loop().create_task(self._stop_after_keeping())
+
+    async def _stop_after_keeping(self) -> None:
+        try:
+            with suppress(Exception):
+                await asyncio.wait_for(self._keep_all(), timeout=3)
+            desk, self.open_desk = self.open_desk or self.made_desk, None
+            if desk is not None:
+                with suppress(Exception):
+                    await asyncio.wait_for(desk.close(), timeout=3)
+        finally:
+            self._close_messages_no_wait()
+
+
+def _import_pages() -> Iterable[str]:
+    """Import what the unlock screen does not need: the pages, and with them the records."""
+    from screens import places
+
+    return places.NAMES

@@ -1,0 +1,244 @@
+"""What every page is made of: the program as pages see it (`Shell`) and the page itself (`Page`)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
+
+import msgspec
+from textual import work
+from textual.app import App, ComposeResult
+from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
+
+from leadworker.clock import Clock
+from leadworker.errors import LeadworkerError
+from screens import keys
+from screens.frame import FootLine, TopLine
+from screens.plain import Content, plain
+from screens.postwords import unsent_words
+
+if TYPE_CHECKING:
+    from leadworker.desk import Bell, Desk, Door, PostState
+
+WIDTHS: list[tuple[int, str]] = [(0, "-tiny"), (60, "-narrow"), (96, "-mid"), (132, "-wide")]
+HEIGHTS: list[tuple[int, str]] = [(0, "-short"), (28, "-tall")]
+
+Kind = Literal["information", "warning", "error"]
+
+
+class How(Enum):
+    """Why the program ended."""
+
+    LEFT = "left"
+    LOCKED = "locked"
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """What `LeadworkerApp.run` returns. After LOCKED the front door replaces the process and greets with `greeting`."""
+
+    how: How
+    greeting: str = ""
+
+
+class Undo(msgspec.Struct, frozen=True):
+    """How to take the last change back, and what to say then."""
+
+    deed: Callable[[], Awaitable[object]]
+    said: str
+
+
+class Shell(App[Ending]):
+    """The program as its pages see it. `screens.app` fills it in."""
+
+    door: Door
+    clock: Clock
+    ascii: bool = False
+    open_desk: Desk | None = None
+    made_desk: Desk | None = None
+    """A vault that was just made, while its recovery words are being written down."""
+
+    @property
+    def desk(self) -> Desk:
+        """The open vault. Pages exist only while there is one."""
+        if self.open_desk is None:
+            raise RuntimeError("a page was asked for while the vault is locked")
+        return self.open_desk
+
+    def now(self) -> datetime:
+        """Return the time on this laptop's clock."""
+        return self.clock.now()
+
+    def clock_words(self) -> Content:
+        """Return the time as the top line shows it."""
+        return plain(f"{self.now():%H:%M}")
+
+    def unsent(self, wide: bool) -> Content:
+        """Return what the top line says about the post."""
+        return unsent_words(self.desk.post.state, self.now(), wide)
+
+    def say(self, sentence: str, kind: Kind = "information", seconds: float = 6) -> None:
+        """Show a sentence for some seconds, over whatever is on the screen."""
+        self.notify(plain(sentence).plain, severity=kind, timeout=seconds, markup=False)
+
+    @abstractmethod
+    def go_to(self, place: str) -> None:
+        """Go to a place: ``today``, ``people`` or ``sync``."""
+
+    @abstractmethod
+    def open_person(self, person_id: str, entry_id: str = "") -> None:
+        """Open a person's page, at an entry of their journal if one is named."""
+
+    @abstractmethod
+    def write_note(self, person_id: str = "", draft_id: str = "", visit_id: str = "") -> None:
+        """Open a new note, or go on with a draft."""
+
+    @abstractmethod
+    def offer_undo(self, words: str, undo: Undo) -> None:
+        """Say what was done and that ``u`` takes it back."""
+
+    @abstractmethod
+    def action_hide(self) -> None:
+        """Hide the screen."""
+
+    @abstractmethod
+    def come_back(self) -> None:
+        """Show what was hidden."""
+
+
+def shell_of(widget: Widget) -> Shell:
+    """Return the program that a widget belongs to, typed."""
+    return cast(Shell, widget.app)
+
+
+class Page(Screen[None]):
+    """A page with the frame around it. It names the topics it shows, and loads itself anew when one of them changed."""
+
+    AUTO_FOCUS = ""
+    HORIZONTAL_BREAKPOINTS = WIDTHS
+    VERTICAL_BREAKPOINTS = HEIGHTS
+    TOPICS: ClassVar[frozenset[str]] = frozenset()
+    PLACE: ClassVar[str] = "today"
+    """Which place is lit in the top line."""
+    KEYS: ClassVar[str] = "today"
+    """Which keys of `screens.keys` hold here."""
+
+    DEFAULT_CSS = """
+    Page { background: $background; color: $foreground; }
+    Page.-tall #body { padding-top: 1; }
+    """
+
+    def __init_subclass__(cls, **kwargs: bool) -> None:
+        """Give each page the bindings of its row in the table of keys."""
+        if "BINDINGS" not in cls.__dict__:
+            cls.BINDINGS = list(keys.bindings(cls.KEYS))
+        super().__init_subclass__(**kwargs)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stale = True
+        self.loaded = False
+
+    @property
+    def shell(self) -> Shell:
+        """The program, typed."""
+        return cast(Shell, self.app)
+
+    @property
+    def desk(self) -> Desk:
+        """The open vault."""
+        return self.shell.desk
+
+    def compose(self) -> ComposeResult:
+        """Lay out the frame, and what the page has inside."""
+        yield TopLine(self.PLACE)
+        yield from self.inside()
+        yield FootLine(self.KEYS)
+
+    @abstractmethod
+    def inside(self) -> Iterable[Widget]:
+        """Make the page's own widgets."""
+
+    async def load(self) -> None:
+        """Ask the desk for what the page shows, and show it."""
+
+    async def keep(self) -> None:
+        """Put what was typed here into the vault, before the page is left, hidden or locked."""
+
+    def post_changed(self, state: PostState) -> None:
+        """Hear that the state of the post has changed."""
+
+    def minute_passed(self) -> None:
+        """Hear that the clock shows another minute: what is said about time may read differently."""
+
+    def person_in_view(self) -> str:
+        """Return the id of the person that this page, or its selected row, is about; empty when there is none."""
+        return ""
+
+    def on_mount(self) -> None:
+        """Load for the first time."""
+        self.reload()
+
+    def on_screen_resume(self) -> None:
+        """Load again when something changed while another page was on top."""
+        for line in self.query(TopLine):
+            line.refresh()
+        if self._stale and self.loaded:
+            self.reload()
+
+    def rung(self, bell: Bell) -> None:
+        """Hear what a commit changed: load anew now if this page is looked at, else when it is next."""
+        if not (bell.topics & self.TOPICS):
+            return
+        if self.is_current:
+            self.reload()
+        else:
+            self._stale = True
+
+    @work(exclusive=True, group="load")
+    async def reload(self) -> None:
+        """Load in the background; a newer load overtakes an older one."""
+        self._stale = False
+        try:
+            await self.load()
+        except LeadworkerError as error:
+            self.shell.say(error.sentence, "warning")
+        self.loaded = True
+
+    def action_back(self) -> None:
+        """Go back one step."""
+        self.leave()
+
+    @work(group="leave")
+    async def leave(self) -> None:
+        """Keep what was typed, then go back to the page before; a place stays where it is."""
+        try:
+            await self.keep()
+        except LeadworkerError as error:
+            self.shell.say(error.sentence, "error", 20)
+            return
+        if self.is_current and len(self.app.screen_stack) > 1:
+            self.app.pop_screen()
+
+
+class Dialog(ModalScreen[None]):
+    """Something over a page: it dims what is beneath and closes with Esc."""
+
+    AUTO_FOCUS = ""
+    HORIZONTAL_BREAKPOINTS = WIDTHS
+    VERTICAL_BREAKPOINTS = HEIGHTS
+    DEFAULT_CSS = """
+    Dialog { align: center top; background: $background 70%; }
+    """
+
+    @property
+    def shell(self) -> Shell:
+        """The program, typed."""
+        return cast(Shell, self.app)
+
+    def action_back(self) -> None:
+        """Close."""
+        self.app.pop_screen()

@@ -1,0 +1,40 @@
+"""The hidden screen: blank, with the time. Another key than the one that hides comes back."""
+
+from __future__ import annotations
+
+from typing import ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from screens import keys
+from screens.base import Shell
+from screens.plain import Content, join, plain
+
+
+class HideScreen(ModalScreen[None]):
+    """Shows only the time. Modal, so that no other key reaches what is beneath."""
+
+    AUTO_FOCUS = ""
+    BINDINGS: ClassVar[list[BindingType]] = list(keys.bindings("hide"))
+    DEFAULT_CSS = """
+    HideScreen { background: $background; color: $text-muted; align: right top; }
+    HideScreen #hidden-clock { width: auto; height: 1; color: $text-muted; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """Lay out the time where the top line has it, so that nothing jumps."""
+        yield Static(self._clock(), id="hidden-clock", markup=False)
+
+    def tick(self) -> None:
+        """Show the time anew."""
+        self.query_one("#hidden-clock", Static).update(self._clock())
+
+    def _clock(self) -> Content:
+        return join(cast(Shell, self.app).clock_words(), plain(" "))
+
+    def action_come_back(self) -> None:
+        """Show again what was there."""
+        cast(Shell, self.app).come_back()

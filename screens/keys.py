@@ -1,0 +1,199 @@
+"""Every key of the program in one table: the bindings, the footer, the help and the manual are made from it.
+
+A letter means one thing on every screen. Screen verbs are single letters, at most six in a footer,
+at most 78 cells wide; keys that also work while somebody types in a field carry Ctrl or are function keys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.binding import Binding
+
+from screens.glyphs import RETURN
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key, or several that do the same."""
+
+    id: str
+    """Stable name: ``place.deed``."""
+    keys: str
+    """As the terminal library writes them, the first one is shown: ``slash,ctrl+p``."""
+    action: str
+    """The method ``action_…`` of the screen or the app; empty when a widget has the key by itself."""
+    words: str
+    """What the footer says; empty: not in the footer."""
+    help: str
+    """What the help says, a short sentence without a full stop."""
+    everywhere: bool = False
+    """Reaches the program also while a field, a list or a dialog has the focus."""
+
+    @property
+    def first(self) -> str:
+        """The key that is shown."""
+        return self.keys.split(",")[0]
+
+    @property
+    def typed(self) -> bool:
+        """Whether the first key would be typed into a field instead."""
+        return is_typed(self.first)
+
+
+_NAMES = {"slash": "/", "question_mark": "?", "enter": RETURN, "escape": "esc", "space": "space", "at": "@"}
+
+
+def key_words(key: str, ascii_only: bool = False) -> str:
+    """Return a key as people read it: ``/``, ``^s``, ``esc``, ``f1``."""
+    if key == "enter" and ascii_only:
+        return "enter"
+    if key in _NAMES:
+        return _NAMES[key]
+    return f"^{key[5:]}" if key.startswith("ctrl+") else key
+
+
+def spelt_out(keys: str) -> str:
+    """Return all keys of an entry for the help: ``/ or Ctrl+P``."""
+    return " or ".join(_spelt(key) for key in keys.split(","))
+
+
+def _spelt(key: str) -> str:
+    names = {"slash": "/", "question_mark": "?", "up": "arrows", "at": "@"}
+    if key in names:
+        return names[key]
+    if len(key) == 1:
+        return key
+    return "+".join(part.upper() if len(part) == 1 else part.capitalize() for part in key.split("+"))
+
+
+EVERYWHERE = (
+    Key("everywhere.today", "1", "go('today')", "", "Today"),
+    Key("everywhere.people", "2", "go('people')", "", "People"),
+    Key("everywhere.sync", "6", "go('sync')", "", "Sync: what is only here, what was sent"),
+    Key("everywhere.find", "slash,ctrl+p", "find", "find", "find anyone, anything you wrote, any command"),
+    Key("everywhere.note", "n", "new_note", "new note", "new note, about whoever is on the screen"),
+    Key("everywhere.move", "up", "", "", "move; they run on from list to list"),
+    Key("everywhere.open", "enter", "", "", "open"),
+    Key("everywhere.panel", "tab,shift+tab", "", "", "next, previous panel or field"),
+    Key("everywhere.back", "escape", "back", "", "back one step. Nothing typed is ever lost"),
+    Key("everywhere.undo", "u", "undo", "", "undo the last change"),
+    Key("everywhere.hide", "ctrl+l,f12", "hide", "", "hide the screen now; Enter comes back", everywhere=True),
+    Key("everywhere.help", "f1,question_mark", "help", "help", "these keys", everywhere=True),
+    Key("everywhere.leave", "ctrl+q", "leave", "", "lock and leave", everywhere=True),
+)
+
+OPEN = Key("list.open", "enter", "", "open", "open")
+FIND = Key("list.find", "slash", "", "find", "find")
+NOTE = Key("list.note", "n", "", "new note", "new note")
+
+PLACES: dict[str, tuple[Key, ...]] = {
+    "today": (
+        OPEN,
+        FIND,
+        NOTE,
+        Key("today.done", "space", "tick", "done", "tick the action off"),
+        Key("today.visit", "v", "add_visit", "visit", "put a visit in the diary"),
+    ),
+    "people": (
+        OPEN,
+        FIND,
+        NOTE,
+        Key("people.add", "a", "add_person", "add", "add a person"),
+    ),
+    "person": (
+        OPEN,
+        Key("person.panel", "tab", "next_panel", "next panel", "next panel"),
+        NOTE,
+        Key("person.edit", "e", "edit", "edit", "change name, age, contact, alerts"),
+        Key("person.visit", "v", "add_visit", "visit", "put a visit in the diary"),
+        Key("person.done", "space", "tick", "", "tick the action off"),
+    ),
+    "note": (
+        Key("note.field", "tab", "", "next field", "next field"),
+        Key("note.keep", "escape", "back", "keep as draft", "keep as a draft and go back"),
+        Key("note.finish", "ctrl+s", "finish", "finish", "finish: sign the note", everywhere=True),
+        Key("note.mention", "at", "", "", "choose a person by name"),
+    ),
+    "form": (
+        Key("form.field", "tab", "", "next field", "next field"),
+        Key("form.back", "escape", "back", "back", "back, nothing is changed"),
+        Key("form.save", "ctrl+s", "finish", "save", "save", everywhere=True),
+    ),
+    "sync": (
+        OPEN,
+        Key("sync.now", "s", "sync_now", "sync now", "send and fetch now"),
+        FIND,
+        NOTE,
+    ),
+    "find": (
+        Key("find.open", "enter", "", "open", "open"),
+        Key("find.back", "escape", "back", "back", "back"),
+    ),
+    "unlock": (
+        Key("unlock.show", "ctrl+t", "show_typed", "", "show what you type", everywhere=True),
+        Key("unlock.words", "ctrl+r", "use_words", "", "open with the recovery words", everywhere=True),
+    ),
+    "first_run": (
+        Key("first_run.next", "enter", "", "next", "next step"),
+        Key("first_run.back", "escape", "back", "back", "back one step"),
+        Key("first_run.show", "ctrl+t", "show_typed", "", "show what you type", everywhere=True),
+        Key("first_run.other", "ctrl+g", "suggest", "", "suggest another passphrase", everywhere=True),
+    ),
+    "hide": (Key("hide.back", "enter", "come_back", "", "come back"),),
+}
+"""The keys of each kind of screen, in the order of its footer."""
+
+TITLES = {
+    "today": "Today",
+    "people": "People",
+    "person": "A person",
+    "note": "New note",
+    "form": "A form",
+    "sync": "Sync",
+    "find": "Find",
+    "unlock": "Opening the journal",
+    "first_run": "Making a journal",
+    "hide": "Hidden",
+}
+
+
+def bindings(place: str) -> list[Binding]:
+    """Return the bindings of a kind of screen: those of the table that name an action."""
+    return [binding for key in PLACES[place] if key.action for binding in _bindings(key)]
+
+
+def app_bindings() -> list[Binding]:
+    """Return the bindings that hold on every screen."""
+    return [binding for key in EVERYWHERE if key.action for binding in _bindings(key)]
+
+
+def _bindings(key: Key) -> list[Binding]:
+    """Return one binding for each key; one that is a letter or a mark never takes it away from a field."""
+    return [
+        Binding(each, key.action, key.words, show=False, priority=key.everywhere and not is_typed(each))
+        for each in key.keys.split(",")
+    ]
+
+
+def is_typed(key: str) -> bool:
+    """Say whether pressing this key in a field types something."""
+    return len(key) == 1 or key in ("slash", "question_mark", "space", "at")
+
+
+def footer(place: str, typing: bool) -> list[Key]:
+    """Return what the footer of a screen shows: without the keys that the field in use would swallow."""
+    shown = [key for key in PLACES[place] if key.words and not (typing and key.typed)]
+    return [*shown, next(key for key in EVERYWHERE if key.id == "everywhere.help")]
+
+
+def keys_markdown() -> str:
+    """Return the manual's page of keys."""
+    parts = ["# Keys\n", _table("Everywhere", EVERYWHERE)]
+    parts += [_table(TITLES[place], keys) for place, keys in PLACES.items()]
+    return "\n".join(parts)
+
+
+def _table(title: str, keys: tuple[Key, ...]) -> str:
+    rows = [f"| {spelt_out(key.keys)} | {key.help} |" for key in keys]
+    return "\n".join([f"## {title}\n", "| Key | What it does |", "| --- | --- |", *rows, ""])

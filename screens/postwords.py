@@ -1,0 +1,62 @@
+"""How the state of the post reads in the top line: what only this laptop holds, in a few words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from leadworker.desk import PostState
+from leadworker.words.saying import say_clock, say_count, say_time
+from screens import glyphs
+from screens.plain import Content, Tone, join, plain
+
+LONG_WITHOUT_SENDING_DAYS = 2
+"""After so many days the top line says how long nothing was sent, in the colour of warnings."""
+
+
+def unsent_words(state: PostState, now: datetime, wide: bool) -> Content:
+    """Return the words for the top line, in full when `wide`."""
+    if state.alarm:
+        return plain("! look at Sync", Tone.LATE)
+    if state.clock_warning:
+        return plain("! this clock looks wrong", Tone.SOON)
+    days = _days_since(state.last_sent_ms, now)
+    if state.waiting and days > LONG_WITHOUT_SENDING_DAYS and state.word != "sending":
+        return plain(f"{glyphs.OFFLINE} not sent for {days} days", Tone.SOON)
+    match state.word:
+        case "sending":
+            return plain(f"{glyphs.WAITING} sending {state.sending_done} of {state.sending_of}")
+        case "up to date" if not state.waiting:
+            when = say_clock(local(state.last_sent_ms, now)) if days == 0 and state.last_sent_ms else ""
+            return join(plain(glyphs.ONLINE, Tone.GOOD), plain(f" all sent {when}".rstrip()))
+        case "stuck":
+            return plain(f"! {say_to_send(state.waiting)}, look at Sync" if wide else "! look at Sync", Tone.SOON)
+        case "alone":
+            return join(plain(glyphs.HERE, Tone.MUTED), plain(" on this laptop", Tone.MUTED))
+    words = say_to_send(state.waiting) if state.waiting else "offline"
+    if wide and state.waiting and state.word == "offline":
+        words = f"offline, {words}"
+    return join(plain(glyphs.OFFLINE, Tone.SAFETY), plain(f" {words}"))
+
+
+def say_to_send(waiting: int) -> str:
+    """Return ``4 to send``."""
+    return f"{waiting:,} to send"
+
+
+def local(ms: int, now: datetime) -> datetime:
+    """Return UTC milliseconds as a moment in the time zone of `now`."""
+    return datetime.fromtimestamp(ms / 1000, tz=UTC).astimezone(now.tzinfo)
+
+
+def say_when(ms: int, now: datetime) -> str:
+    """Return ``14:03``, ``yesterday 17:02``, ``Fri 14 Nov 09:12``, or ``never`` for 0."""
+    return say_time(local(ms, now), now) if ms else "never"
+
+
+def say_days(days: int) -> str:
+    """Return ``3 days``."""
+    return say_count(days, "day", "days")
+
+
+def _days_since(ms: int, now: datetime) -> int:
+    return (now - local(ms, now)).days if ms else 0

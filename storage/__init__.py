@@ -1,0 +1,1 @@
+"""The cupboard: one encrypted file."""

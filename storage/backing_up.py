@@ -1,0 +1,140 @@
+"""Backups: one file with everything, encrypted as the vault is, opened once before it counts; and the way back."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import struct
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+from leadworker.crypto import keys
+from leadworker.errors import DiskTrouble, NotUnderstood, VaultDamaged
+from storage import vault_file
+from storage.engine import Connection, check_pages, connect
+from storage.vault import ANCHOR_NAME, DATABASE_NAME
+from storage.vault_file import VaultFile
+
+_HEAD = struct.Struct(">8sIQ32s")
+_MAGIC: Final = b"LWBACK01"
+_BLOCK: Final = 1024 * 1024
+
+
+def backup(connection: Connection, folder: Path, master: bytes, target: Path) -> int:
+    """Write a backup and open it once to see that it is whole; return its size in bytes.
+
+    Runs on the storage thread. An existing file is never written over: raises `NotUnderstood`.
+    """
+    if target.exists():
+        raise NotUnderstood(f"There is a file {target.name} already, and a backup is never written over one. Choose another name.")
+    slots, _ = vault_file.read(folder)
+    copy = target.with_name(target.name + ".part")
+    try:
+        copy.unlink(missing_ok=True)
+        connection.execute("VACUUM INTO ?", (str(copy),))
+        check_copy(copy, master)
+        _pack(slots, copy, target)
+    except OSError as error:
+        raise DiskTrouble(f"The backup could not be written: {error.strerror}. The vault itself is as it was.") from error
+    finally:
+        for leftover in (copy, Path(f"{copy}-wal"), Path(f"{copy}-shm")):
+            leftover.unlink(missing_ok=True)
+    return target.stat().st_size
+
+
+def restore(source: Path, folder: Path) -> None:
+    """Put a backup's vault into a folder that has none; raise `NotUnderstood` or `VaultDamaged`.
+
+    What is restored is older than what it replaces may have been, so its safety mark is left out: the vault is then
+    mended on its first opening, which starts a new lane rather than write over what others have already seen (C.8).
+    """
+    if vault_file_exists(folder) or (folder / DATABASE_NAME).exists():
+        raise NotUnderstood(
+            f"There is a vault in {folder} already, and a restore never writes over one. "
+            "Move that folder away first, or name another with --vault."
+        )
+    try:
+        with open(source, "rb") as file:
+            slots, size, digest = _read_head(file)
+            folder.mkdir(parents=True, exist_ok=True)
+            part = folder / (DATABASE_NAME + ".part")
+            if _copy_out(file, part, size) != digest or file.read(1):
+                part.unlink(missing_ok=True)
+                raise VaultDamaged("The backup file is damaged: it is not as it was written. Nothing was restored. Try another backup.")
+    except FileNotFoundError:
+        raise NotUnderstood(f"There is no file {source}. Nothing was restored.") from None
+    except OSError as error:
+        raise DiskTrouble(f"The backup could not be read or written: {error.strerror}. Nothing was restored.") from error
+    os.replace(part, folder / DATABASE_NAME)
+    (folder / ANCHOR_NAME).unlink(missing_ok=True)
+    vault_file.write(folder, slots)
+
+
+def vault_file_exists(folder: Path) -> bool:
+    """Return whether a folder holds the key file of a vault."""
+    return (folder / vault_file.NAME).exists() or (folder / vault_file.COPY_NAME).exists()
+
+
+def check_copy(path: Path, master: bytes) -> None:
+    """Open a copy of the database with the vault's key and read every page; raise `VaultDamaged`."""
+    connection = connect(path, keys.derive(master, keys.DATABASE))
+    try:
+        troubles = check_pages(connection)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.close()
+    if troubles:
+        raise VaultDamaged("The backup that was just written is not whole, so it was thrown away. The vault itself is as it was.")
+
+
+def _pack(slots: VaultFile, copy: Path, target: Path) -> None:
+    head = msgspec.json.encode(slots)
+    part = target.with_name(target.name + ".new")
+    with open(copy, "rb") as source, open(part, "wb") as file:
+        os.chmod(part, 0o600)
+        digest = hashlib.sha256(head)
+        while block := source.read(_BLOCK):
+            digest.update(block)
+        source.seek(0)
+        file.write(_HEAD.pack(_MAGIC, len(head), copy.stat().st_size, digest.digest()) + head)
+        shutil.copyfileobj(source, file, _BLOCK)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, target)
+    vault_file.sync_folder(target.parent)
+
+
+def _read_head(file: BinaryIO) -> tuple[VaultFile, int, tuple[bytes, bytes]]:
+    raw = file.read(_HEAD.size)
+    if len(raw) != _HEAD.size or not raw.startswith(_MAGIC[:6]):
+        raise NotUnderstood("That file is not a backup that leadworker made. Nothing was restored.")
+    magic, length, size, digest = _HEAD.unpack(raw)
+    if magic != _MAGIC:
+        raise NotUnderstood("That backup was made by a newer leadworker. Nothing was restored. Install that version or a later one.")
+    head = file.read(min(length, _BLOCK))
+    try:
+        slots = msgspec.json.decode(head, type=VaultFile)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        raise VaultDamaged("The backup file is damaged: its beginning cannot be read. Nothing was restored. Try another backup.") from None
+    return slots, size, (head, digest)
+
+
+def _copy_out(file: BinaryIO, part: Path, size: int) -> tuple[bytes, bytes]:
+    """Copy the database out; return what `_read_head` returned if, and only if, everything fits its digest."""
+    file.seek(0)
+    magic, length, _, said = _HEAD.unpack(file.read(_HEAD.size))
+    head = file.read(length)
+    digest = hashlib.sha256(head)
+    left = size
+    with open(part, "wb") as out:
+        os.chmod(part, 0o600)
+        while left and (block := file.read(min(_BLOCK, left))):
+            digest.update(block)
+            out.write(block)
+            left -= len(block)
+        out.flush()
+        os.fsync(out.fileno())
+    return head, digest.digest() if not left and magic == _MAGIC else b""

@@ -1,0 +1,137 @@
+"""The log of changes: what is written here is chained, signed and kept before anything else is told (security C.7).
+
+A `Writing` gathers the changes of one transaction. Each goes into its book's lane; when the transaction ends, the head
+of every lane that grew is signed, and the vault's own chain over all changes grows with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Any
+
+import msgspec
+
+from leadworker import change, proof
+from leadworker.change import Content, Header, Kind
+from leadworker.clock import HybridClock, Moment
+from leadworker.crypto.identity import Identity
+from leadworker.errors import NotUnderstood
+from storage.engine import Connection, scalar
+
+NO_CHAIN = hashlib.sha256(b"lw/chain/v1").digest()
+"""The head of an empty vault's chain."""
+
+LARGEST_CONTENT = change.LARGEST_BODY - 1024
+
+
+class Lane(msgspec.Struct):
+    """Where this device's lane in one book stands. `book_no` and `no` are row numbers of the vault."""
+
+    no: int
+    book_no: int
+    book: bytes
+    lane: int
+    seq: int
+    head: bytes
+    n: int
+    digest: bytes
+
+
+class Written(msgspec.Struct, frozen=True, gc=False):
+    """A change that this transaction has written and not yet inserted."""
+
+    no: int
+    lane: Lane
+    seq: int
+    header: bytes
+    body: bytes
+    chain: bytes
+
+
+def link(chain: bytes, change_id: bytes) -> bytes:
+    """Return the vault's chain with one more change."""
+    return hashlib.sha256(chain + change_id).digest()
+
+
+class Writing:
+    """The changes of one transaction, in order."""
+
+    def __init__(self, connection: Connection, identity: Identity, clock: HybridClock, lane: int, last: int, chain: bytes) -> None:
+        self._connection = connection
+        self._identity = identity
+        self._clock = clock
+        self._lane_number = lane
+        self._lanes: dict[bytes, Lane] = {}
+        self._written: list[Written] = []
+        self.last = last
+        self.chain = chain
+
+    def start_book(self, book: bytes, subject: str) -> None:
+        """Begin a new book whose subject is one person."""
+        self._connection.execute(
+            "INSERT INTO book (id, subject, digest) VALUES (?, ?, ?)", (book, subject, change.first_digest(book))
+        )
+
+    def write(self, book: bytes, topic: str, record: str, verb: str, values: dict[str, Any], now: Moment) -> tuple[int, Content]:
+        """Write one change; return its number in this vault and its content. Raises `NotUnderstood` when it is too long."""
+        lane = self._lanes.get(book) or self._find_lane(book)
+        content = Content(
+            change.SCHEMA, topic, record, verb, values, self._clock.stamp(), (lane.n, lane.digest), now.ms, now.offset
+        )
+        body = change.write_content(content, secrets.token_bytes(change.SALT_BYTES))
+        if len(body) > LARGEST_CONTENT:
+            raise NotUnderstood("This is too long to be kept in one piece. Nothing was saved; what you typed is still here.")
+        size = change.padded_size(len(body))
+        header = Header(
+            Kind.CONTENT, book, self._identity.device, lane.lane, lane.seq + 1, lane.head, size, change.commitment(body)
+        ).pack()
+        lane.seq, lane.head = lane.seq + 1, change.change_id(header)
+        self.last += 1
+        self.chain = link(self.chain, lane.head)
+        self._written.append(Written(self.last, lane, lane.seq, header, body, self.chain))
+        return self.last, content
+
+    def finish(self) -> None:
+        """Sign the head of each lane that grew and insert everything; the caller commits."""
+        heads = {lane.no: lane for lane in self._lanes.values()}
+        last_of = {written.lane.no: written.no for written in self._written}
+        rows = []
+        for written in self._written:
+            signed = last_of[written.lane.no] == written.no
+            signature = self._identity.sign(proof.HEAD, written.lane.head) if signed else b""
+            rows.append((written.no, written.lane.book_no, written.lane.no, written.seq, written.header, written.body,
+                         signature, written.chain))  # fmt: skip
+        self._connection.executemany(
+            "INSERT INTO change (no, book_no, lane_no, seq, header, body, signature, chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+        self._connection.executemany(
+            "UPDATE lane SET seq = ?, head = ? WHERE no = ?", [(lane.seq, lane.head, lane.no) for lane in heads.values()]
+        )
+
+    def _find_lane(self, book: bytes) -> Lane:
+        sql = """SELECT b.no, b.n, b.digest, l.no, l.seq, l.head FROM book b
+                 LEFT JOIN lane l ON l.book_no = b.no AND l.device = ? AND l.lane = ? WHERE b.id = ?"""
+        device, number = self._identity.device, self._lane_number
+        book_no, n, digest, no, seq, head = self._connection.execute(sql, (device, number, book)).fetchone()
+        if no is None:
+            seq, head = 0, change.FIRST
+            insert = "INSERT INTO lane (book_no, device, lane, seq, head, mine) VALUES (?, ?, ?, 0, ?, 1)"
+            no = self._connection.execute(insert, (book_no, device, number, head)).lastrowid
+        lane = Lane(no, book_no, book, number, seq, head, n, digest)
+        self._lanes[book] = lane
+        return lane
+
+
+def chain_head(connection: Connection) -> tuple[int, bytes]:
+    """Return how many changes the vault holds and the head of its chain."""
+    row = connection.execute("SELECT no, chain FROM change ORDER BY no DESC LIMIT 1").fetchone()
+    return (0, NO_CHAIN) if row is None else (row[0], row[1])
+
+
+def unsent(connection: Connection) -> int:
+    """Return how many changes of shared casebooks the central store does not have yet."""
+    sql = """SELECT coalesce(sum(l.seq - l.acked), 0) FROM lane l JOIN book b ON b.no = l.book_no
+             WHERE l.mine = 1 AND EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject)"""
+    return int(scalar(connection, sql))

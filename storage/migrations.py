@@ -1,0 +1,48 @@
+"""Numbered steps that bring an older vault to this version's tables. The log itself is never rewritten.
+
+Projections need no steps: when the declarations have changed they are made again from the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from leadworker.errors import VaultTooNew
+from storage import schema
+from storage.engine import Connection, scalar
+
+Step = Callable[[Connection], None]
+
+STEPS: Final[tuple[Step, ...]] = (schema.create_log,)
+"""Step *n* brings version *n* to *n + 1*. Only ever add at the end; each runs in one transaction."""
+
+VERSION: Final = len(STEPS)
+
+
+def version(connection: Connection) -> int:
+    """Return the version of a vault's tables, 0 for a file that has none yet."""
+    return int(scalar(connection, "PRAGMA user_version"))
+
+
+def migrate(connection: Connection) -> int:
+    """Bring the tables to this version, each step whole or not at all; return how many steps were taken.
+
+    Raises `VaultTooNew` before touching anything.
+    """
+    found = version(connection)
+    if found > VERSION:
+        raise VaultTooNew(
+            "This vault was last used by a newer leadworker. Nothing was opened or changed. "
+            "Install that version or a later one."
+        )
+    for number in range(found, VERSION):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            STEPS[number](connection)
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+    return VERSION - found

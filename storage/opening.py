@@ -1,0 +1,192 @@
+"""Making a vault and opening it: every check that stands between a passphrase and the first row (security C.2).
+
+A vault is opened whole or not at all. What is wrong is said in words, with the way back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from leadworker.clock import Clock, Moment, SystemClock
+from leadworker.crypto import keys, words
+from leadworker.crypto.identity import Identity
+from leadworker.errors import DiskTrouble, NotUnderstood, VaultDamaged, VaultError
+from leadworker.text import one_line
+from storage import log, migrations, rebuilding, schema, vault_file
+from storage.anchor import Anchor, AnchorRead, Mark
+from storage.engine import Connection, DatabaseError, connect, explain, scalar
+from storage.holder import Hold
+from storage.vault import ANCHOR_NAME, DATABASE_NAME, Facts, Vault
+from storage.vault_file import VaultFile
+
+
+def exists(folder: Path) -> bool:
+    """Return whether there is a vault in a folder, whole or not."""
+    return any((folder / name).exists() for name in (vault_file.NAME, vault_file.COPY_NAME))
+
+
+def create(
+    folder: Path, name: str, passphrase: str, *, clock: Clock | None = None, memory_kib: int | None = None,
+    purpose: str = "leadworker",
+) -> tuple[Vault, tuple[str, ...]]:  # fmt: skip
+    """Make a vault for a person and open it; return it with its sixteen recovery words, which are kept nowhere.
+
+    Raises `NotUnderstood` for an empty name or where there is a vault already, `DiskTrouble`.
+    """
+    called = one_line(name)
+    if not called:
+        raise NotUnderstood("A vault needs your name, as your colleagues know it. Nothing was made.")
+    if exists(folder):
+        raise NotUnderstood(f"There is a vault in {folder} already. Nothing was changed.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # a folder on a stick may not know rights; the contents are encrypted
+            os.chmod(folder, 0o700)
+        return _create(folder, called, passphrase, clock or SystemClock(), memory_kib or keys.calibrate(), purpose)
+    except OSError as error:
+        raise DiskTrouble(f"The vault could not be made in {folder}: {error.strerror}. Nothing is lost.") from error
+
+
+def _create(
+    folder: Path, name: str, passphrase: str, clock: Clock, memory_kib: int, purpose: str
+) -> tuple[Vault, tuple[str, ...]]:
+    hold = Hold(folder, purpose)
+    hold.take()
+    try:
+        master = secrets.token_bytes(keys.KEY_BYTES)
+        recovery = words.new_recovery_secret()
+        vault_id = vault_file.new_vault_id()
+        slots = (
+            keys.passphrase_slot(master, passphrase, vault_id, memory_kib),
+            keys.recovery_slot(master, recovery, vault_id),
+        )
+        (folder / DATABASE_NAME).unlink(missing_ok=True)
+        connection = connect(folder / DATABASE_NAME, keys.derive(master, keys.DATABASE), must_exist=False)
+        _fill(connection, name, clock)
+        anchor = Anchor(folder / ANCHOR_NAME, keys.derive(master, keys.ANCHOR), vault_id)
+        anchor.create()
+        anchor.write(Mark(1, *log.chain_head(connection)))
+        # Last, so that a vault that was not made to the end does not look like one.
+        vault_file.write(folder, vault_file.sealed(VaultFile(vault_file.FORMAT, vault_id, slots), master))
+        return Vault(folder, connection, master, vault_id, clock, hold, anchor), words.to_words(recovery)
+    except BaseException:
+        hold.release()
+        raise
+
+
+def _fill(connection: Connection, name: str, clock: Clock) -> None:
+    migrations.migrate(connection)
+    identity = Identity.new()
+    now = Moment.of(clock.now()).ms
+    connection.execute("BEGIN IMMEDIATE")
+    schema.create_projections(connection)
+    signing, unsealing = identity.private_bytes()
+    facts = msgspec.msgpack.encode(Facts(name, signing, unsealing, now))
+    connection.execute("INSERT INTO fact VALUES ('vault', ?)", (facts,))
+    connection.execute("INSERT INTO fact VALUES ('lane', ?)", (b"\1",))
+    connection.execute("INSERT INTO state VALUES (1, 1, 0, ?)", (now,))
+    connection.execute("INSERT INTO writer (device, name, mine) VALUES (?, ?, 1)", (identity.device.hex(), name))
+    connection.execute("COMMIT")
+
+
+def open_with_passphrase(folder: Path, passphrase: str, *, clock: Clock | None = None, purpose: str = "leadworker") -> Vault:
+    """Open a vault; raises any `VaultError`, `WrongPassphrase` among them."""
+    return _open(folder, lambda f: keys.open_with_passphrase(f.slots, passphrase, f.vault_id), clock, purpose)
+
+
+def open_with_words(folder: Path, recovery: str, *, clock: Clock | None = None, purpose: str = "leadworker") -> Vault:
+    """Open a vault with its sixteen recovery words."""
+    secret = words.from_words(recovery, words.RECOVERY_WORDS)
+    return _open(folder, lambda f: keys.open_with_recovery(f.slots, secret, f.vault_id), clock, purpose)
+
+
+def _open(folder: Path, unlock: Callable[[VaultFile], bytes], clock: Clock | None, purpose: str) -> Vault:
+    file, notice = vault_file.read(folder)
+    hold = Hold(folder, purpose)
+    hold.take()
+    try:
+        master = unlock(file)
+        if not vault_file.is_sealed_with(file, master):
+            raise VaultDamaged(
+                "The vault's key file was altered by somebody without its key. Nothing was opened. "
+                "Put back vault.json from a backup."
+            )
+        if notice:
+            vault_file.mend(folder, file)
+        vault = _open_database(folder, file, master, clock or SystemClock(), hold)
+        vault.notices += [notice] if notice else []
+        return vault
+    except OSError as error:
+        hold.release()
+        raise DiskTrouble(f"The vault could not be opened: {error.strerror}. Nothing was changed.") from error
+    except BaseException:
+        hold.release()
+        raise
+
+
+def _open_database(folder: Path, file: VaultFile, master: bytes, clock: Clock, hold: Hold) -> Vault:
+    anchor = Anchor(folder / ANCHOR_NAME, keys.derive(master, keys.ANCHOR), file.vault_id)
+    found = anchor.read()
+    connection = connect(folder / DATABASE_NAME, keys.derive(master, keys.DATABASE))
+    try:
+        migrations.migrate(connection)
+        compare_with_anchor(connection, found)
+        remade = _remake_projections(connection)
+        vault = Vault(folder, connection, master, file.vault_id, clock, hold, anchor)
+    except DatabaseError as error:
+        connection.close()
+        raise explain(error) from error
+    except (VaultError, msgspec.DecodeError, ValueError, TypeError) as error:
+        connection.close()
+        if isinstance(error, VaultError):
+            raise
+        raise VaultDamaged(
+            "The vault's own facts cannot be read. Nothing was changed. “leadworker restore” brings back a backup."
+        ) from error
+    if found.spoilt:
+        anchor.rewrite(vault.mark)
+        vault.notices.append("One of the two safety marks beside the database was damaged; the other is whole and replaced it.")
+    if remade:
+        vault.notices.append("The pages of the journal were made again from its log for this version.")
+    return vault
+
+
+def compare_with_anchor(connection: Connection, found: AnchorRead) -> None:
+    """Raise `VaultDamaged` when the database does not reach what the anchor remembers, or is another one."""
+    mark = found.mark
+    if mark is None:
+        raise VaultDamaged(
+            "The vault's safety mark, vault.anchor, is missing or damaged, so it cannot be told whether records are missing. "
+            "Nothing was opened. “leadworker check --mend” looks through everything and makes a new mark."
+        )
+    commits = int(scalar(connection, "SELECT commits FROM state"))
+    held, _ = log.chain_head(connection)
+    if commits < mark.commits or held < mark.changes:
+        missing = max(mark.changes - held, 0)
+        said = f"At least {missing} saved changes are" if missing else "The last thing that was saved is"
+        raise VaultDamaged(
+            f"{said} missing: the database is older or shorter than it was when this vault was last closed. "
+            "Nothing was opened. If an older copy was put back, restore the newest backup; otherwise “leadworker check --mend” "
+            "keeps what is here and asks the central store for the rest."
+        )
+    chain = log.NO_CHAIN if not mark.changes else scalar(connection, "SELECT chain FROM change WHERE no = ?", mark.changes)
+    if not hmac.compare_digest(bytes(chain), mark.chain):
+        raise VaultDamaged(
+            "The database is not the one that was last used with this vault: its history is another one. Nothing was opened. "
+            "Put the right files together again, or restore a backup."
+        )
+
+
+def _remake_projections(connection: Connection) -> bool:
+    known = scalar(connection, "SELECT value FROM fact WHERE key = 'declared'")
+    if known == schema.declared():
+        return False
+    rebuilding.remake(connection)
+    return True

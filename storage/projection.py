@@ -1,0 +1,221 @@
+"""Folds changes into tables by the merge rules that the records declare (security D.1, D.2).
+
+A table row is a function of the changes and their numbers alone, whatever order they came in: the same for a change that
+was written here, received, or replayed by a rebuild.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from leadworker.change import DROP, PUT, Content
+from leadworker.record import BASE_COLUMNS, Kept, Record, Rule, kept_fields, table_of, topics
+from leadworker.text import clean
+from storage import finding
+from storage.engine import Connection
+
+GONE: Final = "gone"
+"""The name under which a record's being in its set or out of it is a value like any other."""
+
+LARGEST_NUMBER: Final = 2**53
+
+
+class Unfit(Exception):
+    """A change that says what no record may say; the words say which rule it breaks. It is put aside, not applied."""
+
+
+class Live(msgspec.Struct, array_like=True, gc=False):
+    """A value of one field that no later write has seen: the change that wrote it, its stamp, its device, the value."""
+
+    change_no: int
+    stamp: int
+    device: str
+    value: Any
+
+
+Marks = dict[str, list[Live]]
+Sees = Callable[[int], bool]
+"""Tells whether the change being applied was written by somebody who had seen the change with that number."""
+
+_marks_encoder = msgspec.msgpack.Encoder()
+_marks_decoder = msgspec.msgpack.Decoder(Marks)
+
+
+class _Topic:
+    """One record type, with the statements that its projection needs, made once."""
+
+    def __init__(self, name: str, kind: type[Record]) -> None:
+        self.name = name
+        self.kind = kind
+        self.fields: dict[str, Kept] = kept_fields(kind)
+        columns = table_of(kind).columns
+        self.types: dict[str, type[Any]] = {f: columns[f].type.python_type for f in self.fields}
+        self.defaults: dict[str, Any] = {f: kind.model_fields[f].default for f in self.fields}
+        self.find = finding.Index(name, tuple(f for f, kept in self.fields.items() if kept.find))
+        given = ("id", "book", "made_by", "made_at", "made_offset", "change_no", "gone", "contested", "marks")
+        names = (*given, *self.fields)
+        self.insert = (
+            f"INSERT INTO {name} ({', '.join(f'"{n}"' for n in names)}) VALUES ({', '.join('?' * len(names))}) "
+            "ON CONFLICT (id) DO NOTHING"
+        )
+        stored = ("no", "book", "gone", "contested", "marks", *self.fields)
+        self.select = f"SELECT {', '.join(f'"{n}"' for n in stored)} FROM {name} WHERE id = ?"
+        self.stored = stored
+
+    def checked(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of known fields, each of its declared type and cleaned; raise `Unfit`.
+
+        A field that this version does not know is left out here and stays in the log for the version that does.
+        """
+        sound: dict[str, Any] = {}
+        for name, value in values.items():
+            wanted = self.types.get(name)
+            if wanted is None:
+                continue
+            if type(value) is not wanted:
+                raise Unfit(f"{self.name}.{name} holds something else than it may")
+            if isinstance(value, str):
+                sound[name] = clean(value)
+            elif -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
+                sound[name] = value
+            else:
+                raise Unfit(f"{self.name}.{name} is too large a number")
+        return sound
+
+
+class Projector:
+    """Applies changes to the projection tables of one connection."""
+
+    def __init__(self, connection: Connection, *, index: bool = True) -> None:
+        self._connection = connection
+        self._topics = {name: _Topic(name, kind) for name, kind in topics().items()}
+        self._index = index
+
+    def knows(self, topic: str) -> bool:
+        """Return whether this version can show records of a topic."""
+        return topic in self._topics
+
+    def apply(
+        self, content: Content, book: str, device: str, change_no: int, sees: Sees | None = None
+    ) -> tuple[str, ...]:
+        """Fold one change in and return the ids it touched: the record's and its person's.
+
+        `sees` is None for a change that has seen everything there is, as every change written here has.
+        Raises `Unfit` and leaves the tables as they were.
+        """
+        topic = self._topics.get(content.topic)
+        if topic is None:
+            return ()
+        if content.verb not in (PUT, DROP) or len(content.record) != 32:
+            raise Unfit("neither a writing nor a taking away of a record")
+        values = topic.checked(content.values)
+        if topic.kind.frozen:
+            return self._append(topic, content, values, book, device, change_no)
+        return self._merge(topic, content, values, book, device, change_no, sees)
+
+    def _append(
+        self, topic: _Topic, content: Content, values: dict[str, Any], book: str, device: str, change_no: int
+    ) -> tuple[str, ...]:
+        if content.verb != PUT:
+            raise Unfit("what was saved is never taken away")
+        row = topic.defaults | values
+        made = (content.record, book, device, content.wrote_at, content.offset, change_no, False, "", b"")
+        cursor = self._connection.execute(topic.insert, (*made, *(row[f] for f in topic.fields)))
+        if cursor.rowcount == 0:
+            raise Unfit("what was saved is never written over")
+        self._add_to_index(topic, cursor.lastrowid, row)
+        return _touched(content.record, row)
+
+    def _merge(
+        self, topic: _Topic, content: Content, values: dict[str, Any], book: str, device: str, change_no: int,
+        sees: Sees | None,
+    ) -> tuple[str, ...]:  # fmt: skip
+        written = {GONE: content.verb == DROP, **values}
+        found = self._connection.execute(topic.select, (content.record,)).fetchone()
+        if found is None:
+            return self._begin(topic, content, written, book, device, change_no)
+        old = dict(zip(topic.stored, found, strict=True))
+        if old["book"] != book:
+            raise Unfit("a record of another person's book")
+        marks = _marks_decoder.decode(old["marks"])
+        new = {name: old[name] for name in (*topic.fields, GONE)}
+        contested = set(filter(None, old["contested"].split(",")))
+        for name, value in written.items():
+            live = _after(marks.get(name, []), new[name], Live(change_no, content.stamp, device, value), sees)
+            rule = Rule.SET if name == GONE else topic.fields[name].rule
+            new[name] = _shown(rule, "" if name == GONE else topic.fields[name].safer, live)
+            marks[name] = _slim(live)
+            differ = len({repr(one.value) for one in live}) > 1
+            (contested.add if differ and rule is Rule.ASK else contested.discard)(name)
+        self._update(topic, old, new, ",".join(sorted(contested)), marks)
+        return _touched(content.record, new)
+
+    def _begin(
+        self, topic: _Topic, content: Content, written: dict[str, Any], book: str, device: str, change_no: int
+    ) -> tuple[str, ...]:
+        row = topic.defaults | written
+        marks = {name: [Live(change_no, content.stamp, device, None)] for name in written}
+        made = (content.record, book, device, content.wrote_at, content.offset, change_no)
+        state = (row[GONE], "", _marks_encoder.encode(marks))
+        cursor = self._connection.execute(topic.insert, (*made, *state, *(row[f] for f in topic.fields)))
+        self._add_to_index(topic, cursor.lastrowid, row)
+        return _touched(content.record, row)
+
+    def _update(
+        self, topic: _Topic, old: dict[str, Any], new: dict[str, Any], contested: str, marks: Marks
+    ) -> None:
+        moved = [name for name in new if new[name] != old[name]]
+        columns = [*moved, "contested", "marks"]
+        values = [*(new[name] for name in moved), contested, _marks_encoder.encode(marks), old["no"]]
+        statement = f"UPDATE {topic.name} SET {', '.join(f'"{c}" = ?' for c in columns)} WHERE no = ?"
+        self._connection.execute(statement, values)
+        if self._index and any(name in topic.find.fields for name in moved):
+            topic.find.replace(self._connection, old["no"], old, new)
+
+    def _add_to_index(self, topic: _Topic, no: int | None, row: dict[str, Any]) -> None:
+        if self._index and no is not None:
+            topic.find.add(self._connection, no, row)
+
+
+def _after(live: list[Live], shown: Any, write: Live, sees: Sees | None) -> list[Live]:
+    """Return a field's live values after one more write: those that it had seen are over (D.2)."""
+    if sees is None:
+        return [write]
+    if len(live) == 1 and live[0].value is None:
+        live = [Live(live[0].change_no, live[0].stamp, live[0].device, shown)]
+    return [one for one in live if not sees(one.change_no)] + [write]
+
+
+def _shown(rule: Rule, safer: str, live: list[Live]) -> Any:
+    """Return the value that a row shows while several are live: the safer one, adding over removal, else the latest."""
+    if len(live) == 1:
+        return live[0].value
+    if rule is Rule.SET and all(isinstance(one.value, bool) for one in live):
+        return all(one.value for one in live)  # gone only if everybody took it away
+    latest_first = sorted(live, key=lambda one: (one.stamp, one.device), reverse=True)
+    values = [one.value for one in latest_first]
+    if rule is Rule.ASK and safer == "on":
+        return any(values)
+    if rule is Rule.ASK and safer == "earliest":
+        return min(values)
+    if rule is Rule.ASK and safer == "longest":
+        return max(values, key=len)
+    return values[0]
+
+
+def _slim(live: list[Live]) -> list[Live]:
+    """A single live value stands in the row itself and need not be kept twice."""
+    if len(live) == 1:
+        return [Live(live[0].change_no, live[0].stamp, live[0].device, None)]
+    return live
+
+
+def _touched(record: str, row: dict[str, Any]) -> tuple[str, ...]:
+    person = row.get("person_id")
+    return (record, person) if person else (record,)
+
+
+__all__ = ["BASE_COLUMNS", "Projector", "Unfit"]

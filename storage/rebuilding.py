@@ -1,0 +1,87 @@
+"""Makes every projection again from the log, and takes the digest by which two states can be compared."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import msgspec
+
+from leadworker import change
+from leadworker.change import Content, Kind
+from leadworker.record import kept_fields, topics
+from storage import finding, schema
+from storage.engine import Connection
+from storage.projection import Projector, Unfit
+
+Progress = Callable[[int, int], None]
+
+
+def remake(connection: Connection, progress: Progress | None = None) -> None:
+    """Throw the projections away and fold the whole log again, as one transaction."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        schema.drop_projections(connection)
+        schema.create_projections(connection)
+        replay(connection, progress)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def replay(connection: Connection, progress: Progress | None = None) -> None:
+    """Fold every content change into empty projections: numbered ones in their order, unsent ones last (D.2)."""
+    (total,) = connection.execute("SELECT count(*) FROM change").fetchone()
+    projector = Projector(connection, index=False)
+    sql = """SELECT c.no, c.header, c.body, b.id FROM change c JOIN book b ON b.no = c.book_no
+             WHERE c.body IS NOT NULL ORDER BY c.n IS NULL, CASE WHEN c.n IS NULL THEN 0 ELSE c.book_no END, c.n, c.no"""
+    for done, (no, header, body, book) in enumerate(connection.execute(sql).fetchall()):
+        head = change.unpack(header)
+        if head.kind == Kind.CONTENT:
+            fold(connection, projector, no, head, body, bytes(book).hex())
+        if progress and done % 500 == 0:
+            progress(done, total)
+    finding.rebuild(connection, tuple(t for t, kind in topics().items() if schema.find_fields(kind)))
+
+
+def fold(
+    connection: Connection, projector: Projector, no: int, head: change.Header, body: bytes, book: str
+) -> tuple[str, ...]:
+    """Fold one change whose writer may not have seen everything; return the ids it touched, () when it does not fit."""
+    try:
+        content = change.read_content(body)
+        return projector.apply(content, book, head.device.hex(), no, seen_by(connection, head, content))
+    except (Unfit, msgspec.DecodeError, msgspec.ValidationError):
+        return ()
+
+
+def seen_by(connection: Connection, head: change.Header, content: Content) -> Callable[[int], bool]:
+    """Return the test whether the writer of a change had seen another: earlier in their lane, or numbered by then (D.2)."""
+    seen_n = content.seen[0]
+
+    def sees(change_no: int) -> bool:
+        row = connection.execute(
+            "SELECT c.n, c.seq, l.device, l.lane FROM change c JOIN lane l ON l.no = c.lane_no WHERE c.no = ?", (change_no,)
+        ).fetchone()
+        if row is None:
+            return False
+        n, seq, device, lane = row
+        if bytes(device) == head.device and (lane < head.lane or (lane == head.lane and seq < head.seq)):
+            return True
+        return n is not None and n <= seen_n
+
+    return sees
+
+
+def digest(connection: Connection) -> str:
+    """Return SHA-256 over the live state of every record, the same on every device that holds the same changes (D.2)."""
+    total = hashlib.sha256()
+    encoder = msgspec.msgpack.Encoder()
+    for topic, kind in sorted(topics().items()):
+        columns = ["id", "book", "made_by", "made_at", "made_offset", "gone", "contested", *kept_fields(kind)]
+        names = ", ".join(f'"{name}"' for name in columns)
+        total.update(topic.encode() + b"\0")
+        for row in connection.execute(f"SELECT {names} FROM {topic} ORDER BY id"):
+            total.update(encoder.encode(row))
+    return total.hexdigest()

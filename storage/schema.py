@@ -1,0 +1,108 @@
+"""The tables of a vault: the log of changes and what goes with it by hand, the projections from the declarations.
+
+The log is never rewritten. Projections can be thrown away and made again from it at any time (``check --rebuild``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import Final
+
+from sqlalchemy.dialects.sqlite import dialect
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from leadworker.record import Record, kept_fields, table_of, topics
+from storage.engine import Connection
+
+LOG_TABLES: Final = """
+CREATE TABLE fact (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
+CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), commits INTEGER, stamp INTEGER, wall_ms INTEGER);
+CREATE TABLE book (
+    no INTEGER PRIMARY KEY, id BLOB UNIQUE NOT NULL, subject TEXT NOT NULL DEFAULT '', n INTEGER NOT NULL DEFAULT 0,
+    digest BLOB NOT NULL, founded INTEGER NOT NULL DEFAULT 0, trouble TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX book_subject ON book (subject);
+CREATE TABLE lane (
+    no INTEGER PRIMARY KEY, book_no INTEGER NOT NULL REFERENCES book, device BLOB NOT NULL, lane INTEGER NOT NULL,
+    seq INTEGER NOT NULL, head BLOB NOT NULL, acked INTEGER NOT NULL DEFAULT 0, mine INTEGER NOT NULL,
+    UNIQUE (book_no, device, lane)
+);
+CREATE TABLE change (
+    no INTEGER PRIMARY KEY, book_no INTEGER NOT NULL, lane_no INTEGER NOT NULL, seq INTEGER NOT NULL,
+    header BLOB NOT NULL, body BLOB, signature BLOB NOT NULL, chain BLOB NOT NULL, n INTEGER, digest BLOB,
+    sent_ms INTEGER NOT NULL DEFAULT 0, received_ms INTEGER NOT NULL DEFAULT 0
+);
+CREATE UNIQUE INDEX change_lane ON change (lane_no, seq);
+CREATE UNIQUE INDEX change_n ON change (book_no, n) WHERE n IS NOT NULL;
+CREATE TABLE book_key (book_no INTEGER NOT NULL, epoch INTEGER NOT NULL, secret BLOB NOT NULL, PRIMARY KEY (book_no, epoch));
+CREATE TABLE put_aside (
+    no INTEGER PRIMARY KEY, book_no INTEGER NOT NULL, n INTEGER NOT NULL, change_no INTEGER NOT NULL, sealed BLOB NOT NULL,
+    device TEXT NOT NULL, why TEXT NOT NULL, at_ms INTEGER NOT NULL
+);
+CREATE TABLE writer (device TEXT PRIMARY KEY, name TEXT NOT NULL, mine INTEGER NOT NULL, person TEXT NOT NULL DEFAULT '');
+CREATE TABLE drawer (drawer TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (drawer, key));
+"""
+
+FTS_PAGE: Final = 3900
+"""FTS5's own leaf size does not fit SQLCipher's usable page and would spill every leaf (docs/decisions/0005)."""
+
+
+def find_table(topic: str) -> str:
+    """Return the name of a topic's full-text index."""
+    return f"{topic}_find"
+
+
+def find_fields(kind: type[Record]) -> tuple[str, ...]:
+    """Return the fields of a record type that are searched."""
+    return tuple(name for name, kept in kept_fields(kind).items() if kept.find)
+
+
+@lru_cache(maxsize=1)
+def projection_ddl() -> tuple[str, ...]:
+    """Return the statements that make every projection table, its indexes and its full-text index."""
+    sqlite = dialect()
+    statements: list[str] = []
+    for topic, kind in sorted(topics().items()):
+        table = table_of(kind)
+        statements.append(str(CreateTable(table).compile(dialect=sqlite)).strip())
+        statements += [str(CreateIndex(i).compile(dialect=sqlite)) for i in sorted(table.indexes, key=lambda i: str(i.name))]
+        if fields := find_fields(kind):
+            index = find_table(topic)
+            statements.append(
+                f"CREATE VIRTUAL TABLE {index} USING fts5({', '.join(fields)}, content='{topic}', content_rowid='no', "
+                "tokenize='porter unicode61 remove_diacritics 2')"
+            )
+            statements.append(f"INSERT INTO {index}({index}, rank) VALUES ('pgsz', {FTS_PAGE})")
+            statements.append(f"INSERT INTO {index}({index}, rank) VALUES ('automerge', 0)")
+    return tuple(statements)
+
+
+def declared() -> str:
+    """Return a fingerprint of all declarations: when it changes, projections are made again from the log."""
+    return hashlib.sha256("\n".join(projection_ddl()).encode()).hexdigest()
+
+
+def create_log(connection: Connection) -> None:
+    """Make the tables of the log, inside the caller's transaction."""
+    for statement in LOG_TABLES.split(";"):
+        if statement.strip():
+            connection.execute(statement)
+
+
+def create_projections(connection: Connection) -> None:
+    """Make the projection tables, inside the caller's transaction, and note which declarations they follow."""
+    for statement in projection_ddl():
+        connection.execute(statement)
+    connection.execute("INSERT OR REPLACE INTO fact VALUES ('declared', ?)", (declared(),))
+
+
+def drop_projections(connection: Connection) -> None:
+    """Throw every projection away, also those of topics that are no longer declared."""
+    log = {"fact", "state", "book", "lane", "change", "book_key", "put_aside", "writer", "drawer"}
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    tables = rows.fetchall()
+    virtual = [name for name, sql in tables if sql.startswith("CREATE VIRTUAL")]
+    shadows = {f"{name}_{part}" for name in virtual for part in ("data", "idx", "docsize", "config", "content")}
+    for name in virtual + [name for name, _ in tables if name not in log | shadows and name not in virtual]:
+        connection.execute(f'DROP TABLE "{name}"')

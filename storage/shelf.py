@@ -1,0 +1,155 @@
+"""The shelf over a real vault: what a domain verb asks for becomes changes, rows and frozen views."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Boolean, Select
+from sqlalchemy.dialects.sqlite import dialect
+
+from leadworker.change import DROP, PUT
+from leadworker.clock import Clock, Moment
+from leadworker.errors import NotFound
+from leadworker.record import BASE_COLUMNS, Record, Rule, kept_fields, table_of
+from leadworker.shelf import Hit, Kind, View
+from storage import finding
+from storage.engine import Connection, scalar
+from storage.log import Writing
+from storage.projection import Projector
+
+_SQLITE = dialect(paramstyle="named")
+_prepared: dict[int, tuple[Select[Any], str, dict[str, Any], tuple[int, ...]]] = {}
+
+
+class VaultShelf:
+    """Implements `leadworker.shelf.Shelf` inside one transaction of the storage thread."""
+
+    def __init__(
+        self, connection: Connection, projector: Projector, clock: Clock, me: str, device: str, clock_doubt: str,
+        begin_writing: Callable[[], Writing],
+    ) -> None:  # fmt: skip
+        self._connection = connection
+        self._projector = projector
+        self._clock = clock
+        self._begin_writing = begin_writing
+        self.me = me
+        self.device = device
+        self.clock_doubt = clock_doubt
+        self.touched_topics: set[str] = set()
+        self.touched_ids: set[str] = set()
+
+    def now(self) -> Moment:
+        return Moment.of(self._clock.now())
+
+    def start_casebook(self, person_id: str) -> str:
+        book = secrets.token_bytes(16)
+        self._begin_writing().start_book(book, person_id)
+        return book.hex()
+
+    def casebook_of(self, person_id: str) -> str:
+        book = scalar(self._connection, "SELECT id FROM book WHERE subject = ?", person_id)
+        if book is None:
+            raise NotFound("That person is not in this vault.")
+        return bytes(book).hex()
+
+    def add(self, record: Record, about: str) -> str:
+        book = self.casebook_of(about)
+        kind = type(record)
+        fields = kept_fields(kind)
+        values = {f: v for f in fields if (v := getattr(record, f)) != kind.model_fields[f].default}
+        self._write(kind, book, record.id, PUT, values)
+        return record.id
+
+    def amend(self, kind: type[Kind], record_id: str, **values: str | int | bool) -> None:
+        fields = kept_fields(kind)
+        if kind.frozen or not fields.keys() >= values.keys():
+            raise TypeError(f"{kind.__name__} has no such field to amend")
+        fixed = [name for name in values if fields[name].rule is Rule.APPEND]
+        if fixed:
+            raise TypeError(f"{kind.__name__}.{fixed[0]} is written once")
+        old = self._row(kind, record_id)
+        new = {name: value for name, value in values.items() if old[name] != value}
+        if new:
+            self._write(kind, old["book"], record_id, PUT, new)
+
+    def drop(self, kind: type[Kind], record_id: str) -> None:
+        old = self._row(kind, record_id)
+        if kind.frozen:
+            raise TypeError(f"{kind.__name__} is never taken away")
+        if not old["gone"]:
+            self._write(kind, old["book"], record_id, DROP, {})
+
+    def restore(self, kind: type[Kind], record_id: str) -> None:
+        old = self._row(kind, record_id)
+        if old["gone"]:
+            self._write(kind, old["book"], record_id, PUT, {})
+
+    def get(self, kind: type[Kind], record_id: str) -> Kind:
+        return kind(**self._row(kind, record_id))
+
+    def rows(self, query: Select[Any], into: type[View], **values: Any) -> tuple[View, ...]:
+        sql, given, yes_no = _prepare(query)
+        found = self._connection.execute(sql, given | values)
+        if not yes_no:
+            return tuple([into(*row) for row in found])
+        return tuple([into(*_with_truth(row, yes_no)) for row in found])
+
+    def number(self, query: Select[Any], **values: Any) -> int:
+        sql, given, _ = _prepare(query)
+        row = self._connection.execute(sql, given | values).fetchone()
+        return 0 if row is None or row[0] is None else int(row[0])
+
+    def search(self, kinds: Sequence[type[Record]], words: str, *, limit: int = 50, newest: bool = False) -> tuple[Hit, ...]:
+        return finding.search(self._connection, kinds, words, limit=limit, newest=newest)
+
+    def keep(self, drawer: str, key: str, value: bytes) -> None:
+        self._begin_writing()
+        self._connection.execute(
+            "INSERT INTO drawer VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (drawer, key, value)
+        )
+        self._touch(drawer, (key,))
+
+    def kept(self, drawer: str) -> dict[str, bytes]:
+        return dict(self._connection.execute("SELECT key, value FROM drawer WHERE drawer = ? ORDER BY key", (drawer,)))
+
+    def throw_away(self, drawer: str, key: str) -> None:
+        self._begin_writing()
+        self._connection.execute("DELETE FROM drawer WHERE drawer = ? AND key = ?", (drawer, key))
+        self._touch(drawer, (key,))
+
+    def _write(self, kind: type[Record], book: str, record_id: str, verb: str, values: dict[str, Any]) -> None:
+        topic = str(table_of(kind).name)
+        no, content = self._begin_writing().write(bytes.fromhex(book), topic, record_id, verb, values, self.now())
+        self._touch(topic, self._projector.apply(content, book, self.device, no))
+
+    def _touch(self, topic: str, ids: Sequence[str]) -> None:
+        self.touched_topics.add(topic)
+        self.touched_ids.update(ids)
+
+    def _row(self, kind: type[Record], record_id: str) -> dict[str, Any]:
+        names = [*BASE_COLUMNS, *kept_fields(kind)]
+        columns = ", ".join(f'"{name}"' for name in names)
+        sql = f"SELECT {columns} FROM {table_of(kind).name} WHERE id = ?"
+        row = self._connection.execute(sql, (record_id,)).fetchone()
+        if row is None:
+            raise NotFound(f"That {table_of(kind).name.replace('_', ' ')} is not in this vault.")
+        return dict(zip(names, row, strict=True))
+
+
+def _prepare(query: Select[Any]) -> tuple[str, dict[str, Any], tuple[int, ...]]:
+    """Compile a select once and keep it: asking through SQLAlchemy each time would double the cost of a short list."""
+    known = _prepared.get(id(query))
+    if known is None or known[0] is not query:
+        compiled = query.compile(dialect=_SQLITE)
+        yes_no = tuple(at for at, c in enumerate(query.selected_columns) if isinstance(c.type, Boolean))
+        known = _prepared[id(query)] = (query, str(compiled), dict(compiled.params), yes_no)
+    return known[1], known[2], known[3]
+
+
+def _with_truth(row: tuple[Any, ...], yes_no: tuple[int, ...]) -> list[Any]:
+    values = list(row)
+    for at in yes_no:
+        values[at] = bool(values[at])
+    return values

@@ -1,0 +1,141 @@
+"""``vault.json``: the key slots of a vault, the only file of it that is not encrypted.
+
+It is written twice, so that a spoilt copy can be told and replaced. Its checksum tells "damaged" from "wrong
+passphrase" before anything is opened; a seal under the master key then tells whether somebody altered it on purpose.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from leadworker.crypto import keys
+from leadworker.errors import VaultDamaged, VaultMissing, VaultTooNew
+
+FORMAT: Final = 1
+NAME: Final = "vault.json"
+COPY_NAME: Final = "vault.copy.json"
+
+
+class VaultFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What ``vault.json`` holds. `seal` and `checksum` are hexadecimal."""
+
+    format: int
+    vault_id: str
+    slots: tuple[keys.Slot, ...]
+    seal: str = ""
+    checksum: str = ""
+
+
+class _OnlyFormat(msgspec.Struct):
+    format: int = 0
+
+
+def new_vault_id() -> str:
+    """Return a fresh vault's id, 32 hexadecimal digits."""
+    return secrets.token_hex(16)
+
+
+def sealed(file: VaultFile, master: bytes) -> VaultFile:
+    """Return the file with its seal and checksum set."""
+    bare = msgspec.structs.replace(file, seal="", checksum="")
+    key = keys.derive(master, keys.VAULT_FILE)
+    with_seal = msgspec.structs.replace(bare, seal=hmac.digest(key, _bytes(bare), "sha256").hex())
+    return msgspec.structs.replace(with_seal, checksum=hashlib.sha256(_bytes(with_seal)).hexdigest())
+
+
+def is_sealed_with(file: VaultFile, master: bytes) -> bool:
+    """Return whether the file is as somebody with the master key left it."""
+    return hmac.compare_digest(sealed(file, master).seal, file.seal)
+
+
+def write(folder: Path, file: VaultFile) -> None:
+    """Write both copies durably; at every moment at least one of them is whole."""
+    for name in (COPY_NAME, NAME):
+        replace_durably(folder / name, _bytes(file) + b"\n")
+
+
+def read(folder: Path) -> tuple[VaultFile, str]:
+    """Return the key slots and a notice, empty or saying that one copy was spoilt and has been replaced.
+
+    Raises `VaultMissing`, `VaultTooNew`, and `VaultDamaged` when neither copy is whole.
+    """
+    main, copy = _read_one(folder / NAME), _read_one(folder / COPY_NAME)
+    if main is None and copy is None:
+        if not (folder / NAME).exists() and not (folder / COPY_NAME).exists():
+            raise VaultMissing(f"There is no vault in {folder}. “leadworker init” makes one.")
+        raise VaultDamaged(
+            "Both copies of the vault's key file, vault.json and vault.copy.json, are damaged. The journal itself was not "
+            "touched. Put back either file from a backup; without it nothing can be opened."
+        )
+    if main is not None and copy is not None and main == copy:
+        return main, ""
+    whole = main or copy
+    assert whole is not None
+    name = NAME if main is None else COPY_NAME
+    return whole, f"The key file {name} was damaged or missing; the other copy is whole and was used to replace it."
+
+
+def mend(folder: Path, file: VaultFile) -> None:
+    """Write both copies again from the whole one, once it has been opened with the right secret."""
+    write(folder, file)
+
+
+def replace_durably(path: Path, data: bytes) -> None:
+    """Put `data` in place of a file so that after a power cut either the old or the new one is there, whole."""
+    fresh = path.with_name(path.name + ".new")
+    with open(fresh, "wb") as file:
+        os.chmod(fresh, 0o600)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(fresh, path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a folder's names durable. Windows has no such call and does not need it after a replace."""
+    if os.name == "nt":
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _read_one(path: Path) -> VaultFile | None:
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        return None
+    try:
+        format_ = msgspec.json.decode(raw, type=_OnlyFormat).format
+        if format_ > FORMAT:
+            _refuse_newer(raw)
+        file = msgspec.json.decode(raw, type=VaultFile)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None
+    bare = msgspec.structs.replace(file, checksum="")
+    sound = hashlib.sha256(_bytes(bare)).hexdigest() == file.checksum and raw == _bytes(file) + b"\n"
+    return file if sound else None
+
+
+def _refuse_newer(raw: bytes) -> None:
+    """A newer format is believed only when its checksum, which never changes its place, fits."""
+    head, found, tail = raw.rpartition(b'"checksum":"')
+    said = tail[:64].decode("ascii", "replace")
+    if found and hashlib.sha256(head + b'"checksum":""}').hexdigest() == said:
+        raise VaultTooNew(
+            "This vault was last used by a newer leadworker. Nothing was opened or changed. Install that version or a later one."
+        )
+
+
+def _bytes(file: VaultFile) -> bytes:
+    return msgspec.json.encode(file)

@@ -1,0 +1,1 @@
+"""The post: carries sealed envelopes between laptops and the central store."""

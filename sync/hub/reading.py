@@ -1,0 +1,60 @@
+"""Answers what a device may read: its news, and pages of a book that never end inside a run."""
+
+from __future__ import annotations
+
+from sync import wire
+from sync.hub import rules
+from sync.hub.rules import Refusal
+from sync.hub.statements import DIRECTORY_SETTING
+from sync.hub.store import Head, Session
+
+USUAL_PAGE = 500
+"""Changes of a page when the asker names no number."""
+
+
+def organisation(session: Session, hub_key: bytes, now_ms: int) -> wire.Organisation:
+    """Say which organisation this store serves; the book is empty before it was founded."""
+    book = session.setting(DIRECTORY_SETTING)
+    if book is None:
+        return wire.Organisation(wire.PROTOCOL, hub_key, b"", None, now_ms)
+    header, body, signature = session.control(book, 0, 1)[0]
+    return wire.Organisation(wire.PROTOCOL, hub_key, book, wire.OpenChange(header, body, signature), now_ms)
+
+
+def news(session: Session, device: bytes, now_ms: int) -> wire.News:
+    """Return the present head of every book that an enrolled device may read, the directory first."""
+    heads = [wire.BookNews(*row) for row in session.news(device)]
+    directory = session.setting(DIRECTORY_SETTING)
+    if directory is not None:
+        head = session.heads([directory])[directory]
+        heads.insert(0, wire.BookNews(directory, head.n, head.digest))
+    return wire.News(tuple(heads), now_ms)
+
+
+def page(session: Session, device: bytes, book: bytes, after: int, most: int, now_ms: int) -> wire.Page:
+    """Return the changes of a book after a number, at most about `most`, to an enrolled device that may read it.
+
+    The head is read first and bounds the rest, so a page is whole even while others write.
+    """
+    head = _readable(session, device, book)
+    if after >= head.n:
+        return wire.Page((), head.n, head.digest, False, now_ms)
+    end = rules.page_end(session.marks(book, after, head.n, most), most, wire.LARGEST_BATCH)
+    if end is None:
+        end = session.run_end(book, after + 1)
+    changes = tuple(wire.Numbered(*row) for row in session.changes(book, after, end))
+    return wire.Page(changes, head.n, head.digest, end < head.n, now_ms)
+
+
+def _readable(session: Session, device: bytes, book: bytes) -> Head:
+    head = session.heads([book]).get(book)
+    may_read = book in session.roles(device, [book]) or book == session.setting(DIRECTORY_SETTING)
+    if head is None or not may_read:
+        # The same words for a book that does not exist: nobody learns which ids are in use.
+        raise Refusal(
+            "not_a_member",
+            "This laptop is not a member of this casebook, so the central store did not hand it out. "
+            "Ask the lead or a supervisor to be added.",
+            403,
+        )
+    return head

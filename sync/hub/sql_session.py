@@ -1,0 +1,194 @@
+"""What the two databases share: the central store's questions in SQL that both understand, rows and not objects."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from sync.hub.store import Alarm, Device, Head, InviteRow, Known, Lane, Mark, Row
+
+_HEAD = "book, n, digest, epoch, control_seq, control_head"
+_INVITE = "invite, expires_ms, signing, unsealing, proof, device"
+
+_ALL = 2**62
+
+ADD_CHANGES = (
+    "INSERT INTO changes (book, n, device, lane, seq, header, body, signature, received_ms, digest) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+class SqlSession:
+    """A session over one connection. Statements are written with ``?``; a database translates what it must."""
+
+    lock_suffix = ""
+    """What a select says to hold the rows that it finds, where a transaction does not hold everything anyway."""
+
+    def _all(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        raise NotImplementedError
+
+    def _run(self, statement: str, values: Sequence[Any] = ()) -> None:
+        raise NotImplementedError
+
+    def _run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        raise NotImplementedError
+
+    def setting(self, name: str) -> bytes | None:
+        rows = self._all("SELECT value FROM hub_settings WHERE name = ?", (name,))
+        return bytes(rows[0][0]) if rows else None
+
+    def keep_setting(self, name: str, value: bytes) -> None:
+        self._run("INSERT INTO hub_settings (name, value) VALUES (?, ?)", (name, value))
+
+    def replace_setting(self, name: str, value: bytes) -> None:
+        self._run("UPDATE hub_settings SET value = ? WHERE name = ?", (value, name))
+
+    def hold(self, books: Collection[bytes]) -> None:
+        """Hold the rows of these books until the transaction ends, in id order so that no two wait on each other."""
+        if self.lock_suffix and books:
+            ordered = sorted(books)
+            self._all(
+                f"SELECT n FROM books WHERE book IN ({_places(ordered)}) ORDER BY book{self.lock_suffix}", ordered
+            )
+
+    def heads(self, books: Collection[bytes]) -> dict[bytes, Head]:
+        if not books:
+            return {}
+        found = self._all(f"SELECT {_HEAD} FROM books WHERE book IN ({_places(books)})", list(books))
+        return {row[0]: Head(*row) for row in found}
+
+    def add_book(self, head: Head) -> None:
+        self._run(f"INSERT INTO books ({_HEAD}) VALUES (?, ?, ?, ?, ?, ?)", head)
+
+    def put_head(self, head: Head) -> None:
+        self._run(
+            "UPDATE books SET n = ?, digest = ?, epoch = ?, control_seq = ?, control_head = ? WHERE book = ?",
+            (*head[1:], head.book),
+        )
+
+    def roles(self, device: bytes, books: Collection[bytes]) -> dict[bytes, int]:
+        if not books:
+            return {}
+        found = self._all(
+            f"SELECT book, role FROM members WHERE device = ? AND book IN ({_places(books)})", (device, *books)
+        )
+        return {row[0]: row[1] for row in found}
+
+    def lanes(self, device: bytes, books: Collection[bytes]) -> dict[tuple[bytes, int], Lane]:
+        if not books:
+            return {}
+        found = self._all(
+            f"SELECT book, lane, seq, head FROM lanes WHERE book IN ({_places(books)}) AND device = ?",
+            (*books, device),
+        )
+        return {(row[0], row[1]): Lane(row[2], row[3]) for row in found}
+
+    def put_lanes(self, device: bytes, lanes: Iterable[tuple[bytes, int, Lane]]) -> None:
+        self._run_many(
+            "INSERT INTO lanes (book, device, lane, seq, head) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (book, device, lane) DO UPDATE SET seq = excluded.seq, head = excluded.head",
+            [(book, device, lane, last.seq, last.head) for book, lane, last in lanes],
+        )
+
+    def known(self, book: bytes, device: bytes, lane: int, first: int, last: int) -> list[Known]:
+        found = self._all(
+            "SELECT seq, header, n, received_ms, digest FROM changes "
+            "WHERE book = ? AND device = ? AND lane = ? AND seq BETWEEN ? AND ? ORDER BY seq",
+            (book, device, lane, first, last),
+        )
+        return [Known(*row) for row in found]
+
+    def add_changes(self, rows: Sequence[Row]) -> None:
+        self._run_many(ADD_CHANGES, rows)
+
+    def control(self, book: bytes, after: int, most: int = _ALL) -> list[tuple[bytes, bytes, bytes]]:
+        return self._all(
+            "SELECT header, body, signature FROM changes WHERE book = ? AND device = ? AND lane = 0 AND seq > ? "
+            "ORDER BY seq LIMIT ?",
+            (book, b"", after, most),
+        )
+
+    def marks(self, book: bytes, after: int, upto: int, most: int) -> list[Mark]:
+        found = self._all(
+            "SELECT n, length(header) + length(body), length(signature) FROM changes "
+            "WHERE book = ? AND n > ? AND n <= ? ORDER BY n LIMIT ?",
+            (book, after, upto, most),
+        )
+        return [Mark(n, size, bool(signed)) for n, size, signed in found]
+
+    def run_end(self, book: bytes, n: int) -> int:
+        rows = self._all(
+            "SELECT n FROM changes WHERE book = ? AND n >= ? AND length(signature) > 0 ORDER BY n LIMIT 1", (book, n)
+        )
+        return int(rows[0][0])
+
+    def changes(self, book: bytes, after: int, upto: int) -> list[tuple[int, bytes, bytes, bytes, int]]:
+        return self._all(
+            "SELECT n, header, body, signature, received_ms FROM changes "
+            "WHERE book = ? AND n > ? AND n <= ? ORDER BY n",
+            (book, after, upto),
+        )
+
+    def news(self, device: bytes) -> list[tuple[bytes, int, bytes]]:
+        return self._all(
+            "SELECT b.book, b.n, b.digest FROM members m JOIN books b ON b.book = m.book WHERE m.device = ? "
+            "ORDER BY b.book",
+            (device,),
+        )
+
+    def set_members(self, book: bytes, gone: Iterable[bytes], present: Iterable[tuple[bytes, int]]) -> None:
+        self._run_many("DELETE FROM members WHERE device = ? AND book = ?", [(device, book) for device in gone])
+        self._run_many(
+            "INSERT INTO members (device, book, role) VALUES (?, ?, ?) "
+            "ON CONFLICT (device, book) DO UPDATE SET role = excluded.role",
+            [(device, book, role) for device, role in present],
+        )
+
+    def device(self, device: bytes) -> Device | None:
+        rows = self._all("SELECT device, signing, admin, active FROM devices WHERE device = ?", (device,))
+        if not rows:
+            return None
+        found, signing, admin, active = rows[0]
+        return Device(found, signing, bool(admin), bool(active))
+
+    def put_device(self, device: Device) -> None:
+        self._run(
+            "INSERT INTO devices (device, signing, admin, active) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (device) DO UPDATE SET active = excluded.active",
+            (device.device, device.signing, int(device.admin), int(device.active)),
+        )
+
+    def invite(self, invite: bytes, lock: bool = False) -> InviteRow | None:
+        suffix = self.lock_suffix if lock else ""
+        rows = self._all(f"SELECT {_INVITE} FROM invites WHERE invite = ?{suffix}", (invite,))
+        return InviteRow(*rows[0]) if rows else None
+
+    def put_invite(self, row: InviteRow) -> None:
+        self._run(
+            f"INSERT INTO invites ({_INVITE}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (invite) DO UPDATE SET "
+            "signing = excluded.signing, unsealing = excluded.unsealing, proof = excluded.proof, "
+            "device = excluded.device",
+            row,
+        )
+
+    def waiting(self, now_ms: int, most: int) -> list[InviteRow]:
+        found = self._all(
+            f"SELECT {_INVITE} FROM invites WHERE expires_ms > ? AND length(signing) > 0 AND length(device) = 0 "
+            "ORDER BY expires_ms, invite LIMIT ?",
+            (now_ms, most),
+        )
+        return [InviteRow(*row) for row in found]
+
+    def count_alarm(self, code: str, book: bytes, device: bytes, now_ms: int) -> None:
+        self._run(
+            "INSERT INTO alarms (code, book, device, times, last_ms) VALUES (?, ?, ?, 1, ?) "
+            "ON CONFLICT (code, book, device) DO UPDATE SET times = alarms.times + 1, last_ms = excluded.last_ms",
+            (code, book, device, now_ms),
+        )
+
+    def alarms(self) -> list[Alarm]:
+        return [Alarm(*row) for row in self._all("SELECT code, book, device, times, last_ms FROM alarms")]
+
+
+def _places(values: Collection[bytes]) -> str:
+    return ",".join("?" * len(values))

@@ -1,0 +1,194 @@
+"""The port between the central store's rules and its database: what a session must answer, and in which values.
+
+Two databases stand behind it, SQLite for a small team and PostgreSQL, with the same behaviour (`sql_session` holds
+what they share). No method deletes or alters a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import Future
+from typing import NamedTuple, Protocol, TypeVar
+
+Answer = TypeVar("Answer")
+
+
+class HubTrouble(Exception):
+    """The central store cannot be started or used as asked; `sentence` is for the person who runs it."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class StoreAway(Exception):
+    """The database does not answer or cannot write: nothing of the request was taken. Holds no words of the request."""
+
+
+class Again(Exception):
+    """Two hub processes met at the same row; nothing was kept, and the deed is simply run again."""
+
+
+class Head(NamedTuple):
+    """A book's present number and running digest, its epoch, and the end of its control lane."""
+
+    book: bytes
+    n: int
+    digest: bytes
+    epoch: int
+    control_seq: int
+    control_head: bytes
+
+
+class Lane(NamedTuple):
+    """The last change of one lane: its place and its id."""
+
+    seq: int
+    head: bytes
+
+
+class Row(NamedTuple):
+    """A change as it is kept. In the control lane, which all members share, `device` is empty.
+
+    `signature` is empty inside a run and stands on its last change; `digest` is the book's running digest at `n`.
+    """
+
+    book: bytes
+    n: int
+    device: bytes
+    lane: int
+    seq: int
+    header: bytes
+    body: bytes
+    signature: bytes
+    received_ms: int
+    digest: bytes
+
+
+class Known(NamedTuple):
+    """A change of a lane that is held already, for telling a retry from a fork."""
+
+    seq: int
+    header: bytes
+    n: int
+    received_ms: int
+    digest: bytes
+
+
+class Mark(NamedTuple):
+    """What a page needs in order to end well: a number, its size in bytes, and whether a run ends there."""
+
+    n: int
+    size: int
+    ends_run: bool
+
+
+class Device(NamedTuple):
+    """A device of the directory, as much of it as a request needs."""
+
+    device: bytes
+    signing: bytes
+    admin: bool
+    active: bool
+
+
+class InviteRow(NamedTuple):
+    """An invite and, once somebody came with it, the keys that wait; `device` is set when they were admitted."""
+
+    invite: bytes
+    expires_ms: int
+    signing: bytes = b""
+    unsealing: bytes = b""
+    proof: bytes = b""
+    device: bytes = b""
+
+
+class Alarm(NamedTuple):
+    """How often something happened that honest laptops never do, and when last."""
+
+    code: str
+    book: bytes
+    device: bytes
+    times: int
+    last_ms: int
+
+
+class Session(Protocol):
+    """Questions and deeds inside one transaction. Methods raise `StoreAway` when the database fails."""
+
+    def setting(self, name: str) -> bytes | None: ...
+
+    def keep_setting(self, name: str, value: bytes) -> None:
+        """Keep a setting that was not there; raise `Again` if another process was first."""
+
+    def replace_setting(self, name: str, value: bytes) -> None: ...
+
+    def heads(self, books: Collection[bytes]) -> dict[bytes, Head]: ...
+
+    def add_book(self, head: Head) -> None:
+        """Add a book; raise `Again` if another process was first."""
+
+    def put_head(self, head: Head) -> None: ...
+
+    def roles(self, device: bytes, books: Collection[bytes]) -> dict[bytes, int]:
+        """Return the role of a device in each of these books of which it is a member."""
+
+    def lanes(self, device: bytes, books: Collection[bytes]) -> dict[tuple[bytes, int], Lane]:
+        """Return a device's own lanes in these books, by book and lane number."""
+
+    def put_lanes(self, device: bytes, lanes: Iterable[tuple[bytes, int, Lane]]) -> None: ...
+
+    def known(self, book: bytes, device: bytes, lane: int, first: int, last: int) -> list[Known]:
+        """Return the changes of a lane from place `first` to `last`, in order."""
+
+    def add_changes(self, rows: Sequence[Row]) -> None: ...
+
+    def control(self, book: bytes, after: int, most: int = ...) -> list[tuple[bytes, bytes, bytes]]:
+        """Return header, body and signature of a book's statements after a place in its control lane."""
+
+    def marks(self, book: bytes, after: int, upto: int, most: int) -> list[Mark]: ...
+
+    def run_end(self, book: bytes, n: int) -> int:
+        """Return the first number from `n` on at which a run ends."""
+
+    def changes(self, book: bytes, after: int, upto: int) -> list[tuple[int, bytes, bytes, bytes, int]]:
+        """Return number, header, body, signature and time received, in order."""
+
+    def news(self, device: bytes) -> list[tuple[bytes, int, bytes]]:
+        """Return book, number and digest of every book of which a device is a member."""
+
+    def set_members(self, book: bytes, gone: Iterable[bytes], present: Iterable[tuple[bytes, int]]) -> None: ...
+
+    def device(self, device: bytes) -> Device | None: ...
+
+    def put_device(self, device: Device) -> None: ...
+
+    def invite(self, invite: bytes, lock: bool = False) -> InviteRow | None: ...
+
+    def put_invite(self, row: InviteRow) -> None: ...
+
+    def waiting(self, now_ms: int, most: int) -> list[InviteRow]:
+        """Return invites that hold, with keys that wait to be admitted."""
+
+    def count_alarm(self, code: str, book: bytes, device: bytes, now_ms: int) -> None: ...
+
+    def alarms(self) -> list[Alarm]: ...
+
+
+class Store(Protocol):
+    """A database with its threads. Futures fail with `StoreAway` or with what the deed itself raised."""
+
+    def read(self, question: Callable[[Session], Answer]) -> Future[Answer]:
+        """Answer a question from what is committed."""
+
+    def write(
+        self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1
+    ) -> Future[Answer]:
+        """Run a deed in a transaction that holds these books' rows; the future is answered after the commit.
+
+        Several deeds may share a transaction. `weight` is about how many changes this one writes. A deed may be run
+        more than once before it is kept, so it must have no effect beside the session.
+        """
+
+    def close(self) -> None:
+        """Finish what is queued, then let go of the database."""

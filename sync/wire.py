@@ -1,0 +1,266 @@
+"""What a laptop and the central store say to each other, in version 1 (docs/sync-protocol.md).
+
+Bodies are MessagePack. Both sides import this file and nothing else of each other; what the central store needs of
+the formats (headers, signatures, membership) it takes from here as well, so that its one door is visible.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from typing import Final, TypeVar
+
+import msgspec
+
+from leadworker.change import (
+    CONTROL_LANE,
+    FIRST,
+    HEADER_BYTES,
+    LARGEST_BODY,
+    BadHeader,
+    Header,
+    Kind,
+    change_id,
+    device_id,
+    first_digest,
+    next_digest,
+    unpack,
+)
+from leadworker.membership import (
+    BookMembers,
+    Directory,
+    DirectoryStatement,
+    Enrol,
+    Founding,
+    Membership,
+    NotAllowed,
+    Revoke,
+    Role,
+    root_id,
+)
+from leadworker.proof import (
+    HEAD,
+    RECEIPT,
+    REQUEST,
+    is_signed,
+    is_sound_sealing_key,
+    is_sound_signing_key,
+)
+
+__all__ = [
+    "CONTROL_LANE", "FIRST", "HEAD", "HEADER_BYTES", "LARGEST_BODY", "RECEIPT", "REQUEST", "BadHeader", "BookMembers",
+    "Directory", "DirectoryStatement", "Enrol", "Founding", "Header", "Kind", "Membership", "NotAllowed", "Revoke",
+    "Role", "change_id", "device_id", "first_digest", "is_signed", "is_sound_sealing_key", "is_sound_signing_key",
+    "next_digest", "root_id", "unpack",
+]  # fmt: skip
+
+PROTOCOL: Final = 1
+MEDIA_TYPE: Final = "application/vnd.leadworker.v1+msgpack"
+
+SEAL_OVERHEAD: Final = 4 + 12 + 16
+"""Bytes that sealing adds to a padded body: epoch, nonce, tag."""
+
+LARGEST_BATCH: Final = 4 * 1024 * 1024
+"""Bytes of one request's body as it travels, and about the bytes of one page."""
+
+MOST_IN_BATCH: Final = 2000
+"""Changes in one push, over all its runs."""
+
+MOST_STATEMENTS: Final = 200
+"""Statements in one control request."""
+
+LARGEST_PAGE: Final = 2000
+CLOCK_TOLERANCE_MS: Final = 5 * 60 * 1000
+INVITE_LIFE_MS: Final = 72 * 3600 * 1000
+
+DEVICE_HEADER: Final = "lw-device"
+TIME_HEADER: Final = "lw-time"
+NONCE_HEADER: Final = "lw-nonce"
+SIGNATURE_HEADER: Final = "lw-signature"
+SETUP_HEADER: Final = "lw-setup"
+NONCE_BYTES: Final = 16
+INVITE_ID_BYTES: Final = 16
+JOIN_PROOF_BYTES: Final = 32
+
+
+class OpenChange(msgspec.Struct, frozen=True, array_like=True):
+    """A signed statement with an open body: membership, keys, directory."""
+
+    header: bytes
+    body: bytes
+    signature: bytes
+
+
+class Organisation(msgspec.Struct, frozen=True, array_like=True):
+    """What anybody may ask before joining: which organisation this store serves. `book` is empty before set-up."""
+
+    protocol: int
+    hub: bytes
+    book: bytes
+    founding: OpenChange | None
+    now_ms: int
+
+
+class Control(msgspec.Struct, frozen=True, array_like=True):
+    """Statements for one book or one directory, taken together or not at all (compare-and-swap on its head)."""
+
+    changes: tuple[OpenChange, ...]
+
+
+class Run(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Consecutive content changes of one lane, and the signature over the id of the last one.
+
+    Each item is ``(header, seal)``; a seal is ``epoch(4) ‖ nonce(12) ‖ ciphertext and tag``.
+    """
+
+    changes: tuple[tuple[bytes, bytes], ...]
+    signature: bytes
+
+
+class Push(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a laptop sends: runs of one or more books. Each run is taken whole or refused whole."""
+
+    runs: tuple[Run, ...]
+
+
+class Outcome(msgspec.Struct, frozen=True, array_like=True):
+    """What became of one run or one control request.
+
+    Taken: `code` is empty, `last_n` and `digest` are the book's number and running digest at its last change, `ns` the
+    numbers given, in order; `receipt` is the store's signature (see `receipt_message`). Refused: `code` and a `sentence`;
+    with ``lane_gap``, `ns` holds one number: the last place of that lane that the store has.
+    """
+
+    book: bytes
+    code: str = ""
+    sentence: str = ""
+    ns: tuple[int, ...] = ()
+    last_n: int = 0
+    digest: bytes = b""
+    received_ms: int = 0
+    receipt: bytes = b""
+
+
+class Pushed(msgspec.Struct, frozen=True, array_like=True):
+    """The outcomes of a push, in the order of its runs."""
+
+    outcomes: tuple[Outcome, ...]
+    now_ms: int
+
+
+class Numbered(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One change as the store gives it back. `body` is a seal, or the open body of a statement.
+
+    `signature` is empty inside a run and stands on its last change.
+    """
+
+    n: int
+    header: bytes
+    body: bytes
+    signature: bytes
+    received_ms: int
+
+
+class Page(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Changes of one book after a number. A page never ends inside a run. `n` and `digest` are the book's present head."""
+
+    changes: tuple[Numbered, ...]
+    n: int
+    digest: bytes
+    more: bool
+    now_ms: int
+
+
+class BookNews(msgspec.Struct, frozen=True, array_like=True):
+    """The present head of one book that the asking device may read."""
+
+    book: bytes
+    n: int
+    digest: bytes
+
+
+class News(msgspec.Struct, frozen=True, array_like=True):
+    """Every book that the asking device may read, the directory first."""
+
+    books: tuple[BookNews, ...]
+    now_ms: int
+
+
+class Invite(msgspec.Struct, frozen=True, array_like=True):
+    """An invite as the store knows it: an id that tells nothing of its secret, and until when it holds."""
+
+    invite: bytes
+    expires_ms: int
+
+
+class JoinRequest(msgspec.Struct, frozen=True, array_like=True):
+    """A new device's keys, proven with the invite's secret, which the store never sees (C.4)."""
+
+    invite: bytes
+    signing: bytes
+    unsealing: bytes
+    proof: bytes
+
+
+class Joins(msgspec.Struct, frozen=True, array_like=True):
+    """Requests that wait for an administrator's laptop to check and countersign them."""
+
+    requests: tuple[JoinRequest, ...]
+
+
+class JoinState(msgspec.Struct, frozen=True, array_like=True):
+    """Where a join stands: ``open``, ``waiting``, ``admitted``, ``expired`` or ``unknown``."""
+
+    state: str
+    now_ms: int
+
+
+class Trouble(msgspec.Struct, frozen=True, array_like=True):
+    """Why a whole request was refused: a code for a program, a sentence for a person."""
+
+    code: str
+    sentence: str
+
+
+Message = TypeVar("Message", bound=msgspec.Struct)
+_encoder = msgspec.msgpack.Encoder()
+
+
+def write(message: msgspec.Struct) -> bytes:
+    """Return a message as it travels."""
+    return _encoder.encode(message)
+
+
+def read(kind: type[Message], body: bytes) -> Message:
+    """Read a message; raises `msgspec.DecodeError` or `msgspec.ValidationError` for anything else."""
+    return msgspec.msgpack.decode(body, type=kind)
+
+
+def request_message(method: str, target: str, time_ms: int, nonce: bytes, body: bytes) -> bytes:
+    """Return what a device signs, under `REQUEST`, to make a request its own. `target` is path and query."""
+    return b"\0".join((method.encode(), target.encode(), b"%d" % time_ms, nonce.hex().encode())) + (
+        b"\0" + hashlib.sha256(body).digest()
+    )
+
+
+def request_headers(device: bytes, time_ms: int, nonce: bytes, signature: bytes) -> dict[str, str]:
+    """Return the HTTP headers of a signed request: bytes in lower-case hexadecimal, milliseconds in decimal."""
+    return {
+        DEVICE_HEADER: device.hex(),
+        TIME_HEADER: str(time_ms),
+        NONCE_HEADER: nonce.hex(),
+        SIGNATURE_HEADER: signature.hex(),
+    }
+
+
+def seal_epoch(seal: bytes) -> int:
+    """Return the number of the key that a seal names in its first four bytes."""
+    return int.from_bytes(seal[:4], "big")
+
+
+_RECEIPT = struct.Struct(">16s32sQ32sQ")
+
+
+def receipt_message(book: bytes, last: bytes, n: int, digest: bytes, received_ms: int) -> bytes:
+    """Return what the store signs, under `RECEIPT`, when it has taken a run whose last change has id `last`."""
+    return _RECEIPT.pack(book, last, n, digest, received_ms)
