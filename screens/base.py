@@ -126,6 +126,9 @@ class Page(Screen[None]):
     KEYS: ClassVar[str] = "today"
     """Which keys of `screens.keys` hold here."""
 
+    ALWAYS_FRESH: ClassVar[bool] = False
+    """Whether the page loads anew each time it comes to the top, for things that no bell rings for."""
+
     DEFAULT_CSS = """
     Page { background: $background; color: $foreground; }
     Page.-tall #body { padding-top: 1; }
@@ -186,7 +189,7 @@ class Page(Screen[None]):
         """Load again when something changed while another page was on top."""
         for line in self.query(TopLine):
             line.refresh()
-        if self._stale and self.loaded:
+        if self.loaded and (self._stale or self.ALWAYS_FRESH):
             self.reload()
 
     def rung(self, bell: Bell) -> None:

@@ -100,14 +100,17 @@ PLACES: dict[str, tuple[Key, ...]] = {
         FIND,
         NOTE,
         Key("people.add", "a", "add_person", "add", "add a person"),
+        Key("people.filter", "f", "filter", "filter", "narrow the list by name"),
     ),
     "person": (
         OPEN,
         Key("person.panel", "tab", "next_panel", "next panel", "next panel"),
+        Key("person.before", "shift+tab", "previous_panel", "", "the panel before"),
         NOTE,
         Key("person.edit", "e", "edit", "edit", "change name, age, contact, alerts"),
         Key("person.visit", "v", "add_visit", "visit", "put a visit in the diary"),
         Key("person.done", "space", "tick", "", "tick the action off"),
+        Key("person.away", "x", "take_away", "", "end an alert; take a note or a contact away"),
     ),
     "note": (
         Key("note.field", "tab", "", "next field", "next field"),

@@ -28,7 +28,7 @@ class Hold:
     """The vault's lock. The system lets go of it when the process ends, however it ends."""
 
     def __init__(self, folder: Path, purpose: str) -> None:
-        self._lock = FileLock(folder / LOCK_NAME, timeout=0)
+        self._lock = FileLock(folder / LOCK_NAME, timeout=0, thread_local=False)  # taken by one thread, let go by another
         self._holder = folder / HOLDER_NAME
         self._purpose = purpose
 

@@ -6,13 +6,13 @@ was written here, received, or replayed by a rebuild.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
 
 from leadworker.change import DROP, PUT, Content
-from leadworker.record import BASE_COLUMNS, Kept, Record, Rule, kept_fields, table_of, topics
+from leadworker.record import Kept, Record, Rule, kept_fields, table_of, topics
 from leadworker.text import clean
 from storage import finding
 from storage.engine import Connection
@@ -51,18 +51,17 @@ class _Topic:
         self.name = name
         self.kind = kind
         self.fields: dict[str, Kept] = kept_fields(kind)
-        columns = table_of(kind).columns
-        self.types: dict[str, type[Any]] = {f: columns[f].type.python_type for f in self.fields}
+        self.types: dict[str, type[Any]] = {f: kind.model_fields[f].annotation or str for f in self.fields}
         self.defaults: dict[str, Any] = {f: kind.model_fields[f].default for f in self.fields}
         self.find = finding.Index(name, tuple(f for f, kept in self.fields.items() if kept.find))
         given = ("id", "book", "made_by", "made_at", "made_offset", "change_no", "gone", "contested", "marks")
         names = (*given, *self.fields)
         self.insert = (
-            f"INSERT INTO {name} ({', '.join(f'"{n}"' for n in names)}) VALUES ({', '.join('?' * len(names))}) "
+            f"INSERT INTO {name} ({quoted(names)}) VALUES ({', '.join('?' * len(names))}) "
             "ON CONFLICT (id) DO NOTHING"
         )
         stored = ("no", "book", "gone", "contested", "marks", *self.fields)
-        self.select = f"SELECT {', '.join(f'"{n}"' for n in stored)} FROM {name} WHERE id = ?"
+        self.select = f"SELECT {quoted(stored)} FROM {name} WHERE id = ?"
         self.stored = stored
 
     def checked(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -170,7 +169,7 @@ class Projector:
         moved = [name for name in new if new[name] != old[name]]
         columns = [*moved, "contested", "marks"]
         values = [*(new[name] for name in moved), contested, _marks_encoder.encode(marks), old["no"]]
-        statement = f"UPDATE {topic.name} SET {', '.join(f'"{c}" = ?' for c in columns)} WHERE no = ?"
+        statement = f"UPDATE {topic.name} SET {quoted(columns, ' = ?')} WHERE no = ?"
         self._connection.execute(statement, values)
         if self._index and any(name in topic.find.fields for name in moved):
             topic.find.replace(self._connection, old["no"], old, new)
@@ -178,6 +177,11 @@ class Projector:
     def _add_to_index(self, topic: _Topic, no: int | None, row: dict[str, Any]) -> None:
         if self._index and no is not None:
             topic.find.add(self._connection, no, row)
+
+
+def quoted(names: Iterable[str], after: str = "") -> str:
+    """Return column names for a statement; some, such as ``on``, are words of SQL as well."""
+    return ", ".join(f'"{name}"{after}' for name in names)
 
 
 def _after(live: list[Live], shown: Any, write: Live, sees: Sees | None) -> list[Live]:
@@ -217,5 +221,3 @@ def _touched(record: str, row: dict[str, Any]) -> tuple[str, ...]:
     person = row.get("person_id")
     return (record, person) if person else (record,)
 
-
-__all__ = ["BASE_COLUMNS", "Projector", "Unfit"]

@@ -12,7 +12,7 @@ from leadworker.change import Content, Kind
 from leadworker.record import kept_fields, topics
 from storage import finding, schema
 from storage.engine import Connection
-from storage.projection import Projector, Unfit
+from storage.projection import Projector, Unfit, quoted
 
 Progress = Callable[[int, int], None]
 
@@ -80,7 +80,7 @@ def digest(connection: Connection) -> str:
     encoder = msgspec.msgpack.Encoder()
     for topic, kind in sorted(topics().items()):
         columns = ["id", "book", "made_by", "made_at", "made_offset", "gone", "contested", *kept_fields(kind)]
-        names = ", ".join(f'"{name}"' for name in columns)
+        names = quoted(columns)
         total.update(topic.encode() + b"\0")
         for row in connection.execute(f"SELECT {names} FROM {topic} ORDER BY id"):
             total.update(encoder.encode(row))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Boolean, Select
+import msgspec
+from sqlalchemy import Select
 from sqlalchemy.dialects.sqlite import dialect
 
 from leadworker.change import DROP, PUT
@@ -17,10 +19,10 @@ from leadworker.shelf import Hit, Kind, View
 from storage import finding
 from storage.engine import Connection, scalar
 from storage.log import Writing
-from storage.projection import Projector
+from storage.projection import Projector, quoted
 
 _SQLITE = dialect(paramstyle="named")
-_prepared: dict[int, tuple[Select[Any], str, dict[str, Any], tuple[int, ...]]] = {}
+_prepared: dict[int, tuple[Select[Any], str, dict[str, Any]]] = {}
 
 
 class VaultShelf:
@@ -90,14 +92,15 @@ class VaultShelf:
         return kind(**self._row(kind, record_id))
 
     def rows(self, query: Select[Any], into: type[View], **values: Any) -> tuple[View, ...]:
-        sql, given, yes_no = _prepare(query)
+        sql, given = _prepare(query)
+        yes_no = _truths(into)
         found = self._connection.execute(sql, given | values)
         if not yes_no:
             return tuple([into(*row) for row in found])
         return tuple([into(*_with_truth(row, yes_no)) for row in found])
 
     def number(self, query: Select[Any], **values: Any) -> int:
-        sql, given, _ = _prepare(query)
+        sql, given = _prepare(query)
         row = self._connection.execute(sql, given | values).fetchone()
         return 0 if row is None or row[0] is None else int(row[0])
 
@@ -130,22 +133,26 @@ class VaultShelf:
 
     def _row(self, kind: type[Record], record_id: str) -> dict[str, Any]:
         names = [*BASE_COLUMNS, *kept_fields(kind)]
-        columns = ", ".join(f'"{name}"' for name in names)
-        sql = f"SELECT {columns} FROM {table_of(kind).name} WHERE id = ?"
+        sql = f"SELECT {quoted(names)} FROM {table_of(kind).name} WHERE id = ?"
         row = self._connection.execute(sql, (record_id,)).fetchone()
         if row is None:
             raise NotFound(f"That {table_of(kind).name.replace('_', ' ')} is not in this vault.")
         return dict(zip(names, row, strict=True))
 
 
-def _prepare(query: Select[Any]) -> tuple[str, dict[str, Any], tuple[int, ...]]:
+def _prepare(query: Select[Any]) -> tuple[str, dict[str, Any]]:
     """Compile a select once and keep it: asking through SQLAlchemy each time would double the cost of a short list."""
     known = _prepared.get(id(query))
     if known is None or known[0] is not query:
         compiled = query.compile(dialect=_SQLITE)
-        yes_no = tuple(at for at, c in enumerate(query.selected_columns) if isinstance(c.type, Boolean))
-        known = _prepared[id(query)] = (query, str(compiled), dict(compiled.params), yes_no)
-    return known[1], known[2], known[3]
+        known = _prepared[id(query)] = (query, str(compiled), dict(compiled.params))
+    return known[1], known[2]
+
+
+@lru_cache(maxsize=256)
+def _truths(view: type[msgspec.Struct]) -> tuple[int, ...]:
+    """Return which fields of a view are yes/no: SQLite gives them as 1 and 0."""
+    return tuple(at for at, field in enumerate(msgspec.structs.fields(view)) if field.type is bool)
 
 
 def _with_truth(row: tuple[Any, ...], yes_no: tuple[int, ...]) -> list[Any]:

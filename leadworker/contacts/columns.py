@@ -164,7 +164,7 @@ def column(heading: str) -> Column | None:
     Capitals, accents and punctuation do not count: "E-mail Address" is "e mail address".
     """
     plain = skeleton(heading[:200])
-    match = _NUMBERED.fullmatch(plain)
+    match = _NUMBERED.fullmatch(plain) if " - " in heading else None  # Outlook has an "E-mail 2 Type" as well
     if match:
         family = "e mail" if match[1] == "email" else match[1]
         return Column(f"google:{family}", match[3].replace("type", "label"), int(match[2]))
@@ -179,7 +179,7 @@ def google_slot(part: str) -> int | None:
 def program_of(headings: list[str]) -> str:
     """Say which program writes these headings, in words: Outlook, Google, or a sheet of somebody's own."""
     plain = {skeleton(heading[:200]) for heading in headings}
-    if any(_NUMBERED.fullmatch(heading) for heading in plain):
+    if any(one is not None and one.what.startswith("google:") for one in map(column, headings)):
         return "Google contacts"
     if "e mail address" in plain and plain & {"business street", "home street", "e mail type", "e mail 2 address"}:
         return "Outlook contacts"

@@ -43,6 +43,7 @@ class ContactDraft:
         self._known_as: dict[str, str] = {}
         self._pronouns: dict[str, str] = {}
         self._organisations: dict[str, str] = {}
+        self._organisation_names: dict[str, str] = {}
         self._roles: dict[str, str] = {}
         self._notes: dict[str, str] = {}
         self._points: dict[tuple[str, str], tuple[int, ContactPoint]] = {}
@@ -77,6 +78,8 @@ class ContactDraft:
             self.add_name(whole)
             return
         first = next(iter(self._names.values()))
+        if len(whole) <= LONGEST_VALUE and set(whole.split()) <= set(first.split()):
+            return  # the usual case, and quicker than comparing without accents and capitals
         if not set(skeleton(whole[:LONGEST_VALUE]).split()) <= set(skeleton(first).split()):
             self.add_known_as(whole)
 
@@ -84,9 +87,11 @@ class ContactDraft:
         """Add pronouns; the first are kept, others are remarked on."""
         _add(self._pronouns, self.short(text, "pronouns"))
 
-    def add_organisation(self, text: str) -> None:
-        """Add an organisation; several are kept one after the other."""
-        _add(self._organisations, self.short(text, "organisation"))
+    def add_organisation(self, text: str, unit: str = "") -> None:
+        """Add an organisation and the part of it; several are kept one after the other."""
+        name = self.short(text, "organisation")
+        _add(self._organisation_names, name)
+        _add(self._organisations, ", ".join(part for part in (name, self.short(unit, "organisation")) if part))
 
     def add_role(self, text: str) -> None:
         """Add a job title or role; several are kept one after the other."""
@@ -158,7 +163,7 @@ class ContactDraft:
         Without a name the card is called by nickname, organisation, e-mail address or number, in this order.
         """
         points = self._ordered_points()
-        names = [*self._names.values(), *self._known_as.values(), *self._organisations.values()]
+        names = [*self._names.values(), *self._known_as.values(), *self._organisation_names.values()]
         names += [point.value for kind in ("email", "mobile", "phone") for point in points if point.kind == kind]
         if not names:
             return None

@@ -34,6 +34,12 @@ _CHATS = {
     "X-GADUGADU": "Gadu-Gadu", "X-GROUPWISE": "GroupWise", "X-MATRIX": "Matrix", "X-TWITTER": "Twitter",
     "X-MS-IMADDRESS": "chat", "IMPP": "chat",
 }  # fmt: skip
+_SPOKEN = {
+    "FBURL": "address of the free and busy times", "CALURI": "address of a calendar", "GEO": "place on the map",
+    "CALADRURI": "address for invitations", "TZ": "time zone", "LANG": "language", "BIRTHPLACE": "place of birth",
+    "DEATHPLACE": "place of death", "SOURCE": "source of the card", "GRAMGENDER": "grammatical gender",
+    "ORG-DIRECTORY": "directory of the organisation",
+}  # fmt: skip
 _RELATED = {"SPOUSE", "MANAGER", "ASSISTANT", "CHILD", "CHILDREN", "PARTNER", "MOTHER", "FATHER", "SPOUSENAME"}
 _SEXES = {"M": "male", "F": "female", "O": "other", "N": "none or not applicable", "U": "not known"}
 
@@ -237,7 +243,8 @@ def _read_chat(draft: ContactDraft, line: ContentLine, version: str, label: str)
 
 
 def _read_organisation(draft: ContactDraft, line: ContentLine, version: str, label: str) -> str:
-    draft.add_organisation(", ".join(part for part in components(line.value, version, 1) if part))
+    name, *units = components(line.value, version, 1)
+    draft.add_organisation(name, ", ".join(unit for unit in units if unit))
     return ""
 
 
@@ -343,6 +350,8 @@ def _say_unknown(draft: ContactDraft, line: ContentLine, version: str, label: st
 
 
 def _plain_name(name: str) -> str:
+    if name in _SPOKEN:
+        return _SPOKEN[name]
     return _VENDOR.sub("", name).replace("-", " ").replace("_", " ").lower() or name.lower()
 
 

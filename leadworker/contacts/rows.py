@@ -25,6 +25,11 @@ _GOOGLE_LABELS = {
 _GOOGLE_FIRST = "* "  # stands before the label that Google prefers, and before its own groups
 
 
+def says_nothing(cells: list[str]) -> bool:
+    """Whether a row holds nothing but what Outlook fills in where nobody wrote anything."""
+    return all(cell.strip().casefold() in _FORMAL or not cell.strip(" 0/.-") for cell in cells)
+
+
 class RowReader:
     """Reads the rows of one sheet. `headings` and `columns` run side by side; a heading may be of no known column."""
 
@@ -95,8 +100,7 @@ class _OneRow:
         if given or middle or family or prefix:
             draft.add_name_parts(given, middle, family, prefix, parts.get("suffix", ""))
         draft.leave_out_unless_known("filed as", parts.get("file as", ""))
-        organisation = ", ".join(parts[key] for key in ("company", "department") if key in parts)
-        draft.add_organisation(organisation)
+        draft.add_organisation(parts.get("company", ""), parts.get("department", ""))
 
     def _put(self, draft: ContactDraft, heading: str, known: Column, value: str) -> None:
         what = known.what
@@ -156,7 +160,7 @@ class _OneRow:
         if family == "address":
             _put_google_address(draft, fields, label, order)
         elif family == "organization":
-            draft.add_organisation(", ".join(fields[key] for key in ("name", "department") if key in fields))
+            draft.add_organisation(fields.get("name", ""), fields.get("department", ""))
             draft.add_role(fields.get("title", ""))
             for key in ("location", "job description", "symbol", "yomi name"):
                 draft.leave_out(f"{key}: {fields[key]}" if key in fields else "")

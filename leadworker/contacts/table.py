@@ -11,7 +11,7 @@ import msgspec
 from leadworker.contacts.card import ContactCard, Unread, excerpt
 from leadworker.contacts.columns import CALLED_BY, Column, column, program_of
 from leadworker.contacts.dates import day_order
-from leadworker.contacts.rows import RowReader
+from leadworker.contacts.rows import RowReader, says_nothing
 from leadworker.errors import NotUnderstood
 from leadworker.text import one_line
 
@@ -73,6 +73,8 @@ def _read_rows(lines: list[str], headings: _Headings) -> tuple[list[ContactCard]
             continue
         doubtful = False
         card = reader.read(row.line + 1, row.cells)
+        if card is None and says_nothing(row.cells):
+            continue
         if card is None:
             unread.append(Unread(row.line + 1, _NO_NAME, excerpt(lines[row.line])))
         else:

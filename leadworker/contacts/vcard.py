@@ -16,6 +16,8 @@ from leadworker.contacts.properties import group_label, preference, read_propert
 _NO_END = "This card has no END:VCARD line, so its end may be missing. What was there has been read."
 _NO_NAME = "This card has no name, organisation, e-mail address or telephone number to call anybody by."
 _OUTSIDE = "This line stands outside any card."
+_FIRST_LINES = {"VERSION", "PRODID", "UID", "REV"}
+_PREFERRED_FIRST = {"FN": 0, "N": 1, "NICKNAME": 2, "PRONOUNS": 3}
 _STRAY_END = "This card ends without having begun."
 
 
@@ -26,9 +28,15 @@ class _OpenCard:
         self.begin = begin
         self.properties: list[ContentLine] = []
 
-    @property
     def version(self) -> str:
+        """What the card says of itself, or empty; looks through all its lines."""
         return next((one.value.strip() for one in self.properties if one.name == "VERSION"), "")
+
+    @property
+    def shown(self) -> str:
+        """What the card is called, or the first thing that it says, for a person who looks for it in the file."""
+        named = next((one.text for one in self.properties if one.name in ("FN", "N")), "")
+        return excerpt(named or next((one.text for one in self.properties if one.name not in _FIRST_LINES), ""))
 
     @property
     def awaits_an_agent(self) -> bool:
@@ -45,8 +53,9 @@ def read_vcards(text: str) -> tuple[tuple[str, ...], list[ContactCard], list[Unr
     cards: list[ContactCard] = []
     unread: list[Unread] = []
     for card in _cards(text, unread):
-        versions[card.version] = None
-        made = _made(card, unread)
+        version = card.version()
+        versions[version] = None
+        made = _made(card, version, unread)
         if made is not None:
             cards.append(made)
     unread.sort(key=lambda one: one.line)
@@ -65,18 +74,19 @@ def _cards(text: str, unread: list[Unread]) -> Iterator[_OpenCard]:
                 in_agent = True
                 continue
             if card is not None:
-                unread.append(Unread(card.begin.line, _NO_END))
+                unread.append(Unread(card.begin.line, _NO_END, card.shown))
                 yield card
             card, in_agent = _OpenCard(line), False
-        elif other:
-            other = "" if line.name == "END" and what == other else other
         elif what == "VCARD":
+            other = ""
             if card is None:
                 unread.append(Unread(line.line, _STRAY_END))
             elif not in_agent:
                 yield card
                 card = None
             in_agent = False
+        elif other:
+            other = "" if line.name == "END" and what == other else other
         elif line.name == "BEGIN":
             other = what
             unread.append(Unread(line.line, f"A part called {excerpt(what)} is no contact.", excerpt(line.text)))
@@ -87,11 +97,11 @@ def _cards(text: str, unread: list[Unread]) -> Iterator[_OpenCard]:
         elif line.name == "FN":
             card.properties[-1].value = line.value
     if card is not None:
-        unread.append(Unread(card.begin.line, _NO_END))
+        unread.append(Unread(card.begin.line, _NO_END, card.shown))
         yield card
 
 
-def _made(card: _OpenCard, unread: list[Unread]) -> ContactCard | None:
+def _made(card: _OpenCard, version: str, unread: list[Unread]) -> ContactCard | None:
     """Make the card of one person; None, with the reason in `unread`, where nobody can be made of it."""
     labels = {
         one.group.casefold(): group_label(one)
@@ -100,13 +110,12 @@ def _made(card: _OpenCard, unread: list[Unread]) -> ContactCard | None:
     }
     draft = ContactDraft(card.begin.line)
     for line in sorted(card.properties, key=_reading_order):
-        problem = read_property(draft, line, card.version, labels.get(line.group.casefold(), "") if line.group else "")
+        problem = read_property(draft, line, version, labels.get(line.group.casefold(), "") if line.group else "")
         if problem:
             unread.append(Unread(line.line, problem, excerpt(line.text)))
     made = draft.finished()
     if made is None:
-        shown = next((one.text for one in card.properties if one.name not in ("VERSION", "PRODID", "UID", "REV")), "")
-        unread.append(Unread(card.begin.line, _NO_NAME, excerpt(shown)))
+        unread.append(Unread(card.begin.line, _NO_NAME, card.shown))
         return None
     if _is_a_group(card):
         members = sum(1 for one in card.properties if one.name in ("MEMBER", "X-ADDRESSBOOKSERVER-MEMBER"))
@@ -124,5 +133,7 @@ def _is_a_group(card: _OpenCard) -> bool:
 
 
 def _reading_order(line: ContentLine) -> tuple[int, int]:
-    """Whole names first, so that their parts can be compared with them; printed addresses last; preferred first."""
-    return {"FN": 0, "N": 1, "LABEL": 3}.get(line.name, 2), preference(line)
+    """Names first, the preferred one before the others, so that their parts can be compared; printed addresses last."""
+    if line.name in _PREFERRED_FIRST:
+        return _PREFERRED_FIRST[line.name], preference(line)
+    return (5, 0) if line.name == "LABEL" else (4, 0)

@@ -9,11 +9,12 @@ from sqlalchemy import bindparam, func, literal, select
 
 from leadworker.domain.actions import open_actions_of
 from leadworker.domain.journal import last_contact_of
-from leadworker.domain.people import Involvement, Known, KnownAs, Person
+from leadworker.domain.people import Involvement, KnownAs, Person
 from leadworker.errors import Ambiguous, NotFound
 from leadworker.record import table_of
 from leadworker.shelf import Shelf
 from leadworker.text import one_line, skeleton
+from leadworker.words.people import Known
 
 
 class PersonRow(msgspec.Struct, frozen=True):

@@ -104,14 +104,6 @@ class IdentifierRow(msgspec.Struct, frozen=True):
     value: str
 
 
-class Known(msgspec.Struct, frozen=True):
-    """Just enough of a person to recognise their name in a line of text."""
-
-    id: str
-    name: str
-    known_as: tuple[str, ...]
-
-
 class PersonFacts(msgspec.Struct, frozen=True):
     """The header of a person's page, and their contacts. `book` is the casebook's id."""
 

@@ -25,6 +25,7 @@ from leadworker.words.almanac import (
     weekday_number,
 )
 
+
 class DayRead(msgspec.Struct, frozen=True):
     """What one rule made of its match: the day, how sure it is, and where the match really ends (0: as matched)."""
 
@@ -63,11 +64,11 @@ def _nearest(day: int, month: int, weekday: str | None, today: date, back: bool)
     this_year = make_day(today.year, month, day)
     other = make_day(today.year + (-1 if back else 1), month, day)
     chosen, certain = this_year, True
-    if this_year is None:  # 29 February
-        chosen = other
-    elif back and this_year > today and other is not None and (today - other).days <= _LONG_AGO:
-        chosen = other
-    elif not back and this_year < today:
+    if this_year is None:
+        chosen = other  # 29 February
+    elif this_year > today and back:
+        chosen = other if other is not None and (today - other).days <= _LONG_AGO else this_year
+    elif this_year < today and not back:
         chosen = other
         certain = chosen is not None and (chosen - today).days <= _LONG_AGO
     if chosen is None:
@@ -219,38 +220,40 @@ def _said(match: re.Match[str], today: date, back: bool) -> DayRead | None:
 
 
 def _weekday(match: re.Match[str], today: date, back: bool) -> DayRead | None:
-    """Read the name of a weekday with what stands round it."""
-    which, week_word = weekday_number(match[2]), " ".join((match[4] or "").split())
-    word = (match[1] or "").split()[0] if match[1] else ""
-    part = _part(match[3])
-    sure = True
-    gone, coming = (today.weekday() - which) % 7, (which - today.weekday()) % 7
-    monday = -today.weekday()
-    if week_word == "last week":
-        days = monday - 7 + which
-    elif week_word == "next week":
-        days = monday + 7 + which
-    elif week_word == "week":
-        if back:
-            return None
-        days = (coming or 7) + 7
-    elif word == "last":
-        if not back:
-            return None  # it says what the action is about, not when it is due
-        days = -(gone or 7)
-    elif word == "next":
-        days = monday + 7 + which
-        sure = days == (coming or 7)
-    elif word == "this":
-        days = monday + which if back else coming
-    elif word == "coming":
-        days = coming or 7
-    elif back:
-        days = -gone
-    else:
-        days, sure = coming or 7, coming != 0
+    """Read the name of a weekday with the words round it: `last fri`, `fri next week`, `friday week`."""
+    word = match[1].split()[0] if match[1] else " ".join((match[4] or "").split())
+    days = _days_to_weekday(weekday_number(match[2]), word, today.weekday(), back)
+    if days is None:
+        return None
     found = shift(today, days)
-    return DayRead(found, certain=sure and found is not None, firm=bool(word or week_word), part=part)
+    soonest = (weekday_number(match[2]) - today.weekday()) % 7
+    sure = True
+    if word == "next":  # next Thursday, said on a Tuesday: this week's or next week's?
+        sure = days == (soonest or 7)
+    elif not word and not back:
+        sure = soonest != 0  # Tuesday, said on a Tuesday: today or in a week?
+    return DayRead(found, certain=sure and found is not None, firm=bool(word), part=_part(match[3]))
+
+
+def _days_to_weekday(which: int, word: str, weekday: int, back: bool) -> int | None:
+    """Return how many days from a `weekday` on the one that is meant lies; None when it is not the when of the line."""
+    gone, coming = (weekday - which) % 7, (which - weekday) % 7
+    match word:
+        case "last week":
+            return which - weekday - 7
+        case "next week" | "next":
+            return which - weekday + 7
+        case "this" if back:
+            return which - weekday
+        case "this":
+            return coming
+        case "coming":
+            return coming or 7
+        case "last":
+            return -(gone or 7) if back else None  # an action is not due last Friday
+        case "week":
+            return None if back else (coming or 7) + 7
+    return -gone if back else coming or 7
 
 
 def _week_weekday(match: re.Match[str], today: date, back: bool) -> DayRead | None:
@@ -275,7 +278,7 @@ def _week_ahead(match: re.Match[str], today: date, back: bool) -> DayRead | None
         first = shift_months(today.replace(day=1), 1 if match[1] == "next" else 0)
         return DayRead(month_end(first.year, first.month) if first else None, certain=False)
     days = 4 - today.weekday() + (7 if match[1] == "next" else 0)
-    return DayRead(shift(today, days if days >= 0 else 0), certain=False)
+    return DayRead(shift(today, max(days, 0)), certain=False)
 
 
 def _end_of(match: re.Match[str], today: date, back: bool) -> DayRead | None:
@@ -301,7 +304,17 @@ def _misspelt(match: re.Match[str], today: date, back: bool) -> DayRead | None:
     return None if match[0] in _REAL_WORDS else DayRead(None, certain=False)
 
 
-_REAL_WORDS = {"midday", "someday", "mayday", "weekday", "workday", "sportsday", "schoolday", "monday", "tuesday"}
+_REAL_WORDS = {
+    "midday",
+    "someday",
+    "mayday",
+    "weekday",
+    "workday",
+    "sportsday",
+    "schoolday",
+    "monday",
+    "tuesday",
+}
 _REAL_WORDS |= {"wednesday", "thursday", "friday", "saturday", "sunday"}
 _SAID_WORDS = "|".join(word.replace(" ", r"\s+") for word in sorted(_SAID, key=len, reverse=True))
 _UNIT = r"(working\s+days?|days?|weeks?|months?|fortnights?)"
@@ -324,7 +337,10 @@ RULES: tuple[tuple[re.Pattern[str], DayRule], ...] = (
         ),
         _month_day,
     ),
-    (re.compile(rf"{_BEFORE}(?:({WEEKDAY})\s+(?:the\s+)?|the\s+)?(\d{{1,2}})(?:st|nd|rd|th){_AFTER}"), _ordinal),
+    (
+        re.compile(rf"{_BEFORE}(?:({WEEKDAY})\s+(?:the\s+)?|the\s+)?(\d{{1,2}})(?:st|nd|rd|th){_AFTER}"),
+        _ordinal,
+    ),
     (re.compile(rf"{_BEFORE}(?:({_COUNT})\s+)(days?|weeks?|months?|fortnights?)\s+ago{_AFTER}"), _ago),
     (re.compile(rf"{_BEFORE}(a\s+week)\s+(?:on\s+)?({WEEKDAY}){_AFTER}"), _week_weekday),
     (re.compile(rf"{_BEFORE}(?:(in|within)\s+)?({_COUNT})\s+{_UNIT}('?\s+time)?{_AFTER}"), _ahead),
@@ -339,9 +355,7 @@ RULES: tuple[tuple[re.Pattern[str], DayRule], ...] = (
         _weekday,
     ),
     (
-        re.compile(
-            rf"{_BEFORE}(?:the\s+)?(?:end\s+of\s+((?:the\s+|this\s+|next\s+)?(?:month|week)|{MONTH})|eom|eow){_AFTER}"
-        ),
+        re.compile(rf"{_BEFORE}(?:the\s+)?(?:end\s+of\s+((?:the\s+|this\s+|next\s+)?(?:month|week)|{MONTH})|eom|eow){_AFTER}"),
         _end_of,
     ),
     (re.compile(rf"{_BEFORE}(this|next)\s+(week|month){_AFTER}"), _week_ahead),

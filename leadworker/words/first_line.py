@@ -15,11 +15,20 @@ import msgspec
 
 from leadworker.words.almanac import shift
 from leadworker.words.days import DayFound, find_days
-from leadworker.words.kinds import EntryKind, find_kind
-from leadworker.words.lengths import find_length
+from leadworker.words.kinds import EntryKind, KindFound, find_kind
+from leadworker.words.lengths import LengthFound, find_length
 from leadworker.words.lines import Chip, Line, Span, chip
-from leadworker.words.people import Known, Mention, People, find_mentions, people_among
-from leadworker.words.places import find_place
+from leadworker.words.people import (
+    Known,
+    Mention,
+    People,
+    ambiguous_names,
+    find_mentions,
+    people_among,
+    person_chips,
+    unknown_names,
+)
+from leadworker.words.places import PlaceFound, find_place
 from leadworker.words.saying import say_day, say_length
 from leadworker.words.times import TimeFound, find_time
 
@@ -63,6 +72,18 @@ class _When(msgspec.Struct):
     minutes: int = 0
 
 
+class _What(msgspec.Struct, frozen=True):
+    """What it was, how long it took and where."""
+
+    kind: KindFound | None
+    length: LengthFound | None
+    place: PlaceFound | None
+
+    def where(self) -> str:
+        """Return the place, if need be the one that the kind says by itself: a home visit."""
+        return self.place.place if self.place else self.kind.place if self.kind else ""
+
+
 _TALK = re.compile(
     r"\b(?:about(?!\s+(?:\d|an?\s+hour|half))|re|regarding|because|that|who|which|said|says|told|asked)\b|[:;](?!\d)"
 )
@@ -72,9 +93,7 @@ _PEOPLE_JOINT = re.compile(r"(?:^|\x00)\s*((?:,|&|\+|w/|(?:with|and|to|w)\b)\s*)
 _DISTANT_KINDS = frozenset({EntryKind.phone, EntryKind.text_message, EntryKind.email, EntryKind.letter, EntryKind.video})
 
 
-def read_first_line(
-    line: str, now: datetime, people: Sequence[Known], default_person: str = ""
-) -> FirstLine:
+def read_first_line(line: str, now: datetime, people: Sequence[Known], default_person: str = "") -> FirstLine:
     """Read `line` as it stands at `now` (the writer's own clock); any text at all is read, none is refused.
 
     `people` are those whom an `@Name` may mean; `default_person` is the id of the person the note is about when
@@ -82,10 +101,39 @@ def read_first_line(
     """
     known = people_among(people)
     reading = Line(line)
+    mentions = _read_people(reading, known)
+    when = _read_when(reading, now)
+    what = _read_what(reading)
+    _say_people(reading, mentions)
+    ids = tuple(dict.fromkeys(mention.ids[0] for mention in mentions if len(mention.ids) == 1))
+    ids = ids or ((default_person,) if default_person else ())
+    minutes = what.length.minutes if what.length else when.minutes or None
+    return FirstLine(
+        kind=what.kind.kind if what.kind else None,
+        person_ids=ids,
+        unknown_names=unknown_names(mentions),
+        ambiguous=ambiguous_names(mentions),
+        day=when.day,
+        at=when.at,
+        minutes=minutes,
+        place=what.where(),
+        rest=reading.left_over(),
+        chips=(*_kind_chips(what), *_when_chips(when, now), *_what_chips(what, minutes), *person_chips(ids, mentions, known)),
+        spans=reading.spans(),
+        part_of_day=when.part,
+        about=when.about,
+    )
+
+
+def _read_people(reading: Line, known: People) -> list[Mention]:
     mentions = find_mentions(reading.typed, reading.open, known)
     for mention in mentions:
         reading.understand(mention.start, mention.end, "person" if len(mention.ids) == 1 else "what?")
-    when = _read_when(reading, now)
+    return mentions
+
+
+def _read_what(reading: Line) -> _What:
+    """Read the kind, the length and the place, and note them in the line; the place needs the others as neighbours."""
     talk = _TALK.search(reading.open)
     boundary = talk.start() if talk else len(reading.open)
     kind = find_kind(reading, boundary)
@@ -93,60 +141,27 @@ def read_first_line(
         reading.take(kind.start, kind.end, "kind", kind.keep)
     length = find_length(reading.open)
     if length:
-        understood = length.minutes is not None
-        keep = not understood or not reading.leads(length.start)
-        reading.take(length.start, length.end, "length" if understood else "what?", keep)
-    boundary = min(boundary, len(reading.open))
+        reading.understand(length.start, length.end, "length" if length.minutes else "what?")
     place = find_place(reading, boundary, bare=kind is None or kind.kind not in _DISTANT_KINDS)
     if place:
         reading.take(place.start, place.end, "place", place.keep)
-    ids = tuple(dict.fromkeys(mention.ids[0] for mention in mentions if len(mention.ids) == 1))
-    if not ids and default_person:
-        ids = (default_person,)
-    _say_people(reading, mentions)
-    chips = [chip(kind.kind.said, kind.certain, "kind")] if kind else []
-    chips += _when_chips(when, now)
-    minutes = length.minutes if length else when.minutes or None
+    if length and length.minutes and reading.leads(length.start):
+        reading.say_instead(length.start, length.end, " ")
+    return _What(kind, length, place)
+
+
+def _kind_chips(what: _What) -> list[Chip]:
+    return [chip(what.kind.kind.said, what.kind.certain, "kind")] if what.kind else []
+
+
+def _what_chips(what: _What, minutes: int | None) -> list[Chip]:
+    chips = []
     if minutes is not None:
         chips.append(chip(say_length(minutes), True, "length"))
-    elif length:
+    elif what.length:
         chips.append(chip("how long?", False, "what?"))
-    where = place.place if place else kind.place if kind else ""
-    if where:
-        chips.append(chip(where, place is None or place.certain, "place"))
-    chips += person_chips(ids, mentions, known)
-    return FirstLine(
-        kind=kind.kind if kind else None,
-        person_ids=ids,
-        unknown_names=unknown_names(mentions),
-        ambiguous=ambiguous_names(mentions),
-        day=when.day,
-        at=when.at,
-        minutes=minutes,
-        place=where,
-        rest=reading.left_over(),
-        chips=tuple(chips),
-        spans=reading.spans(),
-        part_of_day=when.part,
-        about=when.about,
-    )
-
-
-def unknown_names(mentions: Sequence[Mention]) -> tuple[str, ...]:
-    """Return the names with `@` that fit nobody, each once."""
-    return tuple(dict.fromkeys(mention.name for mention in mentions if not mention.ids))
-
-
-def ambiguous_names(mentions: Sequence[Mention]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return the names with `@` that fit several people, each once with their ids."""
-    return tuple(dict.fromkeys((mention.name, mention.ids) for mention in mentions if len(mention.ids) > 1))
-
-
-def person_chips(ids: Sequence[str], mentions: Sequence[Mention], known: People) -> list[Chip]:
-    """Return a chip for each person, and a question for each name that fits nobody or several."""
-    chips = [chip(known.name(person_id), True, "person") for person_id in ids if known.name(person_id)]
-    chips += [chip(f"which {name}?", False, "what?") for name, _ in ambiguous_names(mentions)]
-    chips += [chip(f"who is {name}?", False, "what?") for name in unknown_names(mentions)]
+    if what.where():
+        chips.append(chip(what.where(), what.place is None or what.place.certain, "place"))
     return chips
 
 
@@ -157,12 +172,12 @@ def _read_when(reading: Line, now: datetime) -> _When:
     talk = _TALK.search(reading.open)
     when = _When()
     if chosen:
-        reading.take(chosen.start, chosen.end, "when" if chosen.day else "what?", chosen.keep)
         told_of = bool(talk and chosen.start > talk.start() and not chosen.firm)
         rivals = {day.day for day in days if day.day and (day.firm or not chosen.firm)} - {chosen.day}
         when.day, when.part = chosen.day, chosen.part
         when.certain = chosen.certain and not told_of and not rivals
         when.unread_day = chosen.day is None
+        reading.take(chosen.start, chosen.end, "when" if chosen.day else "what?", keep=not when.certain)
     found = find_time(reading.open, now, when.part)
     if found:
         beside = chosen is not None and abs(found.start - chosen.end) <= 4

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-from leadworker.words.lines import TAKEN, Line
+from leadworker.words.lines import TAKEN, Line, word_set
 
 
 class EntryKind(StrEnum):
@@ -40,7 +40,12 @@ class EntryKind(StrEnum):
         return _SAID.get(self.value) or self.value.capitalize()
 
 
-_SAID = {"phone": "Phone call", "video": "Video call", "text_message": "Text message", "direct_work": "Direct work"}
+_SAID = {
+    "phone": "Phone call",
+    "video": "Video call",
+    "text_message": "Text message",
+    "direct_work": "Direct work",
+}
 
 
 class KindFound(msgspec.Struct, frozen=True):
@@ -67,7 +72,10 @@ _KIND_OF: dict[str, tuple[EntryKind, str, bool]] = {
     **_words(_K.visit, "hospital visit", "hospital"),
     **_words(_K.visit, "doorstep visit", "doorstep"),
     **_words(_K.phone, "phone, phoned, phoning, phone call, phone-call, phonecall, telephone, telephoned"),
-    **_words(_K.phone, "telephone call, tel, tel call, t/c, tc, p/c, call, calls, called, calling, rang, ring, rung"),
+    **_words(
+        _K.phone,
+        "telephone call, tel, tel call, t/c, tc, p/c, call, calls, called, calling, rang, ring, rung",
+    ),
     **_words(_K.phone, "whatsapp call, rang back, called back, voicemail, voice mail, missed call", keep=True),
     **_words(_K.video, "video, video call, video-call, teams call, zoom, zoom call, zoomed, facetime, facetimed"),
     **_words(_K.video, "whatsapp video"),
@@ -77,13 +85,25 @@ _KIND_OF: dict[str, tuple[EntryKind, str, bool]] = {
     **_words(_K.letter, "letter, wrote to, letter to"),
     **_words(_K.letter, "letter from", keep=True),
     **_words(_K.meeting, "meeting, mtg, met"),
-    **_words(_K.meeting, "core group, team meeting, network meeting, strategy meeting, strategy discussion", keep=True),
+    **_words(
+        _K.meeting,
+        "core group, team meeting, network meeting, strategy meeting, strategy discussion",
+        keep=True,
+    ),
     **_words(_K.meeting, "professionals meeting, planning meeting, panel, panel meeting, conference", keep=True),
-    **_words(_K.meeting, "case conference, family group conference, fgc, taf, tac, marac, lac review, cla review", keep=True),
+    **_words(
+        _K.meeting,
+        "case conference, family group conference, fgc, taf, tac, marac, lac review, cla review",
+        keep=True,
+    ),
     **_words(_K.office, "office, office visit, office appointment, office appt"),
     **_words(_K.school, "school, school visit"),
     **_words(_K.court, "court"),
-    **_words(_K.court, "court hearing, hearing, youth court, crown court, family court, magistrates court", keep=True),
+    **_words(
+        _K.court,
+        "court hearing, hearing, youth court, crown court, family court, magistrates court",
+        keep=True,
+    ),
     **_words(_K.duty, "duty"),
     **_words(_K.duty, "duty call, duty desk", keep=True),
     **_words(_K.observation, "observation, observed, observing, obs"),
@@ -102,16 +122,16 @@ _MAYBE = frozenset({"saw", "met", "called", "thought", "ring", "calls", "visits"
 _ASKED = frozenset({"saw", "met", "thought"})
 """Words that always leave a question: a meeting or a chance meeting? a visit or a glimpse?"""
 
-_DEEDS = frozenset("visited phoned telephoned rang texted emailed e-mailed messaged whatsapped zoomed facetimed".split())
+_DEEDS = word_set("visited phoned telephoned rang texted emailed e-mailed messaged whatsapped zoomed facetimed")
 """What somebody did: one word for who may stand before it, `mum rang`."""
 
 _NAMES_OF_PLACES = frozenset({"school", "court", "office", "duty", "letter", "note", "session", "video", "panel", "text"})
 """Words that begin other things too: school report, court order, duty rota."""
 
-_BEFORE_KIND = frozenset(
+_BEFORE_KIND = word_set(
     "a an the i we my our quick long short brief joint planned unplanned unannounced announced missed failed attempted"
     " tried return follow-up followup first second third last final introductory weekly monthly another good difficult"
-    " virtual team statutory stat welfare duty out-of-hours incoming outgoing conference had did made took got".split()
+    " virtual team statutory stat welfare duty out-of-hours incoming outgoing conference had did made took got"
 )
 
 _AROUND = re.compile(r"[^\W_][\w'/:-]*")
@@ -121,7 +141,7 @@ _KIND = re.compile(
     + r")(?![\w/]|-\w|'s\b)"
 )
 _JOINT_AFTER = re.compile(r"\s+(?:with|at|re|about|regarding|in|for|from|to|by|on|and|w|then|but)\b|\s*[@w]/")
-_BLOCKED_BY = frozenset("about re for from to of after before at in his her their no not next by on and with or".split())
+_BLOCKED_BY = word_set("about re for from to of after before at in his her their no not next by on and with or")
 
 
 def find_kind(line: Line, boundary: int) -> KindFound | None:
@@ -130,7 +150,8 @@ def find_kind(line: Line, boundary: int) -> KindFound | None:
         word = " ".join(match[0].split())
         kind, place, keep = _KIND_OF[word]
         before = _AROUND.findall(line.open[: match.start()].replace(TAKEN, " "))
-        if before and before[-1] in _BLOCKED_BY:
+        known = all(other in _BEFORE_KIND for other in before)
+        if before and (before[-1] in _BLOCKED_BY or (word in _MAYBE and not known)):
             continue
         if len(before) > 2:
             return None
@@ -139,7 +160,6 @@ def find_kind(line: Line, boundary: int) -> KindFound | None:
             certain, keep = False, True
         if before:
             keep = True
-            known = all(other in _BEFORE_KIND for other in before) and word not in _MAYBE
-            certain = certain and (known or (len(before) == 1 and word in _DEEDS))
+            certain = certain and ((known and word not in _MAYBE) or (len(before) == 1 and word in _DEEDS))
         return KindFound(match.start(), match.end(), kind, certain, place, keep or not certain)
     return None

@@ -20,7 +20,15 @@ class LengthFound(msgspec.Struct, frozen=True):
     minutes: int | None
 
 
-_TENS = {"fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "forty five": 45, "forty-five": 45, "fifty": 50}
+_TENS = {
+    "fifteen": 15,
+    "twenty": 20,
+    "thirty": 30,
+    "forty": 40,
+    "forty five": 45,
+    "forty-five": 45,
+    "fifty": 50,
+}
 _TENS |= {"sixty": 60, "ninety": 90}
 _SMALL = {word: count for word, count in NUMBERS.items() if word not in ("a", "an")} | _TENS
 _COUNT = rf"(?:\d{{1,4}}|{'|'.join(sorted(_SMALL, key=len, reverse=True))})"

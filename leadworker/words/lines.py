@@ -28,6 +28,11 @@ _ONLY_JOINTS = re.compile(r"(?:(?:and|with|at|on|in|to|by|for|from|the|w)\b[\s,/
 _LOOSE_MARKS = re.compile(r"\s+(?=[,.;:!?)\]](?:\s|$))|(?<=[(\[])\s+|\(\s*\)|\[\s*\]")
 
 
+def word_set(words: str, parted_by: str | None = None) -> frozenset[str]:
+    """Return the words of a vocabulary that is written as one text."""
+    return frozenset(words.split(parted_by))
+
+
 class Chip(msgspec.Struct, frozen=True):
     """One thing that was understood, in words, for the line of chips; an uncertain one is shown amber.
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from leadworker.text import one_line, skeleton
+from leadworker.words.lines import Chip, chip
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -33,7 +34,8 @@ class Mention(msgspec.Struct, frozen=True):
 
 _MOST_NAME_PARTS = 5
 _LETTERS = r"[^\s\x00@#,;:!?()\[\]{}\"“”<>|/\\+&=*_]"
-_MENTION = re.compile(rf"(?<![\w.@])@((?=[^\W\d_]){_LETTERS}+(?:[ ](?=[^\W\d_]){_LETTERS}+){{0,3}})")
+_AT = re.compile(r"(?<![\w.@])@(?=[^\W\d_])")
+_NAME = re.compile(rf"(?=[^\W\d_]){_LETTERS}+(?:[ ](?=[^\W\d_]){_LETTERS}+){{0,3}}")
 _TRAILING = ".'-–—…"
 
 
@@ -79,24 +81,33 @@ def people_among(known: Sequence[Known]) -> People:
 
 
 def find_mentions(typed: str, text: str, people: People) -> list[Mention]:
-    """Return every `@Name` in a line, `text` being `typed` in lower case at the same length.
-
-    The longest run of words that names anyone is taken (`@Sam Patel home` is Sam Patel), else one word.
-    """
+    """Return every `@Name` in a line, `text` being `typed` in lower case at the same length."""
     found: list[Mention] = []
-    for match in _MENTION.finditer(text) if "@" in text else ():
-        words = match[1].split(" ")
-        for count in range(len(words), 0, -1):
-            said = " ".join(words[:count])
-            end, ids = _fit(said, people)
-            if ids or count == 1:
-                start = match.start(1)
-                name = one_line(typed[start : start + end])
-                taken_end = start + (len(said) if said[end:] in ("'s", "s'") else end)
-                if name:
-                    found.append(Mention(match.start(), taken_end, name, ids))
-                break
+    for match in _AT.finditer(text) if "@" in text else ():
+        mention = name_at(typed, text, match.end(), people)
+        if mention:
+            found.append(msgspec.structs.replace(mention, start=match.start()))
     return found
+
+
+def name_at(typed: str, text: str, at: int, people: People) -> Mention | None:
+    """Return the name that begins at `at`, or None where no word begins.
+
+    The longest run of words that names anyone is taken (`Sam Patel home` is Sam Patel), else one word that names
+    nobody. A possessive ending belongs to the mention but not to the name.
+    """
+    match = _NAME.match(text, at)
+    if not match:
+        return None
+    words = match[0].split(" ")
+    for count in range(len(words), 0, -1):
+        said = " ".join(words[:count])
+        length, ids = _fit(said, people)
+        if ids or count == 1:
+            break
+    name = one_line(typed[at : at + length])
+    end = at + (len(said) if said[length:] == "'s" else length)
+    return Mention(at, end, name, ids) if name else None
 
 
 def _fit(said: str, people: People) -> tuple[int, tuple[str, ...]]:
@@ -107,3 +118,21 @@ def _fit(said: str, people: People) -> tuple[int, tuple[str, ...]]:
         plain = plain[:-2]
         ids = people.called(plain)
     return len(plain), ids
+
+
+def unknown_names(mentions: Sequence[Mention]) -> tuple[str, ...]:
+    """Return the names with `@` that fit nobody, each once."""
+    return tuple(dict.fromkeys(mention.name for mention in mentions if not mention.ids))
+
+
+def ambiguous_names(mentions: Sequence[Mention]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the names with `@` that fit several people, each once with their ids."""
+    return tuple(dict.fromkeys((mention.name, mention.ids) for mention in mentions if len(mention.ids) > 1))
+
+
+def person_chips(ids: Sequence[str], mentions: Sequence[Mention], known: People) -> list[Chip]:
+    """Return a chip for each person, and a question for each name that fits nobody or several."""
+    chips = [chip(known.name(person_id), True, "person") for person_id in ids if known.name(person_id)]
+    chips += [chip(f"which {name}?", False, "what?") for name, _ in ambiguous_names(mentions)]
+    chips += [chip(f"who is {name}?", False, "what?") for name in unknown_names(mentions)]
+    return chips

@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from leadworker.text import one_line
-from leadworker.words.lines import TAKEN, Line
+from leadworker.words.lines import TAKEN, Line, word_set
 
 
 class PlaceFound(msgspec.Struct, frozen=True):
@@ -26,29 +26,24 @@ _PLACES = (
     ", family centre, children's centre, children's home, placement, foster home, doorstep, gym, church, mosque, temple"
     ", food bank, shelter, hostel, refuge, town centre, ward, health centre, drop-in, reception, garden, youth club"
 )
-_NAMED = "|".join(
-    re.escape(place.strip()).replace(r"\ ", r"\s+") for place in sorted(_PLACES.split(","), key=len, reverse=True)
-)
+_NAMED = "|".join(re.escape(place.strip()).replace(r"\ ", r"\s+") for place in sorted(_PLACES.split(","), key=len, reverse=True))
 _END = r"(?![\w/]|-\w|'s\b)"
 _STOPS = (
     r"(?:with|about|re|regarding|to|for|from|then|who|because|and|but|by|as|after|before|during|while|when|where|since"
     r"|she|he|they|we|i|was|were|is|said|says|told|had|has|did|not|no|also)\b"
 )
-_NOT_A_PLACE = frozenset(
+_NOT_A_PLACE = word_set(
     "all risk least last first once times night present it him her them me us that this what each odds loss ease length"
-    " large fault stake short some any a an the".split()
+    " large fault stake short some any a an the"
 )
 _VERB_AT = re.compile(
     r"\b(?:look(?:s|ed|ing)?|shout(?:s|ed|ing)?|laugh(?:s|ed|ing)?|star(?:e|es|ed|ing)|smil(?:e|es|ed|ing)"
     r"|point(?:s|ed|ing)?|threw|throwing|swore|swearing|angry|upset|good|bad|better|worse|cross|annoyed|aimed)\s+\Z"
 )
 _NOT = re.compile(r"\b(?:not|never|no\s+longer|wasn't|isn't|weren't|aren't|don't|won't)\s+(?:\w+\s+)?\Z")
-_KNOWN = re.compile(
-    rf"(?<![\w@#/'-])(?:(?:at|in|on)\s+)(?:(?:the|her|his|their|my|our|local)\s+)?({_NAMED}){_END}"
-)
-_FREE = re.compile(
-    rf"(?<![\w@#/'-])at\s+(?=[^\W_])((?:(?!{_STOPS})(?!(?:on|in|at)\b)[^\s{TAKEN},;:()!?]+(?:[ ]+|$|(?=[{TAKEN},;:()!?]))){{1,6}})"
-)
+_KNOWN = re.compile(rf"(?<![\w@#/'-])(?:(?:at|in|on)\s+)(?:(?:the|her|his|their|my|our|local)\s+)?({_NAMED}){_END}")
+_WORD = rf"(?!{_STOPS})(?!(?:on|in|at)\b)[^\s{TAKEN},;:()!?]+(?:[ ]+|$|(?=[{TAKEN},;:()!?]))"
+_FREE = re.compile(rf"(?<![\w@#/'-])at\s+(?=[^\W_])((?:{_WORD}){{1,6}})")
 _BARE = re.compile(rf"(?<![\w@#/'-])(?:the\s+)?({_NAMED}){_END}")
 _JOINT = re.compile(r"\s+(?:with|about|re|regarding|and|to|for|then|but|w|because|by|as|at)\b|\s*w/")
 _WITH_HOME = re.compile(

@@ -1,6 +1,6 @@
 """How days, times, lengths, visits and counts are said to people: British, 24-hour clock, no locale.
 
-Today's caller passes today or now; nothing here reads a clock.
+The caller passes today or now; nothing here reads a clock.
 """
 
 from __future__ import annotations
@@ -10,19 +10,9 @@ from datetime import date, datetime, timedelta
 from leadworker.text import one_line
 
 MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
 """The months in order; January is at 0."""
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -108,6 +98,7 @@ def _alike(starts: datetime, ends: datetime | None, now: datetime) -> tuple[date
     """Return the moments cut to the minute, as the clock in the top line shows it, and fit to be compared."""
     moments = [moment for moment in (starts, ends, now) if moment is not None]
     zones = len({moment.tzinfo is None for moment in moments})
-    zone: dict[str, None] = {"tzinfo": None} if zones > 1 else {}
-    cut = [moment.replace(second=0, microsecond=0, **zone) for moment in moments]
+    if zones > 1:
+        moments = [moment.replace(tzinfo=None) for moment in moments]
+    cut = [moment.replace(second=0, microsecond=0) for moment in moments]
     return cut[0], (cut[1] if ends is not None else None), cut[-1]

@@ -12,6 +12,7 @@ import msgspec
 
 from leadworker.words.almanac import NUMBERS, number
 
+
 class TimeFound(msgspec.Struct, frozen=True):
     """A time of day as a line says it; `minutes` is the length when the line said until when (0: it did not).
 
@@ -35,9 +36,7 @@ _ABOUT = re.compile(r"about|around|approx|roughly|circa|c\.|~|ish")
 _NOT_THEN = re.compile(r"\b(?:until|till|til|by|since|before|after|for|curfew|every|open|opens|closes|re)\s+(?:at\s+)?\Z")
 _START = r"(?<![\w£$€.:/\-])"
 _STOP = r"(?![\w:/%]|\.\d|-\w)"
-_WHEN_FOLLOWS = (
-    r"(?=\s*(?:$|[\x00,.;:)\-–]|(?:with|about|re|for|and|on|in|to|at|today|yesterday|this|last|tomorrow|w)\b))"
-)
+_WHEN_FOLLOWS = r"(?=\s*(?:$|[\x00,.;:)\-–]|(?:with|about|re|for|and|on|in|to|at|today|yesterday|this|last|tomorrow|w)\b))"
 
 _RANGE = re.compile(
     rf"{_START}(\d{{1,2}})(?:[:.](\d{{2}}))?\s?(?:{_AM_PM})?\s*(?:-|–|—|\bto\b|till\b|until\b)\s*"
@@ -58,7 +57,15 @@ _AGO = re.compile(
     r"(hours?|hrs?|h|minutes?|mins?|m)\s+ago\b"
 )
 
-_MINUTES = {"half": 30, "quarter": 15, "five": 5, "ten": 10, "twenty": 20, "twenty five": 25, "twenty-five": 25}
+_MINUTES = {
+    "half": 30,
+    "quarter": 15,
+    "five": 5,
+    "ten": 10,
+    "twenty": 20,
+    "twenty five": 25,
+    "twenty-five": 25,
+}
 
 
 def _half_of_day(hour: int, am_pm: str | None, part: str) -> int | None:

@@ -17,6 +17,11 @@ class SentRun(NamedTuple):
     book: bytes
     run: CheckedRun | Refusal
 
+    @property
+    def size(self) -> int:
+        """Return how many changes there are to take."""
+        return 0 if isinstance(self.run, Refusal) else len(self.run.items)
+
 
 def check_push(push: wire.Push, device: bytes, signing: bytes) -> list[SentRun]:
     """Check each run of a push by itself; raise `Refusal` only when the push as a whole is too large."""
@@ -37,7 +42,10 @@ def books_of(sent: Sequence[SentRun]) -> list[bytes]:
 def take(
     session: Session, device: bytes, sent: Sequence[SentRun], now_ms: int, sign: numbering.Sign
 ) -> list[wire.Outcome]:
-    """Take what is in order and say of each run what became of it."""
+    """Take what is in order and say of each run what became of it; raise `Refusal` for a device revoked meanwhile."""
+    asker = session.device(device)
+    if asker is None or not asker.active:
+        raise rules.revoked()
     taking = _Taking(session, device, books_of(sent), now_ms, sign)
     outcomes = []
     for item in sent:

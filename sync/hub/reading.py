@@ -21,22 +21,19 @@ def organisation(session: Session, hub_key: bytes, now_ms: int) -> wire.Organisa
     return wire.Organisation(wire.PROTOCOL, hub_key, book, wire.OpenChange(header, body, signature), now_ms)
 
 
-def news(session: Session, device: bytes, now_ms: int) -> wire.News:
+def news(session: Session, device: bytes, directory: bytes, now_ms: int) -> wire.News:
     """Return the present head of every book that an enrolled device may read, the directory first."""
-    heads = [wire.BookNews(*row) for row in session.news(device)]
-    directory = session.setting(DIRECTORY_SETTING)
-    if directory is not None:
-        head = session.heads([directory])[directory]
-        heads.insert(0, wire.BookNews(directory, head.n, head.digest))
-    return wire.News(tuple(heads), now_ms)
+    return wire.News(tuple(wire.BookNews(*row) for row in session.news(device, directory)), now_ms)
 
 
-def page(session: Session, device: bytes, book: bytes, after: int, most: int, now_ms: int) -> wire.Page:
+def page(
+    session: Session, device: bytes, book: bytes, after: int, most: int, directory: bytes, now_ms: int
+) -> wire.Page:
     """Return the changes of a book after a number, at most about `most`, to an enrolled device that may read it.
 
-    The head is read first and bounds the rest, so a page is whole even while others write.
+    Every enrolled device may read the directory. The head is read first and bounds the rest, so a page is whole even while others write.
     """
-    head = _readable(session, device, book)
+    head = _readable(session, device, book, directory)
     if after >= head.n:
         return wire.Page((), head.n, head.digest, False, now_ms)
     end = rules.page_end(session.marks(book, after, head.n, most), most, wire.LARGEST_BATCH)
@@ -46,10 +43,9 @@ def page(session: Session, device: bytes, book: bytes, after: int, most: int, no
     return wire.Page(changes, head.n, head.digest, end < head.n, now_ms)
 
 
-def _readable(session: Session, device: bytes, book: bytes) -> Head:
+def _readable(session: Session, device: bytes, book: bytes, directory: bytes) -> Head:
     head = session.heads([book]).get(book)
-    may_read = book in session.roles(device, [book]) or book == session.setting(DIRECTORY_SETTING)
-    if head is None or not may_read:
+    if head is None or (book != directory and book not in session.roles(device, [book])):
         # The same words for a book that does not exist: nobody learns which ids are in use.
         raise Refusal(
             "not_a_member",

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+import msgspec
+
 from sync import wire
 from sync.hub.store import Head, Known, Lane
 
@@ -70,6 +72,18 @@ class CheckedControl(NamedTuple):
     first: int
     prev: bytes
     statements: list[Statement]
+
+
+def read_message(kind: type[wire.Message], body: bytes) -> wire.Message:
+    """Read the body of a request; raise `Refusal` for anything but a message of that kind."""
+    try:
+        return wire.read(kind, body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Refusal(
+            "bad_body",
+            "The central store cannot read this request. Nothing of it was taken, and what is on the laptop is as it "
+            "was. Update leadworker, or check that nothing between the laptop and the store alters what is sent.",
+        ) from error
 
 
 def check_run(run: wire.Run, device: bytes, signing: bytes) -> CheckedRun:
@@ -209,6 +223,16 @@ def check_speakers(statements: Sequence[Statement], asker: bytes, root: bytes | 
     for statement in statements:
         if statement.device not in (asker, root):
             raise Refusal("wrong_device", "A laptop can send only what was signed on it. Nothing was changed.", 403)
+
+
+def revoked() -> Refusal:
+    """Return the refusal of a device that the directory has taken out."""
+    return Refusal(
+        "device_revoked",
+        "This laptop was taken out of the organisation's directory, so the central store no longer answers it. "
+        "What is written on it is still there. Speak to whoever looks after the directory.",
+        403,
+    )
 
 
 def not_allowed(reason: str) -> Refusal:

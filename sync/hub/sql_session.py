@@ -129,12 +129,14 @@ class SqlSession:
             (book, after, upto),
         )
 
-    def news(self, device: bytes) -> list[tuple[bytes, int, bytes]]:
-        return self._all(
-            "SELECT b.book, b.n, b.digest FROM members m JOIN books b ON b.book = m.book WHERE m.device = ? "
-            "ORDER BY b.book",
-            (device,),
+    def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes]]:
+        found = self._all(
+            "SELECT 0, book, n, digest FROM books WHERE book = ? UNION ALL "
+            "SELECT 1, b.book, b.n, b.digest FROM members m JOIN books b ON b.book = m.book WHERE m.device = ? "
+            "ORDER BY 1, 2",
+            (directory, device),
         )
+        return [(book, n, digest) for _, book, n, digest in found]
 
     def set_members(self, book: bytes, gone: Iterable[bytes], present: Iterable[tuple[bytes, int]]) -> None:
         self._run_many("DELETE FROM members WHERE device = ? AND book = ?", [(device, book) for device in gone])

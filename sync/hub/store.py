@@ -154,8 +154,8 @@ class Session(Protocol):
     def changes(self, book: bytes, after: int, upto: int) -> list[tuple[int, bytes, bytes, bytes, int]]:
         """Return number, header, body, signature and time received, in order."""
 
-    def news(self, device: bytes) -> list[tuple[bytes, int, bytes]]:
-        """Return book, number and digest of every book of which a device is a member."""
+    def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes]]:
+        """Return book, number and digest of the directory, then of every book of which a device is a member."""
 
     def set_members(self, book: bytes, gone: Iterable[bytes], present: Iterable[tuple[bytes, int]]) -> None: ...
 

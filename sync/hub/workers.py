@@ -133,7 +133,7 @@ class Workers:
                 return self._serve(jobs, None)
             _fail(jobs, trouble)
             return None
-        except BaseException as trouble:
+        except BaseException as trouble:  # noqa: BLE001 - whatever it is, the future must be answered
             if len(jobs) == 1:
                 _fail(jobs, trouble)
                 return connection

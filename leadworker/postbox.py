@@ -1,0 +1,204 @@
+"""The postbox: what the post asks of the vault. It hands out sealed-ready changes and takes checked ones in.
+
+Every method runs as one step on the storage thread and returns frozen values; `storage.postbox` implements it.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from leadworker.change import Content
+from leadworker.desk import Bell
+from leadworker.membership import BookMembers, Directory
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """What this vault knows of the organisation that it has joined, or is about to. Kept inside the vault.
+
+    `root` is the fingerprint that the invite gave; `admitted` is False until the directory names this device.
+    """
+
+    hub_url: str
+    root: bytes
+    organisation: bytes = b""
+    hub_key: bytes = b""
+    name: str = ""
+    person: bytes = b""
+    role: int = 0
+    team: bytes = b""
+    admin: bool = False
+    organisation_key: bytes = b""
+    invite: bytes = b""
+    invite_secret: bytes = b""
+    admitted: bool = False
+
+
+class PendingInvite(msgspec.Struct, frozen=True):
+    """An invite that this administrator's laptop has made and will countersign."""
+
+    invite: bytes
+    secret: bytes
+    name: str
+    role: int
+    team: str
+    admin: bool
+    person: bytes
+    expires_ms: int
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """A statement of a control lane as it is kept."""
+
+    header: bytes
+    body: bytes
+    signature: bytes
+    n: int = 0
+    received_ms: int = 0
+
+
+class LaneHead(msgspec.Struct, frozen=True):
+    """How far a lane is known here. `mine` lanes were written on this laptop."""
+
+    seq: int
+    head: bytes
+    mine: bool
+
+
+class BookState(msgspec.Struct, frozen=True):
+    """Where one book stands on this laptop, as `sync.checking` needs it.
+
+    `own` holds the ids of this laptop's own changes that no pull has confirmed yet, by ``(lane, seq)``.
+    """
+
+    book: bytes
+    n: int
+    digest: bytes
+    lanes: dict[tuple[bytes, int], LaneHead]
+    own: dict[tuple[int, int], bytes]
+    members: BookMembers
+    keys: dict[int, bytes]
+
+
+class Received(msgspec.Struct, frozen=True):
+    """A change that was checked. `content` is None for a statement, a change of one's own, or one put aside for `why`."""
+
+    n: int
+    header: bytes
+    body: bytes | None
+    signature: bytes
+    digest: bytes
+    received_ms: int
+    content: Content | None = None
+    sealed: bytes = b""
+    why: str = ""
+    own: bool = False
+
+
+class UnsentRun(msgspec.Struct, frozen=True):
+    """Changes of one of this laptop's lanes that the central store lacks, whole saves only, and their head's signature."""
+
+    book: bytes
+    lane: int
+    changes: tuple[tuple[bytes, bytes], ...]
+    signature: bytes
+    key: bytes
+    epoch: int
+
+
+class ToFound(msgspec.Struct, frozen=True):
+    """A book of this laptop that is to be shared and that the central store does not know yet."""
+
+    book: bytes
+    key: bytes
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What the central store answered for a run that it took: the numbers it gave, in the run's order."""
+
+    book: bytes
+    lane: int
+    first_seq: int
+    ns: tuple[int, ...]
+    last_n: int
+    digest: bytes
+    received_ms: int
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """What the top line and the Sync screen say in figures. Times are UTC milliseconds, 0 for never."""
+
+    waiting: int = 0
+    put_aside: int = 0
+    troubled: tuple[str, ...] = ()
+    last_sent_ms: int = 0
+    last_received_ms: int = 0
+    last_received: str = ""
+    last_backup_ms: int = 0
+
+
+class Postbox(Protocol):
+    """The vault as the post sees it."""
+
+    device: bytes
+    signing_public: bytes
+    unsealing_public: bytes
+
+    def sign(self, domain: bytes, message: bytes) -> bytes:
+        """Sign with this device's key. May be called from any thread."""
+
+    def unseal(self, sealed: bytes, info: bytes) -> bytes:
+        """Open something sealed to this device; raises `crypto.identity.CannotOpen`. May be called from any thread."""
+
+    async def joined(self) -> Joined | None: ...
+
+    async def set_joined(self, joined: Joined) -> None: ...
+
+    async def directory(self) -> Directory | None:
+        """Return the organisation's directory as far as it is known here."""
+
+    async def statements(self, book: bytes) -> tuple[Statement, ...]:
+        """Return a book's control lane."""
+
+    async def take_directory(self, statements: tuple[Statement, ...], names: dict[bytes, str]) -> Bell:
+        """Keep checked directory statements, and the names of the devices that they enrol."""
+
+    async def heads(self) -> dict[bytes, int]:
+        """Return how far each book is confirmed here: book id to number."""
+
+    async def book_state(self, book: bytes) -> BookState: ...
+
+    async def take(self, book: bytes, since: int, received: tuple[Received, ...], keys: dict[int, bytes], digest: bytes) -> Bell:
+        """Keep a checked page of one book that follows number `since`, and fold it in.
+
+        Raises `HubMistrusted` and keeps nothing when a change says that its author had been shown another history.
+        """
+
+    async def trouble(self, book: bytes, sentence: str) -> None:
+        """Note in words why a book cannot be synced, or that it can again (an empty sentence)."""
+
+    async def to_found(self) -> tuple[ToFound, ...]:
+        """Return the books that are to be founded at the central store, each with its first key, which is kept before."""
+
+    async def founded(self, book: bytes) -> None: ...
+
+    async def unsent(self, most: int) -> tuple[UnsentRun, ...]:
+        """Return up to about `most` changes that wait, oldest first in each book, and mark them as on their way."""
+
+    async def not_on_its_way(self) -> None:
+        """Note that what was on its way did not arrive."""
+
+    async def acknowledge(self, receipts: tuple[Receipt, ...]) -> Bell:
+        """Keep the central store's receipts."""
+
+    async def invites(self) -> tuple[PendingInvite, ...]: ...
+
+    async def set_invite(self, invite: PendingInvite) -> None: ...
+
+    async def drop_invite(self, invite: bytes) -> None: ...
+
+    async def counts(self) -> Counts: ...
+
+    async def clock_is(self, doubt: str) -> None:
+        """Say what is doubtful about this laptop's clock, or that nothing is (an empty text); new entries carry it."""

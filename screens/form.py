@@ -1,0 +1,208 @@
+"""A small form over a page: labelled fields, saved with Ctrl+S. What was typed and not saved is kept in the vault."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
+
+import msgspec
+from textual import work
+from textual.containers import Horizontal, VerticalScroll
+from textual.widget import Widget
+from textual.widgets import Static
+
+from leadworker.errors import LeadworkerError
+from leadworker.shelf import Shelf
+from screens.base import Page
+from screens.fields import LineField, TextField
+from screens.plain import Content, Tone, plain
+
+KEEP_EVERY_SECONDS = 2.0
+DRAWER = "form"
+
+
+class FieldOf(msgspec.Struct, frozen=True):
+    """One field of a form. `lines`: room for more than one line of text."""
+
+    name: str
+    label: str
+    value: str = ""
+    hint: str = ""
+    lines: bool = False
+
+
+class Form(Page):
+    """A form. A subclass says which fields there are, and what saving means."""
+
+    KEYS = "form"
+    PLACE = "people"
+    TITLE_WORDS: ClassVar[str] = ""
+    DEFAULT_CSS = """
+    Form #form { height: 1fr; padding: 0 2; scrollbar-size-vertical: 1; }
+    Form.-tall #form { padding: 1 2 0 2; }
+    Form .form-line { height: auto; margin-bottom: 1; }
+    Form.-short .form-line { margin-bottom: 0; }
+    Form .label { width: 16; height: 1; color: $text-muted; }
+    Form.-tiny .form-line { layout: vertical; }
+    Form .form-title { height: auto; margin-bottom: 1; }
+    Form #trouble { height: auto; margin-top: 1; color: $warning; }
+    Form LineField, Form TextField { width: 1fr; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._begun: dict[str, str] = {}
+        self._kept: dict[str, str] = {}
+        self._asked_to_leave = False
+        self._saving = False
+
+    # what a subclass gives
+
+    @abstractmethod
+    def draft_key(self) -> str:
+        """Return under which name an unsaved form of this kind is kept."""
+
+    @abstractmethod
+    def fields(self) -> Iterable[FieldOf]:
+        """Return the fields in order."""
+
+    @abstractmethod
+    async def save(self, values: Mapping[str, str]) -> str:
+        """Do what the form is for and return the sentence that says so; raise `LeadworkerError` when it cannot be."""
+
+    def heading(self) -> Content:
+        """Return the words at the top."""
+        return plain(self.TITLE_WORDS, Tone.STRONG)
+
+    def hint(self) -> Content:
+        """Return a line of help under the fields."""
+        return plain("")
+
+    # what every form does
+
+    def inside(self) -> Iterable[Widget]:
+        """Lay out heading, fields and the line for trouble."""
+        with VerticalScroll(id="form", can_focus=False):
+            yield Static(self.heading(), classes="form-title", markup=False)
+            for field in self.fields():
+                self._begun[field.name] = field.value
+                with Horizontal(classes="form-line"):
+                    yield Static(plain(field.label, Tone.MUTED), classes="label", markup=False)
+                    if field.lines:
+                        yield TextField(field.value, plain(field.hint), id=f"field-{field.name}")
+                    else:
+                        yield LineField(field.value, field.hint, id=f"field-{field.name}")
+            yield Static(self.hint(), markup=False)
+            yield Static(id="trouble", markup=False)
+
+    def on_mount(self) -> None:
+        """Put the caret into the first field, and begin to keep what is typed."""
+        self._kept = dict(self._begun)
+        self.set_focus(self.query("#form LineField, #form TextField").first())
+        self.set_interval(KEEP_EVERY_SECONDS, self._keep_quietly)
+        super().on_mount()
+
+    async def load(self) -> None:
+        """Bring back what was typed into this form before and not saved."""
+        if self.loaded:
+            return
+        kept = await self.desk.ask(kept_form, self.draft_key())
+        for name, value in kept.items():
+            if name in self._begun:
+                self._put(name, value)
+        if kept:
+            self.trouble("This is what you had typed here before. Ctrl+S saves it.", Tone.MUTED)
+            self._kept = self.values()
+
+    def values(self) -> dict[str, str]:
+        """Return what stands in the fields."""
+        return {name: self._read(name) for name in self._begun}
+
+    def _read(self, name: str) -> str:
+        field = self.query_one(f"#field-{name}")
+        if isinstance(field, TextField):
+            return field.text
+        return field.value if isinstance(field, LineField) else ""
+
+    def _put(self, name: str, value: str) -> None:
+        field = self.query_one(f"#field-{name}")
+        if isinstance(field, TextField):
+            field.load_text(value)
+        elif isinstance(field, LineField):
+            field.value = value
+
+    def trouble(self, words: str, tone: Tone = Tone.SAFETY) -> None:
+        """Say something under the fields."""
+        self.query_one("#trouble", Static).update(plain(words, tone))
+
+    async def keep(self) -> None:
+        """Keep unsaved words in the vault."""
+        values = self.values()
+        if values != self._kept and not self._saving:
+            await self.desk.do(keep_form, self.draft_key(), values if values != self._begun else {})
+            self._kept = values
+
+    @work(group="keep")
+    async def _keep_quietly(self) -> None:
+        try:
+            await self.keep()
+        except LeadworkerError as error:
+            self.trouble(error.sentence)
+
+    def action_finish(self) -> None:
+        """Save."""
+        if not self._saving:
+            self._saving = True
+            self._save()
+
+    @work(group="write")
+    async def _save(self) -> None:
+        try:
+            said = await self.save(self.values())
+            await self.desk.do(keep_form, self.draft_key(), {})
+        except LeadworkerError as error:
+            self.trouble(error.sentence)
+        else:
+            if self.is_current and len(self.app.screen_stack) > 1:
+                self.app.pop_screen()
+            self.shell.say(said)
+            self.after(said)
+        finally:
+            self._saving = False
+
+    def after(self, said: str) -> None:
+        """Go on after saving; by default to the page before."""
+
+    def on_key(self) -> None:
+        """Any other key means that the form is not being left after all."""
+        self._asked_to_leave = False
+
+    def action_back(self) -> None:
+        """Leave; with unsaved words only at the second Esc."""
+        if self.values() != self._begun and not self._asked_to_leave:
+            self._asked_to_leave = True
+            self.trouble("This is not saved yet. Ctrl+S saves it, Esc again throws it away.")
+        else:
+            self._throw_away()
+
+    @work(group="write")
+    async def _throw_away(self) -> None:
+        self._kept = self.values()
+        await self.desk.do(keep_form, self.draft_key(), {})
+        if self.is_current:
+            self.app.pop_screen()
+
+
+def kept_form(shelf: Shelf, key: str) -> dict[str, str]:
+    """Return what was typed into a form and not saved."""
+    value = shelf.kept(DRAWER).get(key)
+    return msgspec.msgpack.decode(value, type=dict[str, str]) if value else {}
+
+
+def keep_form(shelf: Shelf, key: str, values: dict[str, str]) -> None:
+    """Keep what is typed into a form; with nothing typed, forget it."""
+    if values:
+        shelf.keep(DRAWER, key, msgspec.msgpack.encode(values))
+    elif key in shelf.kept(DRAWER):
+        shelf.throw_away(DRAWER, key)

@@ -1,0 +1,170 @@
+"""People: the caseload and everybody else who is written down, in one list that narrows as you type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from textual import events, on
+from textual.widget import Widget
+from textual.widgets import Static
+
+from leadworker.clock import Moment
+from leadworker.domain import caseload
+from leadworker.domain.caseload import PersonRow
+from leadworker.text import skeleton
+from leadworker.words.dates import age_words
+from leadworker.words.saying import say_count, say_day
+from screens.base import Page
+from screens.fields import LineField
+from screens.lines import cut, sides
+from screens.plain import Content, Tone, join, plain, run_on, single
+from screens.vlist import Heading, VList
+
+TWO_FACTS_FROM = 60
+"""Width from which a row also says where somebody lives and how many actions are open."""
+
+
+class PeoplePage(Page):
+    """Everybody, by name."""
+
+    PLACE = "people"
+    KEYS = "people"
+    TOPICS = frozenset({"person", "known_as", "involvement", "journal_entry", "action"})
+    DEFAULT_CSS = """
+    PeoplePage #top { height: auto; margin: 0 2 1 2; }
+    PeoplePage.-tall #top { margin: 1 2 1 2; }
+    PeoplePage #filter { margin: 0 2 1 0; width: 100%; }
+    PeoplePage #people { margin-right: 0; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._mine: tuple[PersonRow, ...] = ()
+        self._others: tuple[PersonRow, ...] = ()
+        self._called: dict[str, tuple[str, ...]] = {}
+        self._now: datetime
+
+    def inside(self) -> Iterable[Widget]:
+        """Lay out the count, the filter and the list."""
+        yield Static(id="top", markup=False)
+        yield LineField("", "Filter by name", id="filter")
+        yield VList[PersonRow](self._draw_person, lambda person: person.id, height=1, id="people")
+
+    @property
+    def people(self) -> VList[PersonRow]:
+        """The list."""
+        return self.query_one("#people", VList)
+
+    def on_mount(self) -> None:
+        """Begin in the list, where letters are keys."""
+        self.set_focus(self.people, scroll_visible=False)
+        super().on_mount()
+
+    async def load(self) -> None:
+        """Ask for everybody."""
+        self._mine = await self.desk.ask(caseload.mine)
+        self._others = await self.desk.ask(caseload.others)
+        self._now = self.shell.now()
+        self._called = {
+            person.id: tuple(skeleton(name) for name in (person.name, *person.known_as.split("\n")) if name)
+            for person in (*self._mine, *self._others)
+        }
+        self._show()
+
+    def _show(self) -> None:
+        wanted = skeleton(self.query_one("#filter", LineField).value).split()
+        mine = [person for person in self._mine if self._fits(person, wanted)]
+        others = [person for person in self._others if self._fits(person, wanted)]
+        rows: list[PersonRow | Heading] = [*mine]
+        if others:
+            if mine:
+                rows.append(Heading(plain("Not on your caseload", Tone.HEADING)))
+            rows += others
+        self.people.say_when_empty(self._nobody(bool(wanted)))
+        self.people.show(rows)
+        facts = [plain(say_count(len(self._mine), "person", "people") + " on your caseload", Tone.MUTED)]
+        if self._others:
+            facts.append(plain(say_count(len(self._others), "other", "others"), Tone.MUTED))
+        self.query_one("#top", Static).update(join(plain("People", Tone.STRONG), "   ", run_on(facts, ", ")))
+
+    def _nobody(self, filtered: bool) -> Content:
+        if filtered:
+            words = "Nobody of that name. / finds misspelt names too, a adds a new person."
+        else:
+            words = "Nobody here yet. a adds the first person; “leadworker import” brings in your contacts."
+        return plain(words, Tone.MUTED)
+
+    def _fits(self, person: PersonRow, wanted: list[str]) -> bool:
+        if not wanted:
+            return True
+        return any(_begins(name, wanted) for name in self._called.get(person.id, ()))
+
+    def _draw_person(self, person: PersonRow, width: int) -> list[Content]:
+        age = age_words(person.born_on, person.age_about, person.age_said_on, self._now.date())
+        also = ", ".join(name for name in person.known_as.split("\n") if name)
+        facts = [single(person.name, Tone.STRONG), plain(age), single(f"also {also}" if also else "", Tone.MUTED)]
+        right: list[Content] = []
+        if width >= TWO_FACTS_FROM:
+            facts.append(single(person.lives_at, Tone.MUTED))
+            if person.open_actions:
+                right.append(plain(f"{person.open_actions} to do", Tone.MUTED))
+        if person.last_ms:
+            day = Moment(person.last_ms, person.last_offset).day()
+            right.append(plain(say_day(day, self._now.date()), Tone.MUTED))
+        return [sides(cut(run_on(facts), width), run_on(right, "   "), width, gap=2)]
+
+    # keys
+
+    def person_in_view(self) -> str:
+        """Return the person of the selected row."""
+        return self.people.selected_key or ""
+
+    @on(VList.Opened, "#people")
+    def _opened(self, event: VList.Opened) -> None:
+        self.shell.open_person(event.item.id)
+
+    @on(LineField.Changed, "#filter")
+    def _narrowed(self) -> None:
+        if self.loaded:
+            self._show()
+
+    @on(LineField.Submitted, "#filter")
+    def _chosen(self) -> None:
+        if self.people.selected is not None:
+            self.shell.open_person(self.people.selected.id)
+
+    def action_filter(self) -> None:
+        """Go to the field that narrows the list."""
+        self.query_one("#filter").focus()
+
+    def on_key(self, event: events.Key) -> None:
+        """Let the arrow down lead from the field into the list."""
+        if event.key == "down" and self.query_one("#filter").has_focus:
+            event.stop()
+            self.people.focus()
+
+    async def action_back(self) -> None:
+        """Empty the filter and go back to the list."""
+        field = self.query_one("#filter", LineField)
+        field.value = ""
+        self.people.focus()
+
+    def action_add_person(self) -> None:
+        """Write down a new person, called as the filter says when it found nobody."""
+        from screens.person_form import AddPersonForm
+
+        typed = self.query_one("#filter", LineField).value
+        self.app.push_screen(AddPersonForm(typed if self.people.selected is None else ""))
+
+
+def _begins(name: str, wanted: list[str]) -> bool:
+    words = name.split()
+    at = 0
+    for part in wanted:
+        while at < len(words) and not words[at].startswith(part):
+            at += 1
+        if at == len(words):
+            return False
+        at += 1
+    return True

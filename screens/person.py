@@ -1,0 +1,345 @@
+"""A person: who they are and what to know at the door always on top, the journal in the middle, actions and contact beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+from textual import on, work
+from textual.containers import Container
+from textual.widget import Widget
+from textual.widgets import Static
+
+from leadworker.domain import actions, alerts, journal, people, visits
+from leadworker.domain.actions import ActionRow
+from leadworker.domain.alerts import AccessNote, DoorLine
+from leadworker.domain.journal import EntryView
+from leadworker.domain.people import CONTACT_KINDS, ContactPoint, PersonFacts
+from leadworker.domain.visits import PLANNED, VisitRow
+from leadworker.errors import LeadworkerError
+from leadworker.record import Record
+from leadworker.shelf import Shelf
+from leadworker.words.dates import age_words
+from leadworker.words.saying import say_count, say_time
+from screens import glyphs
+from screens.base import Page, Undo
+from screens.entry_rows import entry_lines
+from screens.frame import Strip
+from screens.lines import flow, hang, sides
+from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
+from screens.rows import door_sign, door_words, due_words, tick
+from screens.vlist import Heading, VList
+
+PANELS = (("journal", "Journal"), ("actions", "Actions"), ("about", "Contact"))
+ENTRIES_AT_A_TIME = 200
+ALERTS_BESIDE_FROM = 96
+"""Width from which alerts and access notes share lines; narrower, each has its own."""
+
+
+TAKEN_AWAY: Mapping[str, type[Record]] = {"access": AccessNote, **dict.fromkeys(CONTACT_KINDS, ContactPoint)}
+"""What can be taken away again from the contact panel, by the kind of its row."""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A row of the contact panel: what it is, its words, and the record behind it."""
+
+    id: str
+    kind: str
+    words: str
+    fact: str = ""
+    behind: object = None
+
+
+class PersonPage(Page):
+    """One person, whole."""
+
+    PLACE = "people"
+    KEYS = "person"
+    TOPICS = frozenset(
+        {
+            "person", "known_as", "contact_point", "identifier", "involvement", "alert", "access_note",
+            "journal_entry", "action", "visit", "post",
+        }
+    )  # fmt: skip
+    DEFAULT_CSS = """
+    PersonPage #header { height: auto; max-height: 50%; margin: 0 2 1 2; }
+    PersonPage.-tall #header { margin: 1 2 1 2; }
+    PersonPage #panels { height: 1fr; }
+    PersonPage .panel { display: none; }
+    PersonPage .panel.-current { display: block; }
+    PersonPage.-mid #panels { layout: grid; grid-size: 2 2; grid-columns: 5fr 3fr; grid-gutter: 1 2; }
+    PersonPage.-mid .panel, PersonPage.-wide .panel { display: block; height: 100%; }
+    PersonPage.-mid #journal { row-span: 2; }
+    PersonPage.-wide #panels { layout: grid; grid-size: 3 1; grid-columns: 5fr 3fr 3fr; grid-gutter: 0 2; }
+    PersonPage.-mid Strip, PersonPage.-wide Strip { display: none; }
+    """
+
+    def __init__(self, person_id: str, entry_id: str = "") -> None:
+        """`entry_id`: the entry to begin at."""
+        super().__init__()
+        self._person_id = person_id
+        self._entry_id = entry_id
+        self._panel = "journal"
+        self._shown = ENTRIES_AT_A_TIME
+        self._count = 0
+        self.facts: PersonFacts | None = None
+        self._door: tuple[DoorLine, ...] = ()
+        self._now: datetime
+
+    def inside(self) -> Iterable[Widget]:
+        """Lay out the header and three panels."""
+        yield Static(id="header", markup=False)
+        yield Strip(PANELS)
+        with Container(id="panels"):
+            yield VList[EntryView](self._draw_entry, lambda entry: entry.id, gap=1, id="journal", classes="panel -current")
+            yield VList[ActionRow](self._draw_action, lambda action: action.id, id="actions", classes="panel")
+            yield VList[Line](self._draw_line, lambda line: line.id, id="about", classes="panel")
+
+    @property
+    def entries(self) -> VList[EntryView]:
+        """The journal."""
+        return self.query_one("#journal", VList)
+
+    def on_mount(self) -> None:
+        """Begin in the journal."""
+        self.set_focus(self.entries, scroll_visible=False)
+        super().on_mount()
+
+    async def load(self) -> None:
+        """Ask for everything about the person, and show it; the cursor stays where it was."""
+        ask, who = self.desk.ask, self._person_id
+        self.facts = await ask(people.facts, who)
+        self._door = await ask(alerts.at_the_door, who)
+        self._count = await ask(journal.count, who)
+        if self._entry_id and self._shown == ENTRIES_AT_A_TIME:
+            self._shown = max(self._shown, self._count if self._count < 5000 else ENTRIES_AT_A_TIME)
+        entries = await ask(journal.timeline, who, limit=self._shown)
+        todo = await ask(actions.of_person, who)
+        diary = await ask(visits.of_person, who)
+        self._now = self.shell.now()
+        self._show_header()
+        self._show_entries(entries)
+        panel: VList[ActionRow] = self.query_one("#actions", VList)
+        panel.show(self._grouped(todo))
+        panel.say_when_empty(plain("Nothing was promised yet. The next lines of a note become actions.", Tone.MUTED))
+        about: VList[Line] = self.query_one("#about", VList)
+        about.show(list(self._lines(self.facts, diary)))
+        self._entitle()
+
+    def _show_entries(self, entries: tuple[EntryView, ...]) -> None:
+        self.entries.show(entries, select=self._entry_id or None)
+        self._entry_id = ""
+        called = self.facts.name.split()[0] if self.facts and self.facts.name else "them"
+        self.entries.say_when_empty(plain(f"Nothing written about {called} yet. n starts.", Tone.MUTED))
+
+    def _show_header(self) -> None:
+        if self.facts is not None:
+            width = max(self.size.width - 4, 20)
+            lines = list(self._header(self.facts, width))
+            self.query_one("#header", Static).update(plain("\n").join(lines))
+
+    def _header(self, facts: PersonFacts, width: int) -> Iterable[Content]:
+        age = age_words(facts.born_on, facts.age_about, facts.age_said_on, self._now.date())
+        also = f"also {', '.join(name.name for name in facts.known_as)}" if facts.known_as else ""
+        left = run_on(
+            [single(facts.name, Tone.STRONG), plain(age), single(also, Tone.MUTED), single(facts.pronouns, Tone.MUTED)]
+        )
+        lives = single(facts.lives_at, Tone.MUTED)
+        if left.cell_length + lives.cell_length + 2 <= width:
+            yield sides(left, lives, width)
+        else:
+            yield from left.wrap(width)
+            yield from lives.wrap(width) if lives else ()
+        if facts.talking:
+            yield from hang(plain("Talking: ", Tone.MUTED), plain(facts.talking), width)
+        pieces = [join(door_sign(line), door_words(line)) for line in self._door]
+        if width >= ALERTS_BESIDE_FROM - 4 and not any("\n" in piece.plain for piece in pieces):
+            yield from flow(pieces, width)
+        else:
+            for line in self._door:
+                yield from hang(door_sign(line), door_words(line), width)
+
+    def on_resize(self) -> None:
+        """Lay the header out for this width."""
+        self._show_header()
+        self._entitle()
+
+    def _entitle(self) -> None:
+        """Give the panels headings where there is no strip that names them."""
+        wide = self.size.width >= 96
+        count = say_count(self._count, "entry", "entries")
+        heading = join(plain("Journal", Tone.HEADING), plain(f"  {count}", Tone.MUTED))
+        self.entries.entitle(heading if wide else BLANK)
+        for name, words in PANELS[1:]:
+            panel: VList[object] = self.query_one(f"#{name}", VList)
+            panel.entitle(plain(words, Tone.HEADING) if wide else BLANK)
+
+    # rows
+
+    def _draw_entry(self, entry: EntryView, width: int) -> list[Content]:
+        return entry_lines(entry, width, self._now)
+
+    def _grouped(self, todo: tuple[ActionRow, ...]) -> list[ActionRow | Heading]:
+        done = [action for action in todo if action.done_on]
+        rows: list[ActionRow | Heading] = [action for action in todo if not action.done_on]
+        return [*rows, Heading(plain("Done", Tone.MUTED)), *done] if done else rows
+
+    def _draw_action(self, action: ActionRow, width: int) -> list[Content]:
+        sign, due = due_words(action, self._now.date())
+        lines = hang(join(sign, " "), single(action.text, Tone.MUTED if action.done_on else Tone.PLAIN), width)
+        owner = single("You" if action.mine else action.owner, Tone.MUTED)
+        when = plain(f"done by {action.done_by}" if action.done_by else "done", Tone.MUTED) if action.done_on else due
+        return [*lines, *hang(plain("  "), run_on([owner, when], ", "), width)]
+
+    def _lines(self, facts: PersonFacts, diary: tuple[VisitRow, ...]) -> Iterable[Line | Heading]:
+        ahead = [visit for visit in reversed(diary) if visit.state == PLANNED and not visit.entry_id]
+        if self._door:
+            yield Heading(plain("At the door", Tone.MUTED))
+            for line in self._door:
+                yield Line(line.id, line.kind, line.text, behind=line)
+        if facts.contacts:
+            yield Heading(plain("Reach them", Tone.MUTED))
+            for point in facts.contacts:
+                yield Line(point.id, point.kind, point.value, point.label or point.kind, point)
+        if ahead:
+            yield Heading(plain("Diary", Tone.MUTED))
+            for visit in ahead:
+                when = say_time(visit.starts().local(), self._now)
+                yield Line(visit.id, "visit", f"{when}  {visit.place}".rstrip(), "not written up" if visit.ends().local() < self._now else "", visit)
+        if facts.identifiers:
+            yield Heading(plain("Numbers of other agencies", Tone.MUTED))
+            for number in facts.identifiers:
+                yield Line(number.id, "identifier", f"{number.scheme}  {number.value}", behind=number)
+
+    def _draw_line(self, line: Line, width: int) -> list[Content]:
+        if isinstance(line.behind, DoorLine):
+            return hang(door_sign(line.behind), door_words(line.behind), width)
+        sign = plain(f"{glyphs.OPEN} ") if line.kind == "visit" else plain("")
+        return hang(sign, join(plain(line.words), "  ", plain(line.fact, Tone.MUTED)), width)
+
+    # keys
+
+    def person_in_view(self) -> str:
+        """Return this person."""
+        return self._person_id
+
+    def action_next_panel(self) -> None:
+        """Go to the next panel."""
+        self._turn(1)
+
+    def action_previous_panel(self) -> None:
+        """Go to the panel before."""
+        self._turn(-1)
+
+    def _turn(self, step: int) -> None:
+        names = [name for name, _ in PANELS]
+        self.show_panel(names[(names.index(self._panel) + step) % len(names)])
+
+    @on(Strip.Chosen)
+    def _chosen(self, event: Strip.Chosen) -> None:
+        self.show_panel(event.panel)
+
+    def show_panel(self, name: str) -> None:
+        """Show a panel and put the cursor in it."""
+        self._light(name)
+        self.set_focus(self.query_one(f"#{name}"), scroll_visible=False)
+
+    def _light(self, name: str) -> None:
+        self._panel = name
+        for each, _ in PANELS:
+            self.query_one(f"#{each}").set_class(each == name, "-current")
+        self.query_one(Strip).light(name)
+
+    def on_descendant_focus(self) -> None:
+        """Keep the strip with the panel in use, however it came to be in use."""
+        if self.focused is not None and self.focused.id in {name for name, _ in PANELS}:
+            self._light(str(self.focused.id))
+
+    @on(VList.NearEnd, "#journal")
+    def _more(self) -> None:
+        if self._shown < self._count:
+            self._shown += ENTRIES_AT_A_TIME
+            self.reload()
+
+    @on(VList.Opened)
+    def _opened(self, event: VList.Opened) -> None:
+        item = event.item
+        if isinstance(item, EntryView):
+            from screens.entry import EntryDialog
+
+            self.app.push_screen(EntryDialog(item))
+        elif isinstance(item, ActionRow):
+            if item.entry_id and self.entries.select(item.entry_id):
+                self.show_panel("journal")
+        elif isinstance(item, Line):
+            self._open_line(item)
+
+    def _open_line(self, line: Line) -> None:
+        if isinstance(line.behind, VisitRow):
+            from screens.visit_form import VisitForm
+
+            self.app.push_screen(VisitForm(self._person_id, line.behind))
+        else:
+            self.action_edit()
+
+    def action_take_away(self) -> None:
+        """End the selected alert with its reason, or take the selected note or contact away."""
+        panel: VList[Line] = self.query_one("#about", VList)
+        line = panel.selected if panel.has_focus else None
+        if line is None:
+            self.shell.say("Go to Contact and choose what is to be taken away.")
+        elif line.kind == "alert" and isinstance(line.behind, DoorLine):
+            from screens.alert_form import EndAlertForm
+
+            self.app.push_screen(EndAlertForm(line.behind))
+        else:
+            self.take_away(line)
+
+    @work(group="write")
+    async def take_away(self, line: Line) -> None:
+        """Take a note or a contact away; ``u`` brings it back."""
+        kind = TAKEN_AWAY.get(line.kind)
+        if kind is None:
+            return
+        try:
+            await self.desk.do(taken_away, kind, line.id)
+        except LeadworkerError as error:
+            self.shell.say(error.sentence, "warning", 12)
+            return
+        back = Undo(lambda: self.desk.do(brought_back, kind, line.id), "It is back.")
+        self.shell.offer_undo("Taken away; its history stays.", back)
+
+    def action_edit(self) -> None:
+        """Change what is written about the person."""
+        from screens.person_form import PersonForm
+
+        if self.facts is not None:
+            self.app.push_screen(PersonForm(self.facts))
+
+    def action_add_visit(self) -> None:
+        """Put a visit in the diary."""
+        from screens.visit_form import VisitForm
+
+        self.app.push_screen(VisitForm(self._person_id))
+
+    def action_tick(self) -> None:
+        """Tick the selected action off, or take the tick away."""
+        panel: VList[ActionRow] = self.query_one("#actions", VList)
+        if panel.has_focus and panel.selected is not None:
+            self.tick_off(panel.selected)
+
+    @work(group="write")
+    async def tick_off(self, action: ActionRow) -> None:
+        """Change whether an action is done; ``u`` undoes it."""
+        await tick(self, action)
+
+
+def taken_away(shelf: Shelf, kind: type[Record], record_id: str) -> None:
+    """Take a record out of its set; its history stays."""
+    shelf.drop(kind, record_id)
+
+
+def brought_back(shelf: Shelf, kind: type[Record], record_id: str) -> None:
+    """Put a record back that was taken away."""
+    shelf.restore(kind, record_id)

@@ -1,0 +1,229 @@
+"""Today: the visits with what to know at the door, what is unfinished, what is due, and what others wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from textual import on, work
+from textual.containers import Container, VerticalScroll
+from textual.widget import Widget
+from textual.widgets import Static
+
+from leadworker.clock import Moment
+from leadworker.domain import today
+from leadworker.domain.actions import ActionRow
+from leadworker.domain.drafts import Draft
+from leadworker.domain.today import NewsRow
+from leadworker.domain.visits import VisitRow
+from leadworker.words.saying import MONTHS, WEEKDAYS, say_clock, say_count, say_time, say_visit
+from screens import glyphs
+from screens.base import Page
+from screens.lines import hang, sides
+from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
+from screens.postwords import local
+from screens.rows import door_sign, door_words, due_words, tick
+from screens.vlist import VList
+
+ONE_LINE_FROM = 60
+"""Width from which an action and its person stand on one line."""
+
+
+class TodayPage(Page):
+    """What needs me, on one page."""
+
+    PLACE = "today"
+    KEYS = "today"
+    TOPICS = frozenset({"visit", "action", "alert", "access_note", "person", "journal_entry", "draft", "post"})
+    DEFAULT_CSS = """
+    TodayPage #day { height: auto; margin: 0 0 1 2; }
+    TodayPage.-tall #day { margin: 1 0 1 2; }
+    TodayPage #columns { height: 1fr; layout: vertical; overflow-y: auto; scrollbar-size-vertical: 1; }
+    TodayPage .column { height: auto; overflow-y: hidden; width: 1fr; scrollbar-size-vertical: 1; }
+    TodayPage VList { margin-bottom: 1; }
+    TodayPage.-mid #columns, TodayPage.-wide #columns { layout: horizontal; overflow-y: hidden; }
+    TodayPage.-mid .column, TodayPage.-wide .column { height: 1fr; overflow-y: auto; scrollbar-gutter: stable; }
+    TodayPage.-mid #left, TodayPage.-wide #left { width: 5fr; }
+    TodayPage.-mid #right, TodayPage.-wide #right { width: 4fr; margin-left: 2; }
+    """
+    ALWAYS_FRESH: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._gathered: today.Today | None = None
+
+    def inside(self) -> Iterable[Widget]:
+        """Lay out four lists in two columns, which stack where it is narrow."""
+        yield Static(id="day", markup=False)
+        with Container(id="columns"):
+            with VerticalScroll(id="left", classes="column", can_focus=False):
+                yield VList[VisitRow](
+                    self._draw_visit, _visit_key, gap=1, title=plain("Visits", Tone.HEADING),
+                    empty=plain("No visits today.", Tone.MUTED), grows=True, id="visits",
+                )  # fmt: skip
+                yield VList[Draft | VisitRow](
+                    self._draw_unfinished, lambda item: item.id, title=plain("Not finished", Tone.HEADING),
+                    grows=True, id="unfinished",
+                )  # fmt: skip
+            with VerticalScroll(id="right", classes="column", can_focus=False):
+                yield VList[ActionRow](
+                    self._draw_todo, lambda item: item.id, title=plain("To do", Tone.HEADING),
+                    empty=plain("Nothing is due. n writes a note, / finds someone.", Tone.MUTED), grows=True, id="todo",
+                )  # fmt: skip
+                yield VList[NewsRow](
+                    self._draw_news, lambda item: item.entry_id, height=1, title=plain("New from others", Tone.HEADING),
+                    grows=True, id="news",
+                )  # fmt: skip
+
+    def on_mount(self) -> None:
+        """Show nothing of the two lists that are often empty until there is something in them."""
+        self.query_one("#unfinished").display = False
+        self.query_one("#news").display = False
+        self._today, self._now = self.shell.now().date(), self.shell.now()
+        super().on_mount()
+
+    async def load(self) -> None:
+        """Gather the day."""
+        self._gathered = await self.desk.ask(today.today)
+        self._show(self._gathered)
+
+    def minute_passed(self) -> None:
+        """Say anew how long it is until each visit; at midnight it is another day."""
+        if self.shell.now().date() != self._today:
+            self.reload()
+        elif self._gathered is not None:
+            self._show(self._gathered)
+
+    def _show(self, gathered: today.Today) -> None:
+        self._now = self.shell.now()
+        self._today = self._now.date()
+        self.query_one("#day", Static).update(self._day_words(gathered))
+        unfinished: list[Draft | VisitRow] = [*gathered.drafts, *gathered.not_written_up]
+        shown: Sequence[tuple[str, Sequence[object]]] = (
+            ("visits", gathered.visits), ("unfinished", unfinished), ("todo", gathered.todo), ("news", gathered.news),
+        )  # fmt: skip
+        for name, items in shown:
+            panel: VList[object] = self.query_one(f"#{name}", VList)
+            panel.show(items)
+            if name in ("unfinished", "news"):
+                panel.display = bool(items)
+        if self.focused is None:
+            first = next((name for name, items in shown if items), "todo")
+            self.set_focus(self.query_one(f"#{first}"), scroll_visible=False)
+
+    def _day_words(self, gathered: today.Today) -> Content:
+        late = sum(1 for action in gathered.todo if action.due_on and action.due_on < self._today.isoformat())
+        due = sum(1 for action in gathered.todo if action.due_on == self._today.isoformat())
+        facts = [plain(say_count(len(gathered.visits), "visit", "visits"), Tone.MUTED)] if gathered.visits else []
+        if due:
+            facts.append(plain(f"{due} due today", Tone.MUTED))
+        if late:
+            facts.append(plain(f"{late} late", Tone.LATE))
+        day = f"{WEEKDAYS[self._today.weekday()]} {self._today.day} {MONTHS[self._today.month - 1]}"
+        return join(plain(day, Tone.STRONG), "   ", run_on(facts, ", "))
+
+    # rows
+
+    def _draw_visit(self, visit: VisitRow, width: int) -> list[Content]:
+        starts = visit.starts().local()
+        state = say_visit(starts, visit.ends().local(), self._now, bool(visit.entry_id))
+        soon = state == "now" or (state.endswith("min") and state.startswith("in "))
+        left = join(
+            plain(say_clock(starts), Tone.STRONG),
+            "  ",
+            single(visit.person_name or "someone", Tone.STRONG),
+            "  ",
+            single(visit.place, Tone.MUTED),
+        )
+        lines = [sides(left, plain(state, Tone.SAFETY if soon else Tone.MUTED), width)]
+        indent = "       "
+        if visit.contested:
+            lines += hang(plain(f"{indent}! "), plain("Two people wrote different times; the earlier one is shown.", Tone.LATE), width)
+        for line in visit.door:
+            lines += hang(join(indent, door_sign(line)), door_words(line), width)
+        if visit.note:
+            lines += hang(plain(indent), plain(visit.note, Tone.MUTED), width)
+        return lines
+
+    def _draw_unfinished(self, item: Draft | VisitRow, width: int) -> list[Content]:
+        if isinstance(item, VisitRow):
+            when = say_time(item.starts().local(), self._now)
+            left = join(plain(f"{glyphs.OPEN} "), plain("Visit", Tone.STRONG), "  ", single(item.person_name, Tone.MUTED))
+            return [sides(left, plain(f"{when}, not written up", Tone.MUTED), width)]
+        started = Moment(item.started_ms, item.started_offset).local()
+        words = item.first_line or item.seen or item.said or item.noticed or item.think or item.next_steps
+        left = join(
+            plain(f"{glyphs.DRAFT} ", Tone.NEXT), single(words.strip()[:120], Tone.STRONG), "  ", single(item.person_name, Tone.MUTED)
+        )
+        return [sides(left, plain(f"started {say_time(started, self._now)}", Tone.MUTED), width)]
+
+    def _draw_todo(self, action: ActionRow, width: int) -> list[Content]:
+        sign, due = due_words(action, self._today)
+        if width >= ONE_LINE_FROM:
+            person = single(action.person_name, Tone.MUTED)
+            return [sides(join(sign, " ", single(action.text), "  ", person), due, width)]
+        lines = [sides(join(sign, " ", single(action.text)), due, width)]
+        if action.person_name:
+            lines.append(sides(join("  ", single(action.person_name, Tone.MUTED)), BLANK, width))
+        return lines
+
+    def _draw_news(self, news: NewsRow, width: int) -> list[Content]:
+        left = join(
+            single(news.written_by or "Somebody", Tone.STRONG),
+            plain(f" wrote a {news.kind} " if news.kind == "note" else f" wrote a {news.kind} note "),
+            " ",
+            single(news.person_name, Tone.MUTED),
+        )
+        when = say_time(local(news.received_ms, self._now), self._now)
+        return [sides(left, plain(when, Tone.MUTED), width)]
+
+    # keys
+
+    def person_in_view(self) -> str:
+        """Return the person of the selected row."""
+        item = self._selected()
+        return "" if item is None else str(getattr(item, "person_id", ""))
+
+    def visit_in_view(self) -> str:
+        """Return the visit of the selected row, which a new note would write up."""
+        item = self._selected()
+        return item.id if isinstance(item, VisitRow) and not item.entry_id else ""
+
+    def _selected(self) -> object:
+        focused = self.focused
+        return focused.selected if isinstance(focused, VList) else None
+
+    @on(VList.Opened)
+    def _opened(self, event: VList.Opened) -> None:
+        item = event.item
+        if isinstance(item, Draft):
+            self.shell.write_note(item.person_id, item.id, item.visit_id)
+        elif isinstance(item, NewsRow):
+            self.shell.open_person(item.person_id, item.entry_id)
+        elif isinstance(item, VisitRow) and event.list.id == "unfinished":
+            self.shell.write_note(item.person_id, "", item.id)
+        elif isinstance(item, ActionRow):
+            self.shell.open_person(item.person_id, item.entry_id)
+        elif isinstance(item, VisitRow):
+            self.shell.open_person(item.person_id)
+
+    def action_tick(self) -> None:
+        """Tick the selected action off."""
+        item = self._selected()
+        if isinstance(item, ActionRow):
+            self.tick_off(item)
+
+    @work(group="write")
+    async def tick_off(self, action: ActionRow) -> None:
+        """Tick an action off, or take the tick away; ``u`` undoes it."""
+        await tick(self, action)
+
+    def action_add_visit(self) -> None:
+        """Put a visit in the diary."""
+        from screens.visit_form import VisitForm
+
+        self.app.push_screen(VisitForm(self.person_in_view()))
+
+
+def _visit_key(visit: VisitRow) -> str:
+    return visit.id

@@ -1,0 +1,102 @@
+"""Putting a visit in the diary, giving it another time, and saying that it will not take place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, time
+
+from leadworker.clock import Moment
+from leadworker.domain import caseload, visits
+from leadworker.domain.visits import VisitRow
+from leadworker.errors import NotUnderstood
+from leadworker.words.days import find_days
+from leadworker.words.first_line import read_first_line
+from leadworker.words.lines import Line
+from leadworker.words.saying import say_clock, say_date, say_length, say_time
+from screens.form import FieldOf, Form
+from screens.plain import Content, Tone, plain
+
+
+class VisitForm(Form):
+    """Asks for whom, when, how long and where; days and times as people say them."""
+
+    PLACE = "today"
+
+    def __init__(self, person_id: str = "", visit: VisitRow | None = None) -> None:
+        """`visit`: the one to change; without it a new one is made."""
+        super().__init__()
+        self._person_id = person_id
+        self._visit = visit
+
+    def draft_key(self) -> str:
+        """Return a name for each visit's own form."""
+        return f"visit {self._visit.id if self._visit else self._person_id}"
+
+    def heading(self) -> Content:
+        """Say what the form is for."""
+        return plain("Change a visit" if self._visit else "A visit in the diary", Tone.STRONG)
+
+    def fields(self) -> Iterable[FieldOf]:
+        """Ask for the least that a diary needs."""
+        visit = self._visit
+        if visit is None:
+            yield FieldOf("who", "Who", "", "Name")
+            yield FieldOf("when", "When", "", "tomorrow 3.30pm, or Thu 20 Nov 15:30")
+            yield FieldOf("long", "How long", "", "1 hour")
+            yield FieldOf("place", "Where", "", "home")
+            yield FieldOf("note", "Note", "", "What to take, what to ask", lines=True)
+            return
+        starts = visit.starts().local()
+        when = f"{say_date(starts.date(), self.shell.now().date())} {say_clock(starts)}"
+        yield FieldOf("when", "When", when, "tomorrow 3.30pm, or: cancelled")
+
+    def hint(self) -> Content:
+        """Say how a visit is taken out of the diary."""
+        words = "Write “cancelled” to say that it will not take place; it stays in the record." if self._visit else ""
+        return plain(words, Tone.MUTED)
+
+    async def load(self) -> None:
+        """Fill in the name of the person in view."""
+        if self._visit is None and self._person_id and not self.loaded:
+            person = await self.desk.ask(caseload.row, self._person_id)
+            self._begun["who"] = person.name
+            self._put("who", person.name)
+            self._kept = self.values()
+            self.set_focus(self.query_one("#field-when"))
+        await super().load()
+
+    async def save(self, values: Mapping[str, str]) -> str:
+        """Put the visit in the diary, or change it."""
+        now = self.shell.now()
+        if self._visit is not None:
+            return await self._change(self._visit, values["when"], now)
+        person = await self.desk.ask(caseload.resolve, values["who"])
+        starts = read_start(values["when"], now)
+        read = read_first_line(values["long"], now, ())
+        minutes = (read.minutes or 60) if values["long"].strip() else 60
+        await self.desk.do(
+            visits.plan, person.id, Moment.of(starts), minutes=minutes, place=values["place"], note=values["note"]
+        )
+        return f"{person.name}, {say_time(starts, now)}, {say_length(minutes)}: in the diary."
+
+    async def _change(self, visit: VisitRow, words: str, now: datetime) -> str:
+        if words.strip().casefold() in ("cancelled", "canceled", "cancel"):
+            await self.desk.do(visits.cancel, visit.id)
+            return "The visit is cancelled. It stays in the record."
+        starts = read_start(words, now)
+        await self.desk.do(visits.move, visit.id, Moment.of(starts))
+        return f"The visit is now {say_time(starts, now)}."
+
+
+def read_start(words: str, now: datetime) -> datetime:
+    """Return the moment that `words` name, in local time; raise `NotUnderstood` when day or time is missing."""
+    clock = read_first_line(words, now, ()).at
+    days = [found.day for found in find_days(Line(words).open, now.date(), back=False) if found.day]
+    day = days[0] if days else None
+    if clock is None:
+        raise NotUnderstood("At what time? Write it as 3.30pm or 15:30, after the day. Nothing was saved.")
+    if day is None:
+        day = now.date() if clock > time(now.hour, now.minute) else None
+    if day is None:
+        raise NotUnderstood("On which day? Write it as today, tomorrow, Thu, or 20 Nov. Nothing was saved.")
+    return datetime.combine(day, clock).astimezone()

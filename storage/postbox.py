@@ -1,0 +1,283 @@
+"""The vault's side of the post: implements `leadworker.postbox.Postbox`, each method one step on the storage thread."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from leadworker.change import CONTROL_LANE, change_id
+from leadworker.crypto.identity import Identity
+from leadworker.desk import Bell
+from leadworker.membership import BookMembers, Directory
+from leadworker.postbox import (
+    BookState,
+    Counts,
+    Joined,
+    LaneHead,
+    PendingInvite,
+    Receipt,
+    Received,
+    Statement,
+    ToFound,
+    UnsentRun,
+)
+from storage import log, taking_in
+from storage.engine import Connection, scalar
+from storage.vault import Transaction, Vault
+
+T = TypeVar("T")
+
+JOINED = "joined"
+INVITES = "invite"
+
+
+class VaultPostbox:
+    """What the post may do with a vault."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._connection = vault.connection
+        self._identity: Identity = vault.identity
+        self._directory: Directory | None = None
+        self._members: dict[bytes, BookMembers] = {}
+        self.device = self._identity.device
+        self.signing_public = self._identity.signing_public
+        self.unsealing_public = self._identity.unsealing_public
+
+    def sign(self, domain: bytes, message: bytes) -> bytes:
+        return self._identity.sign(domain, message)
+
+    def unseal(self, sealed: bytes, info: bytes) -> bytes:
+        return self._identity.unseal(sealed, info)
+
+    async def joined(self) -> Joined | None:
+        return await self._read(lambda c: joined(self._vault))
+
+    async def set_joined(self, joined: Joined) -> None:
+        await self._write(lambda t: self._vault.set_fact(JOINED, msgspec.msgpack.encode(joined)))
+
+    async def directory(self) -> Directory | None:
+        return await self._read(lambda c: self._load_directory())
+
+    async def statements(self, book: bytes) -> tuple[Statement, ...]:
+        return await self._read(lambda c: control_lane(c, book))
+
+    async def take_directory(self, statements: tuple[Statement, ...], names: dict[bytes, str]) -> Bell:
+        def take(transaction: Transaction) -> Bell:
+            known = joined(self._vault)
+            assert known is not None
+            taking_in.keep_statements(transaction, known.organisation, statements)
+            for device, name in names.items():
+                mine = int(device == self.device)
+                sql = "INSERT INTO writer (device, name, mine) VALUES (?, ?, ?) ON CONFLICT (device) DO UPDATE SET name = excluded.name"
+                transaction.connection.execute(sql, (device.hex(), name, mine))
+            self._directory = None
+            return Bell(frozenset({"writer"}), frozenset())
+
+        return await self._write(take)
+
+    async def heads(self) -> dict[bytes, int]:
+        return await self._read(lambda c: {bytes(book): n for book, n in c.execute("SELECT id, n FROM book")})
+
+    async def book_state(self, book: bytes) -> BookState:
+        return await self._read(lambda c: self._book_state(c, book))
+
+    async def take(
+        self, book: bytes, since: int, received: tuple[Received, ...], keys: dict[int, bytes], digest: bytes
+    ) -> Bell:
+        def take(transaction: Transaction) -> Bell:
+            bell = taking_in.take(self._vault, transaction, book, since, received, keys, digest)
+            self._members.pop(book, None)
+            return bell
+
+        return await self._write(take)
+
+    async def trouble(self, book: bytes, sentence: str) -> None:
+        sql = "UPDATE book SET trouble = ? WHERE id = ?"
+        await self._write(lambda t: t.connection.execute(sql, (sentence, book)))
+
+    async def to_found(self) -> tuple[ToFound, ...]:
+        return await self._write(lambda t: _to_found(t.connection))
+
+    async def founded(self, book: bytes) -> None:
+        await self._write(lambda t: t.connection.execute("UPDATE book SET founded = 1 WHERE id = ?", (book,)))
+
+    async def unsent(self, most: int) -> tuple[UnsentRun, ...]:
+        now = self._vault.clock.now().timestamp()
+        return await self._write(lambda t: _unsent(t.connection, most, int(now * 1000)))
+
+    async def not_on_its_way(self) -> None:
+        sql = "UPDATE change SET sent_ms = 0 WHERE sent_ms > 0 AND n IS NULL"
+        await self._write(lambda t: t.connection.execute(sql))
+
+    async def acknowledge(self, receipts: tuple[Receipt, ...]) -> Bell:
+        return await self._write(lambda t: _acknowledge(self._vault, t.connection, receipts))
+
+    async def invites(self) -> tuple[PendingInvite, ...]:
+        def read(connection: Connection) -> tuple[PendingInvite, ...]:
+            rows = connection.execute("SELECT value FROM drawer WHERE drawer = ? ORDER BY key", (INVITES,))
+            return tuple(msgspec.msgpack.decode(row[0], type=PendingInvite) for row in rows)
+
+        return await self._read(read)
+
+    async def set_invite(self, invite: PendingInvite) -> None:
+        value = msgspec.msgpack.encode(invite)
+        await self._write(lambda t: t.shelf.keep(INVITES, invite.invite.hex(), value))
+
+    async def drop_invite(self, invite: bytes) -> None:
+        await self._write(lambda t: t.shelf.throw_away(INVITES, invite.hex()))
+
+    async def counts(self) -> Counts:
+        return await self._read(lambda c: counts(self._vault, c))
+
+    async def clock_is(self, doubt: str) -> None:
+        await self._read(lambda c: setattr(self._vault, "clock_doubt", doubt))
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        return await asyncio.wrap_future(self._vault.submit(lambda: work(self._connection)))
+
+    async def _write(self, work: Callable[[Transaction], T]) -> T:
+        def run() -> T:
+            with self._vault.transaction() as transaction:
+                transaction.dirty = True
+                return work(transaction)
+
+        return await asyncio.wrap_future(self._vault.submit(run))
+
+    def _load_directory(self) -> Directory | None:
+        known = joined(self._vault)
+        if known is None or not known.organisation:
+            return None
+        if self._directory is None:
+            directory = Directory(known.organisation)
+            for statement in control_lane(self._connection, known.organisation):
+                directory.apply(statement.header, statement.body, statement.signature)
+            self._directory = directory
+        return self._directory
+
+    def _load_members(self, book: bytes) -> BookMembers:
+        if book not in self._members:
+            members = BookMembers(book)
+            directory = self._load_directory()
+            if directory is not None:
+                for statement in control_lane(self._connection, book):
+                    members.apply(statement.header, statement.body, statement.signature, directory)
+            self._members[book] = members
+        return self._members[book]
+
+    def _book_state(self, connection: Connection, book: bytes) -> BookState:
+        row = connection.execute("SELECT no, n, digest FROM book WHERE id = ?", (book,)).fetchone()
+        if row is None:
+            from leadworker.change import first_digest
+
+            return BookState(book, 0, first_digest(book), {}, {}, BookMembers(book), {})
+        book_no, n, digest = row
+        lanes = {
+            (bytes(device), lane): LaneHead(seq, bytes(head), bool(mine))
+            for device, lane, seq, head, mine in connection.execute(
+                "SELECT device, lane, seq, head, mine FROM lane WHERE book_no = ?", (book_no,)
+            )
+        }
+        own_sql = """SELECT l.lane, c.seq, c.header FROM change c JOIN lane l ON l.no = c.lane_no
+                     WHERE c.book_no = ? AND l.mine = 1 AND (c.n IS NULL OR c.n > ?)"""
+        own = {(lane, seq): change_id(header) for lane, seq, header in connection.execute(own_sql, (book_no, n))}
+        keys = dict(connection.execute("SELECT epoch, secret FROM book_key WHERE book_no = ?", (book_no,)).fetchall())
+        return BookState(book, n, bytes(digest), lanes, own, self._load_members(book), keys)
+
+
+def joined(vault: Vault) -> Joined | None:
+    """Return what a vault knows of its organisation; on the storage thread."""
+    raw = vault.fact(JOINED)
+    return None if raw is None else msgspec.msgpack.decode(raw, type=Joined)
+
+
+def control_lane(connection: Connection, book: bytes) -> tuple[Statement, ...]:
+    """Return the statements of a book's control lane, in order."""
+    sql = """SELECT c.header, c.body, c.signature, coalesce(c.n, 0), c.received_ms FROM change c
+             JOIN lane l ON l.no = c.lane_no JOIN book b ON b.no = l.book_no WHERE b.id = ? AND l.lane = ? ORDER BY c.seq"""
+    return tuple(Statement(*row) for row in connection.execute(sql, (book, CONTROL_LANE)))
+
+
+def counts(vault: Vault, connection: Connection) -> Counts:
+    """Return the figures that screens show about the post; on the storage thread."""
+    mine = "SELECT max(c.received_ms) FROM change c JOIN lane l ON l.no = c.lane_no WHERE l.mine = ? AND l.lane > 0"
+    last = connection.execute(
+        """SELECT w.name, c.received_ms FROM change c JOIN lane l ON l.no = c.lane_no
+           JOIN writer w ON w.device = lower(hex(l.device)) WHERE l.mine = 0 AND l.lane > 0 ORDER BY c.no DESC LIMIT 1"""
+    ).fetchone()
+    return Counts(
+        waiting=log.unsent(connection),
+        put_aside=int(scalar(connection, "SELECT count(*) FROM put_aside")),
+        troubled=tuple(row[0] for row in connection.execute("SELECT DISTINCT trouble FROM book WHERE trouble != ''")),
+        last_sent_ms=scalar(connection, mine, 1) or 0,
+        last_received_ms=last[1] if last else 0,
+        last_received=last[0] if last else "",
+        last_backup_ms=int.from_bytes(vault.fact("backup") or b"", "big"),
+    )
+
+
+def _to_found(connection: Connection) -> tuple[ToFound, ...]:
+    """A book's first key is kept before anybody is told of the book, so that a crash in between cannot lose it."""
+    sql = """SELECT b.no, b.id, k.secret FROM book b LEFT JOIN book_key k ON k.book_no = b.no AND k.epoch = 1
+             WHERE b.founded = 0 AND EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject) ORDER BY b.no"""
+    found = []
+    for no, book, secret in connection.execute(sql).fetchall():
+        if secret is None:
+            secret = secrets.token_bytes(32)
+            connection.execute("INSERT INTO book_key VALUES (?, 1, ?)", (no, secret))
+        found.append(ToFound(bytes(book), bytes(secret)))
+    return tuple(found)
+
+
+def _unsent(connection: Connection, most: int, now_ms: int) -> tuple[UnsentRun, ...]:
+    lanes = """SELECT l.no, b.no, b.id, l.lane, l.acked, l.seq FROM lane l JOIN book b ON b.no = l.book_no
+               WHERE l.mine = 1 AND l.lane > 0 AND l.seq > l.acked AND b.founded = 1 AND b.trouble = '' ORDER BY l.no"""
+    key_sql = "SELECT epoch, secret FROM book_key WHERE book_no = ? ORDER BY epoch DESC LIMIT 1"
+    runs: list[UnsentRun] = []
+    room = most
+    for lane_no, book_no, book, lane, acked, seq in connection.execute(lanes).fetchall():
+        if room <= 0:
+            break
+        last = _last_signed(connection, lane_no, acked, min(seq, acked + room), seq)
+        rows = connection.execute(
+            "SELECT header, body, signature FROM change WHERE lane_no = ? AND seq > ? AND seq <= ? ORDER BY seq",
+            (lane_no, acked, last),
+        ).fetchall()
+        connection.execute(
+            "UPDATE change SET sent_ms = ? WHERE lane_no = ? AND seq > ? AND seq <= ?", (now_ms, lane_no, acked, last)
+        )
+        epoch, key = connection.execute(key_sql, (book_no,)).fetchone()
+        changes = tuple((bytes(header), bytes(body)) for header, body, _ in rows)
+        runs.append(UnsentRun(bytes(book), lane, changes, bytes(rows[-1][2]), bytes(key), epoch))
+        room -= len(changes)
+    return tuple(runs)
+
+
+def _last_signed(connection: Connection, lane_no: int, acked: int, wanted: int, seq: int) -> int:
+    """Return where a run may end: at the last save that fits, or, when the first save alone is larger, at its end."""
+    sql = "SELECT {} FROM change WHERE lane_no = ? AND seq > ? AND seq {} ? AND signature != x''"
+    fits = scalar(connection, sql.format("max(seq)", "<="), lane_no, acked, wanted)
+    return int(fits or scalar(connection, sql.format("min(seq)", ">"), lane_no, acked, wanted) or seq)
+
+
+def _acknowledge(vault: Vault, connection: Connection, receipts: tuple[Receipt, ...]) -> Bell:
+    topics: set[str] = set()
+    for receipt in receipts:
+        sql = """SELECT l.no, b.no, b.n FROM lane l JOIN book b ON b.no = l.book_no
+                 WHERE b.id = ? AND l.device = ? AND l.lane = ?"""
+        lane_no, book_no, n = connection.execute(sql, (receipt.book, vault.identity.device, receipt.lane)).fetchone()
+        numbered = [
+            (number, receipt.received_ms, lane_no, receipt.first_seq + at) for at, number in enumerate(receipt.ns)
+        ]
+        connection.executemany(
+            "UPDATE change SET n = ?, received_ms = ? WHERE lane_no = ? AND seq = ? AND n IS NULL", numbered
+        )
+        last = receipt.first_seq + len(receipt.ns) - 1
+        connection.execute("UPDATE lane SET acked = max(acked, ?) WHERE no = ?", (last, lane_no))
+        taking_in.advance(connection, book_no, n)
+        topics.add("journal_entry")
+    return Bell(frozenset(topics | {"receipt"}), frozenset())

@@ -1,0 +1,188 @@
+"""Takes checked changes of others into the vault: the log first, then the projections, all in one transaction."""
+
+from __future__ import annotations
+
+import hmac
+
+from leadworker import change
+from leadworker.change import Content
+from leadworker.desk import Bell
+from leadworker.errors import HubMistrusted
+from leadworker.postbox import Received, Statement
+from storage import log
+from storage.engine import Connection, scalar
+from storage.projection import Unfit
+from storage.rebuilding import seen_by
+from storage.vault import Transaction, Vault
+
+
+def keep_statements(transaction: Transaction, book: bytes, statements: tuple[Statement, ...]) -> None:
+    """Append checked statements to the control lane of a book that has no content (the directory)."""
+    intake = _Intake(transaction, book)
+    for statement in statements:
+        header = change.unpack(statement.header)
+        intake.append(header, statement.header, statement.body, statement.signature, statement.n, statement.received_ms)
+    intake.finish()
+
+
+def take(
+    vault: Vault, transaction: Transaction, book: bytes, since: int, received: tuple[Received, ...],
+    keys: dict[int, bytes], digest: bytes,
+) -> Bell:  # fmt: skip
+    """Keep a page that follows number `since`; raise `HubMistrusted` when an author was shown another history."""
+    intake = _Intake(transaction, book)
+    if intake.n != since:
+        return Bell(frozenset(), frozenset())  # another pull was first; this one has nothing to add
+    intake.keep_keys(keys)
+    topics: set[str] = set()
+    ids: set[str] = set()
+    for item in received:
+        header = change.unpack(item.header)
+        if item.own:
+            intake.confirm(header, item)
+            topics.add("receipt")
+            continue
+        no = intake.append(header, item.header, item.body, item.signature, item.n, item.received_ms, item.digest)
+        if item.why:
+            intake.put_aside(no, header, item, item.why)
+        elif item.content is not None:
+            intake.compare_histories(item, item.content)
+            vault.hybrid.saw(item.content.stamp)
+            touched = _fold(vault, intake, no, header, item, item.content)
+            topics.add(item.content.topic)
+            ids.update(touched)
+            if item.content.topic == "person":
+                intake.name_subject(item.content.record)
+    intake.finish(last_n=received[-1].n if received else since, digest=digest)
+    return Bell(frozenset(topics), frozenset(ids))
+
+
+def _fold(
+    vault: Vault, intake: _Intake, no: int, header: change.Header, item: Received, content: Content
+) -> tuple[str, ...]:
+    try:
+        sees = seen_by(intake.connection, header, content)
+        return vault.projector.apply(content, header.book.hex(), header.device.hex(), no, sees)
+    except Unfit as error:
+        intake.put_aside(no, header, item, str(error))
+        return ()
+
+
+def advance(connection: Connection, book_no: int, n: int) -> None:
+    """Move a book's confirmed number on over changes that are known here and numbered without a gap."""
+    book, digest = connection.execute("SELECT id, digest FROM book WHERE no = ?", (book_no,)).fetchone()
+    running = bytes(digest)
+    sql = "SELECT no, n, header FROM change WHERE book_no = ? AND n > ? ORDER BY n"
+    for no, number, header in connection.execute(sql, (book_no, n)).fetchall():
+        if number != n + 1:
+            break
+        n, running = number, change.next_digest(running, change.change_id(header), number)
+        connection.execute("UPDATE change SET digest = ? WHERE no = ?", (running, no))
+    connection.execute("UPDATE book SET n = ?, digest = ? WHERE no = ?", (n, running, book_no))
+
+
+class _Intake:
+    """Appends to the log for one book."""
+
+    def __init__(self, transaction: Transaction, book: bytes) -> None:
+        self.connection = transaction.connection
+        self._transaction = transaction
+        self._writing = transaction.writing()
+        self._last, self._chain = self._writing.last, self._writing.chain
+        self._lanes: dict[tuple[bytes, int], int] = {}
+        self._heads: dict[int, tuple[int, bytes]] = {}
+        self._own = bytes.fromhex(transaction.shelf.device)
+        row = self.connection.execute("SELECT no, n FROM book WHERE id = ?", (book,)).fetchone()
+        if row is None:
+            insert = "INSERT INTO book (id, digest, founded) VALUES (?, ?, 1)"
+            no = self.connection.execute(insert, (book, change.first_digest(book))).lastrowid
+            row = (no, 0)
+        self.book_no, self.n = row
+
+    def append(
+        self, header: change.Header, raw: bytes, body: bytes | None, signature: bytes, n: int, received_ms: int,
+        digest: bytes | None = None,
+    ) -> int:  # fmt: skip
+        """Insert one received change; return its number in this vault."""
+        lane = self._lane(header)
+        identity = change.change_id(raw)
+        self._last += 1
+        self._chain = log.link(self._chain, identity)
+        self.connection.execute(
+            """INSERT INTO change (no, book_no, lane_no, seq, header, body, signature, chain, n, digest, received_ms)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            (self._last, self.book_no, lane, header.seq, raw, body, signature, self._chain, n or None, digest, received_ms),
+        )
+        self._heads[lane] = (header.seq, identity)
+        return self._last
+
+    def confirm(self, header: change.Header, item: Received) -> None:
+        """Note the number and the digest of a change that was written here."""
+        self.connection.execute(
+            "UPDATE change SET n = ?, digest = ?, received_ms = ? WHERE lane_no = ? AND seq = ?",
+            (item.n, item.digest, item.received_ms, self._lane(header), header.seq),
+        )
+        self.connection.execute(
+            "UPDATE lane SET acked = max(acked, ?) WHERE no = ?", (header.seq, self._lane(header))
+        )
+
+    def compare_histories(self, item: Received, content: Content) -> None:
+        """The author says what they had been shown; it must be what this laptop was shown (SUNDR, C.8)."""
+        seen_n, seen_digest = content.seen
+        if seen_n >= item.n:
+            raise HubMistrusted(
+                "The central store numbered a change before one that its author had already seen. This casebook is not synced "
+                "any further; everything here is safe. Tell your administrator."
+            )
+        if seen_n == 0:
+            return
+        sql = "SELECT digest FROM change WHERE book_no = ? AND n = ?"
+        known = scalar(self.connection, sql, self.book_no, seen_n)
+        if known is not None and not hmac.compare_digest(bytes(known), seen_digest):
+            raise HubMistrusted(
+                "The central store has shown two laptops two different histories of the same casebook. It is not synced any "
+                "further; everything here is safe. Tell your administrator, and compare the check words with your colleague."
+            )
+
+    def put_aside(self, no: int, header: change.Header, item: Received, why: str) -> None:
+        """Keep what could not be opened or applied, with its author, for a person to look at."""
+        self.connection.execute(
+            "INSERT INTO put_aside (book_no, n, change_no, sealed, device, why, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (self.book_no, item.n, no, item.sealed, header.device.hex(), why, item.received_ms),
+        )
+
+    def keep_keys(self, keys: dict[int, bytes]) -> None:
+        self.connection.executemany(
+            "INSERT OR IGNORE INTO book_key VALUES (?, ?, ?)", [(self.book_no, epoch, key) for epoch, key in keys.items()]
+        )
+
+    def name_subject(self, person_id: str) -> None:
+        """The first person of a casebook is whose it is (REC-01)."""
+        sql = "UPDATE book SET subject = ? WHERE no = ? AND subject = ''"
+        self.connection.execute(sql, (person_id, self.book_no))
+
+    def finish(self, last_n: int | None = None, digest: bytes | None = None) -> None:
+        self.connection.executemany(
+            """UPDATE lane SET seq = max(seq, ?), head = CASE WHEN seq > ? THEN head ELSE ? END,
+               acked = CASE WHEN mine = 1 THEN max(acked, ?) ELSE acked END WHERE no = ?""",
+            [(seq, seq, head, seq, lane) for lane, (seq, head) in self._heads.items()],
+        )
+        if last_n is not None:
+            self.connection.execute(
+                "UPDATE book SET n = ?, digest = ?, founded = 1, trouble = '' WHERE no = ?", (last_n, digest, self.book_no)
+            )
+        self._transaction.extend(self._last, self._chain)
+
+    def _lane(self, header: change.Header) -> int:
+        key = (header.device, header.lane) if header.lane else (b"", 0)
+        if key not in self._lanes:
+            sql = "SELECT no FROM lane WHERE book_no = ? AND device = ? AND lane = ?"
+            no = scalar(self.connection, sql, self.book_no, *key)
+            if no is None:
+                insert = "INSERT INTO lane (book_no, device, lane, seq, head, mine) VALUES (?, ?, ?, 0, ?, ?)"
+                mine = int(header.device == self._own and header.lane > 0)
+                no = self.connection.execute(insert, (self.book_no, *key, change.FIRST, mine)).lastrowid
+            self._lanes[key] = int(no)
+        return self._lanes[key]
+
+

@@ -1,0 +1,218 @@
+"""One sync: receive what is new, found what is to be shared, send what waits (security C.7, C.8).
+
+Pulling comes first, so that what is sent is sealed with the newest key that this laptop knows. Every step can be cut off
+and repeated: what was taken is taken, and what was sent twice is counted once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from leadworker import change
+from leadworker.change import Header
+from leadworker.clock import Clock, Moment
+from leadworker.crypto.envelope import BookKey
+from leadworker.desk import Bell
+from leadworker.errors import HubMistrusted, PostError, Refused
+from leadworker.membership import Directory
+from leadworker.postbox import BookState, Joined, Postbox, Receipt, UnsentRun
+from leadworker.text import one_line
+from sync import wire
+from sync.checking import Checked, PageCheck
+from sync.client import HubClient
+from sync.founding import found_book
+from sync.joining import countersign, pull_directory
+
+BATCH = 1000
+WARN_CLOCK_MS = 60_000
+DOUBT_CLOCK_MS = 10 * 60_000
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a sync has come: ``receiving`` or ``sending``, so many changes of so many (0 for not known yet)."""
+
+    doing: str
+    done: int
+    of: int
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What a sync did. `alarms` are sentences about books that could not be synced; `admitted` are colleagues let in."""
+
+    received: int = 0
+    sent: int = 0
+    alarms: tuple[str, ...] = ()
+    admitted: tuple[str, ...] = ()
+    clock_warning: str = ""
+    admitted_me: bool = True
+
+
+class Exchange:
+    """One sync between a vault and its central store. `ring` is told what changed, `tell` how far it has come."""
+
+    def __init__(
+        self, box: Postbox, client: HubClient, clock: Clock, ring: Callable[[Bell], None], tell: Callable[[Progress], None]
+    ) -> None:
+        self._box = box
+        self._client = client
+        self._clock = clock
+        self._ring = ring
+        self._tell = tell
+        self._alarms: list[str] = []
+        self._received = 0
+        self._sent = 0
+
+    async def run(self) -> Result:
+        """Do one whole sync; raises `PostError` when nothing can be done at all."""
+        joined = await self._box.joined()
+        if joined is None:
+            return Result(admitted_me=False)
+        if not joined.admitted and not await self._am_i_admitted(joined):
+            return Result(admitted_me=False)
+        news = await self._client.news()
+        warning = await self._compare_clocks(news.now_ms)
+        joined, directory = await self._directory(joined, news)
+        admitted = await countersign(self._box, self._client, self._clock)
+        if admitted:
+            directory = await self._box.directory() or directory
+        await self._receive(news, joined, directory)
+        await self._found(joined, directory)
+        await self._send()
+        return Result(self._received, self._sent, tuple(self._alarms), admitted, warning)
+
+    async def _am_i_admitted(self, joined: Joined) -> bool:
+        state = await self._client.join_state(joined.invite)
+        if state.state == "admitted":
+            await pull_directory(self._box, self._client)
+            now = await self._box.joined()
+            return now is not None and now.admitted
+        if state.state in ("expired", "unknown"):
+            raise Refused("The invite has expired before it was countersigned. Ask for a fresh one; everything here is safe.")
+        return False
+
+    async def _directory(self, joined: Joined, news: wire.News) -> tuple[Joined, Directory]:
+        heads = await self._box.heads()
+        listed = {book.book: book.n for book in news.books}
+        if listed.get(joined.organisation, 0) > heads.get(joined.organisation, 0):
+            await pull_directory(self._box, self._client)
+        directory = await self._box.directory()
+        if directory is None:
+            directory = await pull_directory(self._box, self._client)
+        return await self._box.joined() or joined, directory
+
+    async def _compare_clocks(self, store_ms: int) -> str:
+        """Warn from a minute on; from ten minutes on new entries say that the clock was wrong (D.3). Never refuse."""
+        off = Moment.of(self._clock.now()).ms - store_ms
+        if abs(off) <= WARN_CLOCK_MS:
+            await self._box.clock_is("")
+            return ""
+        said = f"{_span(abs(off))} {'ahead of' if off > 0 else 'behind'} the central store's"
+        await self._box.clock_is(f"this laptop's clock was {said}" if abs(off) > DOUBT_CLOCK_MS else "")
+        return f"This laptop's clock is {said}. Set it right; nobody's words are reordered by it."
+
+    async def _receive(self, news: wire.News, joined: Joined, directory: Directory) -> None:
+        heads = await self._box.heads()
+        behind = [b for b in news.books if b.book != joined.organisation and b.n != heads.get(b.book, 0)]
+        total = sum(max(0, b.n - heads.get(b.book, 0)) for b in behind)
+        for book in behind:
+            try:
+                await self._receive_book(book.book, directory, total)
+            except HubMistrusted as error:
+                self._alarms.append(error.sentence)
+                await self._box.trouble(book.book, error.sentence)
+
+    async def _receive_book(self, book: bytes, directory: Directory, total: int) -> None:
+        state = await self._box.book_state(book)
+        page = await self._client.changes(book, state.n)
+        while True:
+            following = asyncio.create_task(self._client.changes(book, page.changes[-1].n)) if page.more and page.changes else None
+            try:
+                checked = await asyncio.to_thread(_check, state, directory, self._box, page)
+                self._ring(await self._box.take(book, state.n, checked.received, checked.keys, checked.digest))
+            except BaseException:
+                if following is not None:
+                    following.cancel()
+                raise
+            self._received += sum(not item.own for item in checked.received)
+            self._tell(Progress("receiving", self._received, total))
+            if following is None:
+                return
+            page = await following
+            state = await self._box.book_state(book)
+
+    async def _found(self, joined: Joined, directory: Directory) -> None:
+        for item in await self._box.to_found():
+            statements = found_book(item.book, item.key, directory, joined, self._box.device, self._box.sign)
+            outcome = await self._client.control(statements)
+            if outcome.code and outcome.code != "head_moved":
+                raise Refused(one_line(outcome.sentence))
+            await self._receive_book(item.book, directory, 0)
+            await self._box.founded(item.book)
+
+    async def _send(self) -> None:
+        waiting = (await self._box.counts()).waiting
+        while runs := await self._box.unsent(BATCH):
+            try:
+                sealed = await asyncio.to_thread(_seal, runs)
+                pushed = await self._client.push(sealed)
+            except PostError:
+                await self._box.not_on_its_way()
+                raise
+            taken = await self._settle(runs, sealed, pushed)
+            self._sent += taken
+            self._tell(Progress("sending", self._sent, max(waiting, self._sent)))
+            if not taken:
+                await self._box.not_on_its_way()
+                return
+
+    async def _settle(self, runs: tuple[UnsentRun, ...], sealed: tuple[wire.Run, ...], pushed: wire.Pushed) -> int:
+        joined = await self._box.joined()
+        if joined is None or len(pushed.outcomes) != len(runs):
+            raise HubMistrusted("The central store's answer does not fit what was sent. Everything is still here; it will be sent again.")
+        receipts = []
+        for run, sent, outcome in zip(runs, sealed, pushed.outcomes, strict=True):
+            if outcome.code:
+                sentence = one_line(outcome.sentence)[:400]
+                self._alarms.append(sentence)
+                await self._box.trouble(run.book, sentence)
+                continue
+            receipts.append(_receipt(joined, run, sent, outcome))
+        self._ring(await self._box.acknowledge(tuple(receipts)))
+        return sum(len(receipt.ns) for receipt in receipts)
+
+
+def _check(state: BookState, directory: Directory, box: Postbox, page: wire.Page) -> Checked:
+    return PageCheck(state, directory, box.device, box.unseal).check(page)
+
+
+def _seal(runs: tuple[UnsentRun, ...]) -> tuple[wire.Run, ...]:
+    sealed = []
+    for run in runs:
+        key = BookKey(run.book, run.epoch, run.key)
+        sealed.append(wire.Run(tuple((header, key.seal(header, body)) for header, body in run.changes), run.signature))
+    return tuple(sealed)
+
+
+def _receipt(joined: Joined, run: UnsentRun, sent: wire.Run, outcome: wire.Outcome) -> Receipt:
+    """Check the store's receipt against the key that the root has signed; without it nothing counts as sent."""
+    last = change.change_id(sent.changes[-1][0])
+    message = wire.receipt_message(run.book, last, outcome.last_n, outcome.digest, outcome.received_ms)
+    whole = outcome.book == run.book and len(outcome.ns) == len(run.changes)
+    if not whole or not wire.is_signed(joined.hub_key, wire.RECEIPT, message, outcome.receipt):
+        raise HubMistrusted("The central store's receipt is not signed as it must be. Everything is still here; it will be sent again.")
+    first: Header = change.unpack(run.changes[0][0])
+    return Receipt(run.book, run.lane, first.seq, outcome.ns, outcome.last_n, outcome.digest, outcome.received_ms)
+
+
+def _span(ms: int) -> str:
+    minutes = ms // 60_000
+    for size, one, many in ((525_600, "year", "years"), (1440, "day", "days"), (60, "hour", "hours"), (1, "minute", "minutes")):
+        if minutes >= size:
+            count = minutes // size
+            return f"about {count} {one if count == 1 else many}"
+    return "a minute"
+
+

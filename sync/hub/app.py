@@ -1,0 +1,166 @@
+"""The central store's HTTP surface, version 1 (docs/sync-protocol.md): async routes over MessagePack bodies.
+
+A request is refused as a whole with a `wire.Trouble` and an HTTP status; runs and statements that are not taken are
+told one by one in a `wire.Outcome`, with status 200.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, FastAPI, Path, Query
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sync import wire
+from sync.hub import bodies
+from sync.hub.hub import Hub
+from sync.hub.reading import USUAL_PAGE
+from sync.hub.rules import Refusal
+
+_SIGNED: Final = (wire.DEVICE_HEADER, wire.TIME_HEADER, wire.NONCE_HEADER, wire.SIGNATURE_HEADER)
+_LARGEST_NUMBER: Final = 2**62
+
+BookId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="the book's 16 bytes in hexadecimal")]
+InviteId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="the invite's 16 bytes in hexadecimal")]
+After = Annotated[int, Query(ge=0, le=_LARGEST_NUMBER, description="the last number that the asker has")]
+Limit = Annotated[int, Query(ge=1, le=wire.LARGEST_PAGE, description="about how many changes a page holds")]
+
+
+def build_app(hub: Hub) -> FastAPI:
+    """Return the ASGI application that serves a hub."""
+    app = FastAPI(
+        title="leadworker central store",
+        version=str(wire.PROTOCOL),
+        description="Keeps sealed changes in order. It holds no key and can read nothing.",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.hub = hub
+    app.include_router(routes)
+    app.add_middleware(bodies.Calm)
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(HTTPException, _no_such_route)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    return app
+
+
+def _described(sends: str | None, answers: str, signed: bool) -> dict[str, Any]:
+    """Return what the OpenAPI description says of a route beside its path."""
+    binary = {"type": "string", "format": "binary"}
+    extra: dict[str, Any] = {
+        "responses": {
+            "200": {"description": f"a {answers}", "content": {wire.MEDIA_TYPE: {"schema": binary}}},
+            "default": {"description": "a Trouble", "content": {wire.MEDIA_TYPE: {"schema": binary}}},
+        }
+    }
+    if sends is not None:
+        content = {wire.MEDIA_TYPE: {"schema": {**binary, "description": f"a {sends}"}}}
+        extra["requestBody"] = {"required": True, "content": content}
+    if signed:
+        extra["parameters"] = [
+            {"name": name, "in": "header", "required": True, "schema": {"type": "string"}} for name in _SIGNED
+        ]
+    return {"openapi_extra": extra, "response_class": Response, "response_model": None}
+
+
+routes = APIRouter(prefix="/v1")
+
+
+@routes.get("/health", status_code=204, response_class=Response, response_model=None)
+async def health(request: Request) -> Response:
+    """Say that the store and its database answer."""
+    await bodies.hub_of(request).check_up()
+    return Response(status_code=204)
+
+
+@routes.get("/organisation", **_described(None, "Organisation", signed=False))
+async def organisation(request: Request) -> Response:
+    """Say which organisation this store serves, to anybody."""
+    return bodies.answer(await bodies.hub_of(request).organisation())
+
+
+@routes.post("/organisation", **_described("Control", "Outcome", signed=False))
+async def found(request: Request) -> Response:
+    """Found the organisation, with the one-time code from the store's console."""
+    body = await bodies.open_body(request, bodies.SMALL_BODY)
+    code = request.headers.get(wire.SETUP_HEADER, "")
+    return bodies.answer(await bodies.hub_of(request).found(code, body))
+
+
+@routes.post("/join", **_described("JoinRequest", "JoinState", signed=False))
+async def join(request: Request) -> Response:
+    """Leave a new device's keys, proven with an invite's secret, for an administrator to check."""
+    body = await bodies.open_body(request, bodies.SMALL_BODY)
+    return bodies.answer(await bodies.hub_of(request).join(body))
+
+
+@routes.get("/join/{invite}", **_described(None, "JoinState", signed=False))
+async def join_state(request: Request, invite: InviteId) -> Response:
+    """Say where a join stands."""
+    return bodies.answer(await bodies.hub_of(request).join_state(bytes.fromhex(invite)))
+
+
+@routes.post("/invites", **_described("Invite", "JoinState", signed=True))
+async def invite(request: Request) -> Response:
+    """Announce an invite; for directory administrators."""
+    asked = await bodies.signed_body(request, bodies.SMALL_BODY)
+    return bodies.answer(await bodies.hub_of(request).invite(asked))
+
+
+@routes.get("/joins", **_described(None, "Joins", signed=True))
+async def joins(request: Request) -> Response:
+    """List the devices that wait to be admitted; for directory administrators."""
+    return bodies.answer(await bodies.hub_of(request).joins(bodies.signed(request)))
+
+
+@routes.post("/control", **_described("Control", "Outcome", signed=True))
+async def control(request: Request) -> Response:
+    """Take statements about the directory, or about a book's members and keys, all or none."""
+    asked = await bodies.signed_body(request, wire.LARGEST_BATCH)
+    return bodies.answer(await bodies.hub_of(request).control(asked))
+
+
+@routes.get("/news", **_described(None, "News", signed=True))
+async def news(request: Request) -> Response:
+    """Return the present head of every book that the asking device may read."""
+    return bodies.answer(await bodies.hub_of(request).news(bodies.signed(request)))
+
+
+@routes.get("/books/{book}/changes", **_described(None, "Page", signed=True))
+async def changes(request: Request, book: BookId, after: After = 0, limit: Limit = USUAL_PAGE) -> Response:
+    """Return the changes of a book after a number; a page never ends inside a run."""
+    asked = bodies.signed(request)
+    return bodies.answer(await bodies.hub_of(request).page(asked, bytes.fromhex(book), after, limit))
+
+
+@routes.post("/push", **_described("Push", "Pushed", signed=True))
+async def push(request: Request) -> Response:
+    """Take runs of sealed changes; the answer comes after they are durable."""
+    asked = await bodies.signed_body(request, wire.LARGEST_BATCH)
+    return bodies.answer(await bodies.hub_of(request).push(asked))
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    hub = bodies.hub_of(request)
+    hub.log.note("turned_away", code=error.code, status=error.status)
+    return bodies.trouble(hub, error)
+
+
+async def _no_such_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    refusal = Refusal(
+        "no_such_request",
+        "The central store does not know this kind of request. Nothing was taken. Check the address and the version.",
+        error.status_code,
+    )
+    return bodies.trouble(bodies.hub_of(request), refusal)
+
+
+async def _malformed(request: Request, error: Exception) -> Response:
+    refusal = Refusal("bad_request", "The central store cannot read this address. Nothing was taken.")
+    return bodies.trouble(bodies.hub_of(request), refusal)

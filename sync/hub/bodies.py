@@ -1,0 +1,191 @@
+"""Reads request bodies within limits and writes answers as MessagePack; every trouble becomes words."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sync import wire
+from sync.hub.gate import read_claim
+from sync.hub.hub import Asked, Hub
+from sync.hub.rules import Refusal, clock_refusal
+from sync.hub.store import StoreAway
+
+SMALL_BODY: Final = 64 * 1024
+_HELD: Final = "leadworker.held"
+"""Where a request's scope counts the bytes that it holds, until it is answered."""
+
+_PATIENCE_S: Final = 2.0
+"""How long a refused body is still listened to, so that its sender hears the words and not only a closed line."""
+
+
+def hub_of(request: Request) -> Hub:
+    """Return the store that a request is for."""
+    hub: Hub = request.app.state.hub
+    return hub
+
+
+async def open_body(request: Request, largest: int) -> bytes:
+    """Return the body of a request that needs no signature."""
+    _check_type(request)
+    return await _read(request, largest)
+
+
+async def signed_body(request: Request, largest: int) -> Asked:
+    """Return a signed request with its body. What can be refused by its headers is refused before the body is read."""
+    asked = signed(request)
+    _check_type(request)
+    return replace(asked, body=await _read(request, largest))
+
+
+def signed(request: Request) -> Asked:
+    """Return a signed request that has no body."""
+    claim = read_claim(request.headers)
+    wrong = clock_refusal(claim.time_ms, hub_of(request).now_ms())
+    if wrong is not None:
+        raise wrong
+    return Asked(claim, request.method, _target(request), b"")
+
+
+def answer(message: msgspec.Struct | bytes, status: int = 200) -> Response:
+    """Return a message, or one that is written already, as a response."""
+    body = message if isinstance(message, bytes) else wire.write(message)
+    return Response(body, status, media_type=wire.MEDIA_TYPE, headers={"cache-control": "no-store"})
+
+
+def trouble(hub: Hub, refusal: Refusal) -> Response:
+    """Return a refusal as a response, with the store's time so that a wrong clock can be told."""
+    response = answer(wire.Trouble(refusal.code, refusal.sentence), refusal.status)
+    response.headers[wire.TIME_HEADER] = str(hub.now_ms())
+    return response
+
+
+class Calm:
+    """Turns what a route could not foresee into words: a database that is away, or a fault of this program."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        hub: Hub = scope["app"].state.hub
+        started = False
+        held = scope[_HELD] = [0]
+
+        async def noting(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except ClientDisconnect:
+            return
+        except Exception as error:  # noqa: BLE001 - the last place where a fault can still become words
+            hub.log.fault(error)
+            if not started:
+                await trouble(hub, _unforeseen(error))(scope, receive, send)
+        finally:
+            hub.held_bytes -= held[0]
+
+
+def _unforeseen(error: Exception) -> Refusal:
+    if isinstance(error, StoreAway):
+        return Refusal(
+            "store_away",
+            "The central store cannot reach its own database just now. Nothing was taken, and what is written is safe "
+            "on the laptop. It will be sent again by itself; whoever runs the store should look at it.",
+            503,
+        )
+    return Refusal(
+        "fault",
+        "The central store stumbled over this request. Nothing was taken, and what is written is safe on the laptop. "
+        "Whoever runs the store finds the place in its log.",
+        500,
+    )
+
+
+def _check_type(request: Request) -> None:
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given != wire.MEDIA_TYPE:
+        raise Refusal(
+            "wrong_type",
+            f"The central store reads {wire.MEDIA_TYPE} only. Nothing was taken. Check the address and the version.",
+            415,
+        )
+
+
+async def _read(request: Request, largest: int) -> bytes:
+    hub = hub_of(request)
+    said = request.headers.get("content-length", "0")
+    parts: list[bytes] = []
+    size = 0
+    held = request.scope[_HELD]
+    try:
+        async with asyncio.timeout(hub.limits.body_seconds):
+            if not said.isdigit() or len(said) > 12 or int(said) > largest:
+                await _listen_on(request)
+                raise _too_large(largest)
+            async for part in request.stream():
+                size += len(part)
+                held[0] += len(part)
+                hub.held_bytes += len(part)
+                parts.append(part)
+                if size > largest:
+                    await _listen_on(request)
+                    raise _too_large(largest)
+                if hub.held_bytes > hub.limits.most_held:
+                    raise _busy()
+    except TimeoutError:
+        raise Refusal(
+            "too_slow",
+            "The request took too long to arrive, so the central store did not wait for the rest. Nothing of it was "
+            "taken, and what is written is safe. Try again when the line is better; smaller parts help.",
+            408,
+        ) from None
+    return b"".join(parts)
+
+
+async def _listen_on(request: Request) -> None:
+    """Let go by what still comes of a refused body, for a short while."""
+    with contextlib.suppress(TimeoutError, RuntimeError):
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                message = await request.receive()
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return
+
+
+def _target(request: Request) -> str:
+    """Return path and query exactly as they were sent, since that is what was signed."""
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    query: bytes = request.scope["query_string"]
+    return (raw + b"?" + query if query else raw).decode("latin-1")
+
+
+def _too_large(largest: int) -> Refusal:
+    return Refusal(
+        "too_large",
+        f"The central store takes at most {largest // 1024} KiB in one request. Nothing of it was taken; "
+        "send it in smaller parts.",
+        413,
+    )
+
+
+def _busy() -> Refusal:
+    return Refusal(
+        "busy",
+        "The central store has too much in hand just now. Nothing was taken, and what is written is safe. "
+        "Try again in a minute.",
+        429,
+    )

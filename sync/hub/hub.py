@@ -1,0 +1,290 @@
+"""The central store put together: its database, its own key, its set-up code, and the deeds that requests ask for."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from sync import wire
+from sync.hub import content, joining, reading, rules
+from sync.hub.gate import Claim, Nonces, check_claim
+from sync.hub.log import Log
+from sync.hub.rules import Refusal
+from sync.hub.sqlite_store import SqliteStore
+from sync.hub.statements import DIRECTORY_SETTING, Registry
+from sync.hub.store import Alarm, Device, Session, Store
+
+Answer = TypeVar("Answer")
+
+_KEY_SETTING: Final = "signing_key"
+_SETUP_SETTING: Final = "setup_code_hash"
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_CODE_LETTERS: Final = 20
+
+
+def system_now_ms() -> int:
+    """Return this computer's time in milliseconds since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much the store puts up with: seconds for a body to arrive, bytes of bodies held at once."""
+
+    body_seconds: float = 30.0
+    most_held: int = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A signed request as it came. `target` is path and query."""
+
+    claim: Claim
+    method: str
+    target: str
+    body: bytes
+
+
+def open_store(database: str) -> Store:
+    """Open the database that a ``postgresql://`` URL or a path names; raise `HubTrouble` in words."""
+    if database.startswith(("postgresql://", "postgres://")):
+        from sync.hub.postgres_store import PostgresStore  # a small hub does not need the driver installed
+
+        return PostgresStore(database)
+    return SqliteStore(Path(database))
+
+
+class Hub:
+    """One process of the central store.
+
+    `setup_code` is the one-time code for founding the organisation, known only to the process that made it, and empty
+    otherwise. `now_ms` is the store's clock; tests give their own.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now_ms: Callable[[], int] = system_now_ms,
+        log: TextIO | None = None,
+        limits: Limits | None = None,
+        new_setup_code: bool = False,
+    ) -> None:
+        self.store = store
+        self.now_ms = now_ms
+        self.log = Log(log, now_ms)
+        self.limits = limits or Limits()
+        self.held_bytes = 0
+        self.nonces = Nonces()
+        self._directory_id = b""
+        secret, self.setup_code = store.write(lambda session: _first_start(session, new_setup_code)).result()
+        self._key = Ed25519PrivateKey.from_private_bytes(secret)
+        self.public_key = self._key.public_key().public_bytes_raw()
+        self.registry = Registry(self.public_key, self._key.sign)
+
+    def close(self) -> None:
+        """Finish what is queued and let go of the database."""
+        self.store.close()
+
+    def alarms(self) -> list[Alarm]:
+        """Return what honest laptops never do, as counted so far."""
+        return self.store.read(lambda session: session.alarms()).result()
+
+    async def organisation(self) -> wire.Organisation:
+        """Say which organisation this is."""
+        return await self._read(lambda session: reading.organisation(session, self.public_key, self.now_ms()))
+
+    async def found(self, setup_code: str, body: bytes) -> wire.Outcome:
+        """Found the organisation with the one-time code and a `wire.Control`."""
+        given = _code_hash(setup_code)
+        kept = await self._read(lambda session: session.setting(_SETUP_SETTING))
+        if kept is None or not hmac.compare_digest(given, kept):
+            self.log.note("refused", code="setup_code_wrong")
+            raise Refusal(
+                "setup_code_wrong",
+                "This is not the set-up code that the central store showed when it first started. Nothing was changed. "
+                "Look at the store's console, or ask whoever runs it for a new code.",
+                403,
+            )
+        checked = rules.check_control(rules.read_message(wire.Control, body))
+        outcome = await self._write(
+            lambda session: self.registry.found(session, checked, self.now_ms()),
+            [checked.book],
+            len(checked.statements),
+        )
+        self.log.note("founded" if not outcome.code else "refused", code=outcome.code, book=checked.book)
+        return outcome
+
+    async def join(self, body: bytes) -> wire.JoinState:
+        """Keep a new device's keys, a `wire.JoinRequest`, until an administrator's laptop checks them."""
+        request = rules.read_message(wire.JoinRequest, body)
+        state = await self._write(lambda session: joining.join(session, request, self.now_ms()))
+        self.log.note("joining", invite=request.invite, state=state.state)
+        return state
+
+    async def join_state(self, invite: bytes) -> wire.JoinState:
+        """Say where a join stands."""
+        return await self._read(lambda session: joining.state(session, invite, self.now_ms()))
+
+    async def asker(self, asked: Asked) -> Device:
+        """Return the device that signed a request; raise `Refusal` when it did not, is not enrolled, or asked before."""
+        device = await self._read(lambda session: session.device(asked.claim.device))
+        return self._admit(asked, device)
+
+    async def invite(self, asked: Asked) -> wire.JoinState:
+        """Keep a `wire.Invite` of an administrator's laptop."""
+        device = await self._administrator(asked)
+        wanted = rules.read_message(wire.Invite, asked.body)
+        state = await self._write(lambda session: joining.invite(session, wanted, self.now_ms()))
+        self.log.note("invited", invite=wanted.invite, device=device.device)
+        return state
+
+    async def joins(self, asked: Asked) -> wire.Joins:
+        """Return the requests that wait for an administrator's laptop."""
+        await self._administrator(asked)
+        return await self._read(lambda session: joining.waiting(session, self.now_ms()))
+
+    async def control(self, asked: Asked) -> wire.Outcome:
+        """Take a `wire.Control`: statements about members, keys or the directory."""
+        device = (await self.asker(asked)).device
+        control = rules.read_message(wire.Control, asked.body)
+        try:
+            checked = rules.check_control(control)
+        except Refusal as refusal:
+            return self._refused_control(refusal, device)
+        outcome = await self._write(
+            lambda session: self.registry.take(session, device, checked, self.now_ms()),
+            [checked.book],
+            len(control.changes),
+        )
+        self.log.note("control", code=outcome.code, book=checked.book, device=device, count=len(control.changes))
+        return outcome
+
+    async def push(self, asked: Asked) -> wire.Pushed:
+        """Take a `wire.Push`: runs of sealed changes."""
+        sent, device = await self._read(lambda session: self._check_push(session, asked))
+        weight = 1 + sum(item.size for item in sent)
+        outcomes = await self._write(
+            lambda session: content.take(session, device, sent, self.now_ms(), self._key.sign),
+            content.books_of(sent),
+            weight,
+        )
+        self._log_push(device, outcomes)
+        return wire.Pushed(tuple(outcomes), self.now_ms())
+
+    async def news(self, asked: Asked) -> wire.News:
+        """Return the heads of what a device may read."""
+
+        def answer(session: Session) -> wire.News:
+            device = self._admit(asked, session.device(asked.claim.device))
+            return reading.news(session, device.device, self._directory(session), self.now_ms())
+
+        return await self._read(answer)
+
+    async def page(self, asked: Asked, book: bytes, after: int, most: int) -> bytes:
+        """Return a page of a book as it travels."""
+
+        def answer(session: Session) -> bytes:
+            device = self._admit(asked, session.device(asked.claim.device))
+            directory, now_ms = self._directory(session), self.now_ms()
+            return wire.write(reading.page(session, device.device, book, after, most, directory, now_ms))
+
+        return await self._read(answer)
+
+    async def check_up(self) -> None:
+        """Ask the database for something small; raise `StoreAway` when it does not answer."""
+        await self._read(lambda session: session.setting(_KEY_SETTING) is not None)
+
+    def _directory(self, session: Session) -> bytes:
+        """Return the id of the directory, which an enrolled device has: it is asked once and never changes."""
+        if not self._directory_id:
+            self._directory_id = session.setting(DIRECTORY_SETTING) or b""
+        return self._directory_id
+
+    def _check_push(self, session: Session, asked: Asked) -> tuple[list[content.SentRun], bytes]:
+        device = self._admit(asked, session.device(asked.claim.device))
+        push = rules.read_message(wire.Push, asked.body)
+        return content.check_push(push, device.device, device.signing), device.device
+
+    def _admit(self, asked: Asked, device: Device | None) -> Device:
+        now_ms = self.now_ms()
+        wrong = rules.clock_refusal(asked.claim.time_ms, now_ms)
+        if wrong is not None:
+            raise wrong
+        admitted = check_claim(asked.claim, device, asked.method, asked.target, asked.body)
+        self.nonces.use(asked.claim, now_ms)
+        return admitted
+
+    async def _administrator(self, asked: Asked) -> Device:
+        device = await self.asker(asked)
+        if not device.admin:
+            raise Refusal(
+                "not_an_administrator",
+                "Only the laptop of a directory administrator may do this. Nothing was changed. Ask one of them.",
+                403,
+            )
+        return device
+
+    async def _read(self, question: Callable[[Session], Answer]) -> Answer:
+        return await asyncio.wrap_future(self.store.read(question))
+
+    async def _write(
+        self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1
+    ) -> Answer:
+        """Run a deed and wait for its commit. A refusal is no fault of the transaction that it shares with others."""
+
+        def calmly(session: Session) -> Answer | Refusal:
+            try:
+                return deed(session)
+            except Refusal as refusal:
+                return refusal
+
+        answer = await asyncio.wrap_future(self.store.write(calmly, books, weight))
+        if isinstance(answer, Refusal):
+            raise answer
+        return answer
+
+    def _refused_control(self, refusal: Refusal, device: bytes) -> wire.Outcome:
+        self.log.note("control", code=refusal.code, device=device)
+        return wire.Outcome(b"", refusal.code, refusal.sentence)
+
+    def _log_push(self, device: bytes, outcomes: Collection[wire.Outcome]) -> None:
+        taken = sum(len(outcome.ns) for outcome in outcomes if not outcome.code)
+        self.log.note("push", device=device, runs=len(outcomes), taken=taken)
+        for outcome in outcomes:
+            if outcome.code:
+                self.log.note("refused", code=outcome.code, book=outcome.book, device=device)
+
+
+def _first_start(session: Session, new_setup_code: bool) -> tuple[bytes, str]:
+    """Return the store's private key, and a set-up code if one was made now."""
+    secret = session.setting(_KEY_SETTING)
+    if secret is None:
+        secret = secrets.token_bytes(32)
+        session.keep_setting(_KEY_SETTING, secret)
+    if session.setting(DIRECTORY_SETTING) is not None:
+        return secret, ""
+    kept = session.setting(_SETUP_SETTING)
+    if kept is not None and not new_setup_code:
+        return secret, ""
+    code = "".join(secrets.choice(_ALPHABET) for _ in range(_CODE_LETTERS))
+    if kept is None:
+        session.keep_setting(_SETUP_SETTING, _code_hash(code))
+    else:
+        session.replace_setting(_SETUP_SETTING, _code_hash(code))
+    return secret, "-".join(code[place : place + 4] for place in range(0, _CODE_LETTERS, 4))
+
+
+def _code_hash(code: str) -> bytes:
+    """Return what is kept of a set-up code: 100 random bits need no slow hash. Dashes, case, O and I are forgiven."""
+    plain = code.upper().translate(str.maketrans("OIL", "011", "- \t"))
+    return hashlib.sha256(b"lw/setup/v1\0" + plain.encode()).digest()

@@ -1,0 +1,269 @@
+"""Setting up an organisation, inviting colleagues and joining: how every key comes to be believed (C.3, C.4).
+
+No laptop takes a public key from the central store's word. The root's fingerprint comes with the invite, by hand or
+voice; everything else is signed down from that root.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import msgspec
+
+from leadworker import change
+from leadworker.clock import Clock, Moment
+from leadworker.crypto.identity import (
+    CannotOpen,
+    Identity,
+    InviteSecret,
+    open_name,
+    organisation_key_info,
+    seal_name,
+    seal_to,
+    team_code,
+)
+from leadworker.errors import HubMistrusted, InviteRefused, NotUnderstood, Refused
+from leadworker.membership import Directory, Enrol, Founding, Role, root_id
+from leadworker.postbox import Joined, PendingInvite, Postbox, Statement
+from leadworker.text import one_line
+from sync import wire
+from sync.client import HubClient
+from sync.founding import control_change
+
+IDLE_LOCK_S = 300
+
+
+class Ceremony(msgspec.Struct, frozen=True):
+    """What a set-up leaves in people's hands and nowhere else: the root's and the escrow's private keys."""
+
+    root_signing: bytes
+    escrow_private: bytes
+    root_fingerprint: bytes
+    name: str
+
+
+class Invitation(msgspec.Struct, frozen=True):
+    """An invite to hand over in person or read out: 24 words and the store's address. `expires_ms` is UTC."""
+
+    words: tuple[str, ...]
+    hub_url: str
+    name: str
+    expires_ms: int
+
+
+async def set_up(
+    box: Postbox, client: HubClient, setup_code: str, organisation: str, my_name: str, *, role: Role, team: str
+) -> Ceremony:
+    """Found an organisation at an empty central store, with this laptop's owner as its first administrator."""
+    await _refuse_second_organisation(box)
+    store = await client.organisation()
+    _check_protocol(store)
+    if store.founding is not None:
+        raise Refused("This central store serves an organisation already. Ask its administrator for an invite.")
+    root, escrow = Identity.new(), Identity.new()
+    book, person, key = secrets.token_bytes(16), secrets.token_bytes(16), secrets.token_bytes(32)
+    name = one_line(organisation)
+    if not name:
+        raise NotUnderstood("An organisation needs a name. Nothing was set up.")
+    fingerprint = root_id(root.signing_public)
+    founding = Founding(
+        root.signing_public, escrow.unsealing_public, store.hub, wire.PROTOCOL, IDLE_LOCK_S, seal_name(key, book, name)
+    )
+    first = control_change(founding, book, fingerprint, 1, change.FIRST, root.sign)
+    enrol = Enrol(
+        box.signing_public, box.unsealing_public, person, role, True, team_code(key, team), b"",
+        seal_name(key, person, my_name), seal_to(box.unsealing_public, key, organisation_key_info(book, box.device)),
+    )  # fmt: skip
+    second = control_change(enrol, book, fingerprint, 2, change.change_id(first.header), root.sign)
+    outcome = await client.found_organisation(setup_code, (first, second))
+    if outcome.code:
+        raise Refused(one_line(outcome.sentence))
+    await box.set_joined(Joined(client.url, fingerprint, organisation=book, hub_key=store.hub))
+    await pull_directory(box, client)
+    return Ceremony(root.private_bytes()[0], escrow.private_bytes()[1], fingerprint, name)
+
+
+async def invite(
+    box: Postbox, client: HubClient, clock: Clock, name: str, *, role: Role, team: str, admin: bool = False, person: bytes = b""
+) -> Invitation:
+    """Make an invite for a colleague (or, with `person`, for another laptop of one); it holds for 72 hours, once."""
+    joined = await _admitted(box)
+    if not joined.admin:
+        raise Refused("Only an administrator of the organisation can invite. Nothing was made.")
+    called = one_line(name)
+    if not called:
+        raise NotUnderstood("An invite needs the colleague's name. Nothing was made.")
+    secret = InviteSecret.new(joined.root)
+    expires = Moment.of(clock.now()).ms + wire.INVITE_LIFE_MS
+    pending = PendingInvite(
+        secret.invite_id(), secret.secret, called, int(role), team, admin, person or secrets.token_bytes(16), expires
+    )
+    await box.set_invite(pending)  # before the store knows of it, so that a join is never met by nobody
+    await client.invite(wire.Invite(pending.invite, expires))
+    return Invitation(secret.words(), client.url, called, expires)
+
+
+async def ask_to_join(box: Postbox, client: HubClient, words: str) -> wire.JoinState:
+    """Ask to join with the 24 words of an invite. The administrator's laptop countersigns at its next sync."""
+    secret = InviteSecret.from_words(words)
+    known = await box.joined()
+    if known is not None and (known.admitted or known.root != secret.root):
+        await _refuse_second_organisation(box)
+    store = await client.organisation()
+    _check_protocol(store)
+    if store.founding is None:
+        raise InviteRefused("This central store serves no organisation yet. Check the address with whoever invited you.")
+    _check_founding(store, secret.root)
+    proof_ = secret.prove(box.signing_public, box.unsealing_public)
+    request = wire.JoinRequest(secret.invite_id(), box.signing_public, box.unsealing_public, proof_)
+    state = await client.join(request)
+    await box.set_joined(
+        Joined(client.url, secret.root, organisation=store.book, hub_key=store.hub, invite=secret.invite_id(),
+               invite_secret=secret.secret)
+    )  # fmt: skip
+    return state
+
+
+async def countersign(box: Postbox, client: HubClient, clock: Clock) -> tuple[str, ...]:
+    """Check the joins that wait, with the secrets of this laptop's own invites, and enrol them; return their names."""
+    joined = await _admitted(box)
+    pending = {invite.invite: invite for invite in await box.invites()}
+    if not joined.admin or not pending:
+        return ()
+    admitted: list[str] = []
+    for request in (await client.joins()).requests:
+        mine = pending.get(request.invite)
+        if mine is None or mine.expires_ms < Moment.of(clock.now()).ms:
+            continue
+        secret = InviteSecret(joined.root, mine.secret)
+        if not secret.is_proof(request.signing, request.unsealing, request.proof):
+            continue  # somebody without the words; the holder of the words can still come
+        if await _enrol(box, client, joined, request, mine):
+            await box.drop_invite(mine.invite)
+            admitted.append(mine.name)
+    if admitted:
+        await pull_directory(box, client)
+    return tuple(admitted)
+
+
+async def _enrol(
+    box: Postbox, client: HubClient, joined: Joined, request: wire.JoinRequest, mine: PendingInvite
+) -> bool:
+    await pull_directory(box, client)
+    directory = await box.directory()
+    assert directory is not None
+    device = change.device_id(request.signing, request.unsealing)
+    info = organisation_key_info(joined.organisation, device)
+    statement = Enrol(
+        request.signing, request.unsealing, mine.person, mine.role, mine.admin,
+        team_code(joined.organisation_key, mine.team), mine.invite,
+        seal_name(joined.organisation_key, mine.person, mine.name), seal_to(request.unsealing, joined.organisation_key, info),
+    )  # fmt: skip
+    signed = control_change(statement, joined.organisation, box.device, directory.seq + 1, directory.head, box.sign)
+    outcome = await client.control((signed,))
+    return not outcome.code
+
+
+async def pull_directory(box: Postbox, client: HubClient) -> Directory:
+    """Bring the directory up to date, every statement checked down from the pinned root."""
+    joined = await box.joined()
+    if joined is None or not joined.organisation:
+        raise Refused("This vault has joined no organisation yet.")
+    directory = await box.directory() or Directory(joined.organisation)
+    heads = await box.heads()
+    more = True
+    while more:
+        page = await client.changes(joined.organisation, heads.get(joined.organisation, 0))
+        await _take_directory(box, joined, directory, page)
+        joined = await box.joined() or joined
+        heads = await box.heads()
+        more = page.more
+    return directory
+
+
+async def _take_directory(box: Postbox, joined: Joined, directory: Directory, page: wire.Page) -> None:
+    statements: list[Statement] = []
+    opened: list[Enrol] = []
+    for item in page.changes:
+        try:
+            statement = directory.apply(item.header, item.body, item.signature)
+        except wire.NotAllowed as error:
+            raise HubMistrusted(
+                f"The central store sent a directory that its root did not sign: {error}. Nothing was taken in; "
+                "everything here is safe. Tell your administrator."
+            ) from error
+        if isinstance(statement, Founding):
+            _check_root(statement, joined.root)
+        elif isinstance(statement, Enrol):
+            opened.append(statement)
+        statements.append(Statement(item.header, item.body, item.signature, item.n, item.received_ms))
+    joined = _learn(box, joined, directory)
+    names = {change.device_id(e.signing, e.unsealing): _name(joined, e) for e in opened}
+    if statements:
+        await box.set_joined(joined)
+        await box.take_directory(tuple(statements), names)
+
+
+def _learn(box: Postbox, joined: Joined, directory: Directory) -> Joined:
+    """Find out from the directory what this device is: whose, in which role, and the key of its names."""
+    me = directory.active(box.device)
+    if me is None or directory.founding is None:
+        return joined
+    try:
+        key = box.unseal(me.key, organisation_key_info(joined.organisation, box.device))
+        name = open_name(key, joined.organisation, directory.founding.name)
+    except CannotOpen as error:
+        raise HubMistrusted("The directory's names cannot be opened on this laptop. Ask your administrator for a fresh invite.") from error
+    return msgspec.structs.replace(
+        joined, name=name, person=me.person, role=me.role, team=me.team, admin=me.admin, organisation_key=key, admitted=True,
+        hub_key=directory.founding.hub, invite_secret=b"",
+    )  # fmt: skip
+
+
+def _name(joined: Joined, enrolled: Enrol) -> str:
+    try:
+        return one_line(open_name(joined.organisation_key, enrolled.person, enrolled.name)) or "a colleague"
+    except (CannotOpen, ValueError):
+        return "a colleague"
+
+
+async def _admitted(box: Postbox) -> Joined:
+    joined = await box.joined()
+    if joined is None or not joined.admitted:
+        raise Refused("This vault has joined no organisation yet, or still waits to be let in.")
+    return joined
+
+
+async def _refuse_second_organisation(box: Postbox) -> None:
+    joined = await box.joined()
+    if joined is not None and joined.organisation:
+        raise InviteRefused("This vault belongs to an organisation already. Make a new vault to join another one; nothing was changed.")
+
+
+def _check_protocol(store: wire.Organisation) -> None:
+    if store.protocol != wire.PROTOCOL:
+        raise Refused("The central store speaks another version of leadworker. Update the older of the two; everything here is safe.")
+
+
+def _check_founding(store: wire.Organisation, root: bytes) -> None:
+    assert store.founding is not None
+    directory = Directory(store.book)
+    try:
+        statement = directory.apply(store.founding.header, store.founding.body, store.founding.signature)
+    except wire.NotAllowed as error:
+        raise HubMistrusted("The central store's organisation is not signed as it must be. Nothing was sent. Tell your administrator.") from error
+    if not isinstance(statement, Founding):
+        raise HubMistrusted("The central store's organisation is not signed as it must be. Nothing was sent. Tell your administrator.")
+    if root_id(statement.root) != root:
+        raise InviteRefused(
+            "This invite is for another organisation than the one that this central store serves. Nothing was sent. "
+            "Check the address with whoever invited you."
+        )
+
+
+def _check_root(statement: Founding, root: bytes) -> None:
+    if root_id(statement.root) != root:
+        raise HubMistrusted(
+            "The central store now shows another organisation than the one you joined. Nothing was taken in; everything here is "
+            "safe. Tell your administrator."
+        )
