@@ -105,6 +105,8 @@ class Desk:
         self._listeners: list[Callable[[Bell], None]] = []
         self.me = me
         self.post: Post = post or NoPost()
+        self.notices: tuple[str, ...] = ()
+        """What opening found out and mended by itself, in sentences to be shown once."""
 
     async def ask(self, query: Callable[Concatenate[Shelf, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a question on the storage thread and return its answer."""

@@ -168,6 +168,13 @@ class Directory:
         self.seq, self.head = header.seq, change.change_id(raw)
         return statement
 
+    def copy(self) -> Directory:
+        """Return a directory of its own to try statements on, so that a page is taken whole or not at all."""
+        other = Directory(self.book)
+        other.founding, other.seq, other.head = self.founding, self.seq, self.head
+        other.devices, other.invites_used = dict(self.devices), dict(self.invites_used)
+        return other
+
     def active(self, device: bytes) -> Enrol | None:
         """Return what the directory says of a device that may speak now, or None."""
         enrolled = self.devices.get(device)
@@ -260,6 +267,13 @@ class BookMembers:
                 self._check_seals(statement.epoch, statement.seals)
         self.seq, self.head = header.seq, change.change_id(raw)
         return statement
+
+    def copy(self) -> BookMembers:
+        """Return members of their own to try statements on."""
+        other = BookMembers(self.book)
+        other.members, other.lead, other.epoch = dict(self.members), self.lead, self.epoch
+        other.commitments, other.seq, other.head = dict(self.commitments), self.seq, self.head
+        return other
 
     def may_write(self, device: bytes) -> bool:
         """Return whether a device's content counts in this book at this point of the sequence."""

@@ -49,10 +49,13 @@ class Shelf(Protocol):
     def casebook_of(self, person_id: str) -> str:
         """Return the id of a person's casebook; raise `NotFound`."""
 
-    def add(self, record: Record, about: str) -> str:
-        """Write a new record into the casebook of the person `about`; return its id."""
+    def add(self, kind: type[Record], about: str, /, *, record_id: str = "", **values: str | int | bool) -> str:
+        """Write a new record into the casebook of the person `about`; return its id. Raises `TypeError` for an unknown field."""
 
-    def amend(self, kind: type[Kind], record_id: str, **values: str | int | bool) -> None:
+    def require(self, kind: type[Record], record_id: str) -> None:
+        """Raise `NotFound` unless there is such a record."""
+
+    def amend(self, kind: type[Kind], record_id: str, /, **values: str | int | bool) -> None:
         """Write new values for some fields of a record; fields that already hold them are left alone.
 
         Raises `NotFound`, and `TypeError` for a frozen record or an unknown field.

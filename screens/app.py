@@ -18,7 +18,7 @@ from textual.screen import Screen
 from leadworker.clock import Clock, SystemClock
 from leadworker.errors import LeadworkerError
 from screens import crash, glyphs, keys, lastline
-from screens.base import Ending, How, Kind, Page, Shell, Undo
+from screens.base import BOTTOM, Ending, How, Kind, Page, Shell, Undo
 from screens.frame import TopLine
 from screens.hide import HideScreen
 from screens.plain import plain
@@ -100,8 +100,8 @@ class LeadworkerApp(Shell, inherit_bindings=False):
         sys.setswitchinterval(0.0005)  # keys stay quick while a thread imports or syncs
         return super().run(*args, **kwargs)
 
-    def get_default_screen(self) -> Screen[None]:
-        """Begin with the way in: unlock, or make a vault."""
+    def _way_in(self) -> Screen[None]:
+        """Make the screen to begin with: unlock, or make a vault."""
         if self.door.vault_exists():
             from screens.unlock import UnlockScreen
 
@@ -111,7 +111,8 @@ class LeadworkerApp(Shell, inherit_bindings=False):
         return FirstRunScreen()
 
     def on_mount(self) -> None:
-        """Start the clock, and load the rest of the program behind the first picture."""
+        """Show the way in, start the clock, and load the rest of the program behind the first picture."""
+        self.push_screen(self._way_in())
         loop = asyncio.get_running_loop()
         if not self.is_headless:
             self._crashes.watch(loop)
@@ -137,8 +138,9 @@ class LeadworkerApp(Shell, inherit_bindings=False):
             self.theme = theme_for(await desk.ask(settings.remembered, "theme"), os.environ)
         self.touch()
         await self.switch_screen(places.page("today"))
-        if self.greeting and not self.open_desk.post.state.alarm:
-            self.greeting = ""
+        self.greeting = ""
+        for notice in desk.notices:
+            self.say(notice, "warning", 30)
 
     # going about
 
@@ -156,10 +158,9 @@ class LeadworkerApp(Shell, inherit_bindings=False):
 
         if not await self._keep_all():
             return
-        here = self.screen_stack[0]
-        while len(self.screen_stack) > 1:
+        while len(self.screen_stack) > BOTTOM:
             await self.pop_screen()
-        if not isinstance(here, places.kind(place)):
+        if not isinstance(self.screen, places.kind(place)):
             await self.switch_screen(places.page(place))
 
     def action_go(self, place: str) -> None:
@@ -170,24 +171,45 @@ class LeadworkerApp(Shell, inherit_bindings=False):
         """Open a person's page over this one, at an entry if one is named."""
         from screens import places
 
-        self.push_screen(places.person(person_id, entry_id))
+        self.push_screen(places.PersonPage(person_id, entry_id))
 
     def write_note(self, person_id: str = "", draft_id: str = "", visit_id: str = "") -> None:
         """Open a note over this page."""
         from screens import places
 
-        self.push_screen(places.note(person_id, draft_id, visit_id))
+        self.push_screen(places.NotePage(person_id, draft_id, visit_id))
+
+    def plan_visit(self, person_id: str = "") -> None:
+        """Open the form that puts a visit in the diary."""
+        from screens import places
+
+        self.push_screen(places.VisitForm(person_id))
+
+    def add_person(self) -> None:
+        """Open the form that writes down a person."""
+        from screens import places
+
+        self.push_screen(places.AddPersonForm())
+
+    def sync_now(self) -> None:
+        """Send and receive now."""
+        self.run_worker(self._sync_now(), group="sync")
+
+    async def _sync_now(self) -> None:
+        state = await self.desk.post.sync_now()
+        self.say(state.alarm or state.sentence, "error" if state.alarm else "information")
 
     def action_new_note(self) -> None:
         """Write a note about whoever is on the screen."""
-        self.write_note(self.page.person_in_view() if self.page is not None else "")
+        page = self.page
+        self.write_note(page.person_in_view() if page else "", "", page.visit_in_view() if page else "")
 
     def action_find(self) -> None:
         """Find anyone or anything."""
         from screens import places
 
         if not isinstance(self.screen, places.FindDialog):
-            self.push_screen(places.find())
+            self.push_screen(places.FindDialog(self.page.person_in_view() if self.page else ""))
 
     def action_help(self) -> None:
         """Show the keys of this screen."""
@@ -199,7 +221,7 @@ class LeadworkerApp(Shell, inherit_bindings=False):
     async def action_back(self) -> None:
         """Go back one page; a place stays."""
         if isinstance(self.screen, Page):
-            self.screen.leave()
+            self.screen.action_back()
 
     def offer_undo(self, words: str, undo: Undo) -> None:
         """Say what was done, and that ``u`` takes it back."""

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 WIDTHS: list[tuple[int, str]] = [(0, "-tiny"), (60, "-narrow"), (96, "-mid"), (132, "-wide")]
 HEIGHTS: list[tuple[int, str]] = [(0, "-short"), (28, "-tall")]
 
+BOTTOM = 2
+"""Screens on the stack when a place is shown: the library's blank one, and the place."""
+
 Kind = Literal["information", "warning", "error"]
 
 
@@ -95,6 +98,18 @@ class Shell(App[Ending]):
     @abstractmethod
     def write_note(self, person_id: str = "", draft_id: str = "", visit_id: str = "") -> None:
         """Open a new note, or go on with a draft."""
+
+    @abstractmethod
+    def plan_visit(self, person_id: str = "") -> None:
+        """Open the form that puts a visit in the diary."""
+
+    @abstractmethod
+    def add_person(self) -> None:
+        """Open the form that writes down a person."""
+
+    @abstractmethod
+    def sync_now(self) -> None:
+        """Send and receive now."""
 
     @abstractmethod
     def offer_undo(self, words: str, undo: Undo) -> None:
@@ -181,6 +196,10 @@ class Page(Screen[None]):
         """Return the id of the person that this page, or its selected row, is about; empty when there is none."""
         return ""
 
+    def visit_in_view(self) -> str:
+        """Return the id of the visit that the selected row is about and that a note would write up."""
+        return ""
+
     def on_mount(self) -> None:
         """Load for the first time."""
         self.reload()
@@ -223,7 +242,7 @@ class Page(Screen[None]):
         except LeadworkerError as error:
             self.shell.say(error.sentence, "error", 20)
             return
-        if self.is_current and len(self.app.screen_stack) > 1:
+        if self.is_current and len(self.app.screen_stack) > BOTTOM:
             self.app.pop_screen()
 
 

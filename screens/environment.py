@@ -24,7 +24,7 @@ DROPPED = frozenset(
 )
 
 
-def quieten(environ: MutableMapping[str, str] | None = None) -> tuple[str, ...]:
+def tidy_environment(environ: MutableMapping[str, str] | None = None) -> tuple[str, ...]:
     """Remove the dangerous variables from `environ` (this process's own by default) and return their names.
 
     Also switches off Python's fault handler, which would print a stack on the terminal.

@@ -164,7 +164,7 @@ class Form(Page):
         except LeadworkerError as error:
             self.trouble(error.sentence)
         else:
-            if self.is_current and len(self.app.screen_stack) > 1:
+            if self.is_current:
                 self.app.pop_screen()
             self.shell.say(said)
             self.after(said)

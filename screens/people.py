@@ -144,7 +144,7 @@ class PeoplePage(Page):
             event.stop()
             self.people.focus()
 
-    async def action_back(self) -> None:
+    def action_back(self) -> None:
         """Empty the filter and go back to the list."""
         field = self.query_one("#filter", LineField)
         field.value = ""

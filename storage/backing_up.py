@@ -15,6 +15,7 @@ from leadworker.crypto import keys
 from leadworker.errors import DiskTrouble, NotUnderstood, VaultDamaged
 from storage import vault_file
 from storage.engine import Connection, check_pages, connect
+from storage.mending import RESTORED
 from storage.vault import ANCHOR_NAME, DATABASE_NAME
 from storage.vault_file import VaultFile
 
@@ -70,6 +71,7 @@ def restore(source: Path, folder: Path) -> None:
         raise DiskTrouble(f"The backup could not be read or written: {error.strerror}. Nothing was restored.") from error
     os.replace(part, folder / DATABASE_NAME)
     (folder / ANCHOR_NAME).unlink(missing_ok=True)
+    vault_file.replace_durably(folder / RESTORED, b"put back from a backup\n")
     vault_file.write(folder, slots)
 
 

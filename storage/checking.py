@@ -46,7 +46,7 @@ def check(
 ) -> Report:  # fmt: skip
     """Look through an open vault. `keys_of` gives the signing key of a device by its id, None for an unknown one."""
     tell = progress or (lambda what, done, of: None)
-    findings = [_pages(connection, tell), _chain(connection, tell), _anchored(connection, anchor)]
+    findings = [pages(connection, tell), chain(connection, tell), _anchored(connection, anchor)]
     findings.append(_signatures(connection, own_key, keys_of, tell))
     findings.append(_books(connection))
     before = rebuilding.digest(connection)
@@ -55,7 +55,8 @@ def check(
     return Report(tuple(findings), rebuilding.digest(connection), int(scalar(connection, "SELECT count(*) FROM change")))
 
 
-def _pages(connection: Connection, tell: Progress) -> Finding:
+def pages(connection: Connection, tell: Progress = lambda what, done, of: None) -> Finding:
+    """Read every page's own seal and the tables' structure."""
     tell("pages", 0, 1)
     troubles = check_pages(connection)
     if not troubles:
@@ -63,17 +64,18 @@ def _pages(connection: Connection, tell: Progress) -> Finding:
     return Finding("pages", False, f"The database has {len(troubles)} damaged places. Restore a backup; the first is: {troubles[0]}.")
 
 
-def _chain(connection: Connection, tell: Progress) -> Finding:
+def chain(connection: Connection, tell: Progress = lambda what, done, of: None) -> Finding:
+    """Compute the vault's chain and every lane again, from the first change to the last."""
     (total,) = connection.execute("SELECT count(*) FROM change").fetchone()
-    chain, lanes, last = log.NO_CHAIN, dict[int, tuple[int, bytes]](), 0
+    running, lanes, last = log.NO_CHAIN, dict[int, tuple[int, bytes]](), 0
     for no, lane, seq, header, body, kept in connection.execute(
         "SELECT no, lane_no, seq, header, body, chain FROM change ORDER BY no"
     ):
         if no % 1000 == 0:
             tell("chain", no, total)
-        chain = log.link(chain, change.change_id(header))
+        running = log.link(running, change.change_id(header))
         wrong = _wrong_change(header, body, seq, lanes.get(lane, (0, change.FIRST)))
-        if no != last + 1 or not hmac.compare_digest(chain, kept):
+        if no != last + 1 or not hmac.compare_digest(running, kept):
             wrong = wrong or "the chain does not hold"
         if wrong:
             return Finding("chain", False, f"Change {no} of {total} is not as it was written: {wrong}. Restore a backup.")

@@ -22,6 +22,10 @@ from storage.engine import Connection, scalar
 NO_CHAIN = hashlib.sha256(b"lw/chain/v1").digest()
 """The head of an empty vault's chain."""
 
+MOST_UNSIGNED = 250
+MOST_UNSIGNED_BYTES = 512 * 1024
+"""A run on the wire is taken whole, so no run may grow beyond what one request carries."""
+
 LARGEST_CONTENT = change.LARGEST_BODY - 1024
 
 
@@ -94,21 +98,31 @@ class Writing:
 
     def finish(self) -> None:
         """Sign the head of each lane that grew and insert everything; the caller commits."""
-        heads = {lane.no: lane for lane in self._lanes.values()}
-        last_of = {written.lane.no: written.no for written in self._written}
-        rows = []
-        for written in self._written:
-            signed = last_of[written.lane.no] == written.no
-            signature = self._identity.sign(proof.HEAD, written.lane.head) if signed else b""
-            rows.append((written.no, written.lane.book_no, written.lane.no, written.seq, written.header, written.body,
-                         signature, written.chain))  # fmt: skip
+        rows = [
+            (w.no, w.lane.book_no, w.lane.no, w.seq, w.header, w.body, signature, w.chain)
+            for w, signature in zip(self._written, self._signatures(), strict=True)
+        ]
         self._connection.executemany(
             "INSERT INTO change (no, book_no, lane_no, seq, header, body, signature, chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
         self._connection.executemany(
-            "UPDATE lane SET seq = ?, head = ? WHERE no = ?", [(lane.seq, lane.head, lane.no) for lane in heads.values()]
+            "UPDATE lane SET seq = ?, head = ? WHERE no = ?", [(lane.seq, lane.head, lane.no) for lane in self._lanes.values()]
         )
+
+    def _signatures(self) -> list[bytes]:
+        """Sign the last change of each lane, and on the way in a large transaction, so that it can be sent in parts."""
+        signatures = [b""] * len(self._written)
+        since: dict[int, tuple[int, int]] = {}
+        last_of = {written.lane.no: at for at, written in enumerate(self._written)}
+        for at, written in enumerate(self._written):
+            count, size = since.get(written.lane.no, (0, 0))
+            count, size = count + 1, size + len(written.body)
+            if last_of[written.lane.no] == at or count >= MOST_UNSIGNED or size >= MOST_UNSIGNED_BYTES:
+                signatures[at] = self._identity.sign(proof.HEAD, change.change_id(written.header))
+                count, size = 0, 0
+            since[written.lane.no] = (count, size)
+        return signatures
 
     def _find_lane(self, book: bytes) -> Lane:
         sql = """SELECT b.no, b.n, b.digest, l.no, l.seq, l.head FROM book b

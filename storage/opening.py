@@ -19,7 +19,7 @@ from leadworker.crypto import keys, words
 from leadworker.crypto.identity import Identity
 from leadworker.errors import DiskTrouble, NotUnderstood, VaultDamaged, VaultError
 from leadworker.text import one_line
-from storage import log, migrations, rebuilding, schema, vault_file
+from storage import log, mending, migrations, rebuilding, schema, vault_file
 from storage.anchor import Anchor, AnchorRead, Mark
 from storage.engine import Connection, DatabaseError, connect, explain, scalar
 from storage.holder import Hold
@@ -120,7 +120,14 @@ def _open(folder: Path, unlock: Callable[[VaultFile], bytes], clock: Clock | Non
             )
         if notice:
             vault_file.mend(folder, file)
-        vault = _open_database(folder, file, master, clock or SystemClock(), hold)
+        if (folder / mending.RESTORED).exists():
+            vault, mended = mending.mend_opened(folder, master, file.vault_id, clock or SystemClock(), hold)
+            vault.notices.append(
+                f"This vault was put back from a backup with {mended.changes} changes. What was sent since then comes back "
+                "with the next sync."
+            )
+        else:
+            vault = _open_database(folder, file, master, clock or SystemClock(), hold)
         vault.notices += [notice] if notice else []
         return vault
     except OSError as error:

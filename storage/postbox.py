@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from leadworker.change import CONTROL_LANE, change_id
+from leadworker.change import CONTROL_LANE, change_id, first_digest, padded_size
 from leadworker.crypto.identity import Identity
 from leadworker.desk import Bell
 from leadworker.membership import BookMembers, Directory
@@ -27,9 +27,13 @@ from leadworker.postbox import (
 )
 from storage import log, taking_in
 from storage.engine import Connection, scalar
+from storage.log import MOST_UNSIGNED
 from storage.vault import Transaction, Vault
 
 T = TypeVar("T")
+
+MOST_BYTES = 3 * 1024 * 1024
+"""Bytes of one batch as it travels; the central store takes at most 4 MiB."""
 
 JOINED = "joined"
 INVITES = "invite"
@@ -61,7 +65,11 @@ class VaultPostbox:
         await self._write(lambda t: self._vault.set_fact(JOINED, msgspec.msgpack.encode(joined)))
 
     async def directory(self) -> Directory | None:
-        return await self._read(lambda c: self._load_directory())
+        def read(connection: Connection) -> Directory | None:
+            directory = self._load_directory()
+            return None if directory is None else directory.copy()
+
+        return await self._read(read)
 
     async def statements(self, book: bytes) -> tuple[Statement, ...]:
         return await self._read(lambda c: control_lane(c, book))
@@ -172,8 +180,6 @@ class VaultPostbox:
     def _book_state(self, connection: Connection, book: bytes) -> BookState:
         row = connection.execute("SELECT no, n, digest FROM book WHERE id = ?", (book,)).fetchone()
         if row is None:
-            from leadworker.change import first_digest
-
             return BookState(book, 0, first_digest(book), {}, {}, BookMembers(book), {})
         book_no, n, digest = row
         lanes = {
@@ -234,34 +240,45 @@ def _to_found(connection: Connection) -> tuple[ToFound, ...]:
 
 
 def _unsent(connection: Connection, most: int, now_ms: int) -> tuple[UnsentRun, ...]:
-    lanes = """SELECT l.no, b.no, b.id, l.lane, l.acked, l.seq FROM lane l JOIN book b ON b.no = l.book_no
+    lanes = """SELECT l.no, b.no, b.id, l.lane, l.acked FROM lane l JOIN book b ON b.no = l.book_no
                WHERE l.mine = 1 AND l.lane > 0 AND l.seq > l.acked AND b.founded = 1 AND b.trouble = '' ORDER BY l.no"""
     key_sql = "SELECT epoch, secret FROM book_key WHERE book_no = ? ORDER BY epoch DESC LIMIT 1"
+    rows_sql = "SELECT header, body, signature FROM change WHERE lane_no = ? AND seq > ? ORDER BY seq LIMIT ?"
     runs: list[UnsentRun] = []
-    room = most
-    for lane_no, book_no, book, lane, acked, seq in connection.execute(lanes).fetchall():
-        if room <= 0:
+    room, bytes_left = most, MOST_BYTES
+    for lane_no, book_no, book, lane, acked in connection.execute(lanes).fetchall():
+        rows = connection.execute(rows_sql, (lane_no, acked, room)).fetchall()
+        rows = rows[: _whole_saves(rows, bytes_left)]
+        if not rows:
             break
-        last = _last_signed(connection, lane_no, acked, min(seq, acked + room), seq)
-        rows = connection.execute(
-            "SELECT header, body, signature FROM change WHERE lane_no = ? AND seq > ? AND seq <= ? ORDER BY seq",
-            (lane_no, acked, last),
-        ).fetchall()
         connection.execute(
-            "UPDATE change SET sent_ms = ? WHERE lane_no = ? AND seq > ? AND seq <= ?", (now_ms, lane_no, acked, last)
+            "UPDATE change SET sent_ms = ? WHERE lane_no = ? AND seq > ? AND seq <= ?",
+            (now_ms, lane_no, acked, acked + len(rows)),
         )
         epoch, key = connection.execute(key_sql, (book_no,)).fetchone()
         changes = tuple((bytes(header), bytes(body)) for header, body, _ in rows)
         runs.append(UnsentRun(bytes(book), lane, changes, bytes(rows[-1][2]), bytes(key), epoch))
         room -= len(changes)
+        bytes_left -= sum(_size(row) for row in rows)
+        if room < MOST_UNSIGNED:
+            break
     return tuple(runs)
 
 
-def _last_signed(connection: Connection, lane_no: int, acked: int, wanted: int, seq: int) -> int:
-    """Return where a run may end: at the last save that fits, or, when the first save alone is larger, at its end."""
-    sql = "SELECT {} FROM change WHERE lane_no = ? AND seq > ? AND seq {} ? AND signature != x''"
-    fits = scalar(connection, sql.format("max(seq)", "<="), lane_no, acked, wanted)
-    return int(fits or scalar(connection, sql.format("min(seq)", ">"), lane_no, acked, wanted) or seq)
+def _whole_saves(rows: list[tuple[bytes, bytes, bytes]], bytes_left: int) -> int:
+    """Return how many of the rows fit and end with a signature, so that a run is never cut inside a save."""
+    fits = 0
+    for at, row in enumerate(rows, start=1):
+        bytes_left -= _size(row)
+        if bytes_left < 0:
+            break
+        if row[2]:
+            fits = at
+    return fits
+
+
+def _size(row: tuple[bytes, bytes, bytes]) -> int:
+    return len(row[0]) + padded_size(len(row[1])) + 64
 
 
 def _acknowledge(vault: Vault, connection: Connection, receipts: tuple[Receipt, ...]) -> Bell:

@@ -51,7 +51,7 @@ class _Topic:
         self.name = name
         self.kind = kind
         self.fields: dict[str, Kept] = kept_fields(kind)
-        self.types: dict[str, type[Any]] = {f: kind.model_fields[f].annotation or str for f in self.fields}
+        self.types: dict[str, Any] = {f: kind.model_fields[f].annotation or str for f in self.fields}
         self.defaults: dict[str, Any] = {f: kind.model_fields[f].default for f in self.fields}
         self.find = finding.Index(name, tuple(f for f, kept in self.fields.items() if kept.find))
         given = ("id", "book", "made_by", "made_at", "made_offset", "change_no", "gone", "contested", "marks")
@@ -92,6 +92,10 @@ class Projector:
         self._connection = connection
         self._topics = {name: _Topic(name, kind) for name, kind in topics().items()}
         self._index = index
+
+    def defaults(self, kind: type[Record]) -> dict[str, Any]:
+        """Return the fields of a record type with what stands in them until something is written."""
+        return self._topics[str(table_of(kind).name)].defaults
 
     def knows(self, topic: str) -> bool:
         """Return whether this version can show records of a topic."""

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import dialect
 from leadworker.change import DROP, PUT
 from leadworker.clock import Clock, Moment
 from leadworker.errors import NotFound
-from leadworker.record import BASE_COLUMNS, Record, Rule, kept_fields, table_of
+from leadworker.record import BASE_COLUMNS, Record, Rule, kept_fields, new_id, table_of
 from leadworker.shelf import Hit, Kind, View
 from storage import finding
 from storage.engine import Connection, scalar
@@ -56,15 +56,21 @@ class VaultShelf:
             raise NotFound("That person is not in this vault.")
         return bytes(book).hex()
 
-    def add(self, record: Record, about: str) -> str:
+    def add(self, kind: type[Record], about: str, /, *, record_id: str = "", **values: str | int | bool) -> str:
         book = self.casebook_of(about)
-        kind = type(record)
-        fields = kept_fields(kind)
-        values = {f: v for f in fields if (v := getattr(record, f)) != kind.model_fields[f].default}
-        self._write(kind, book, record.id, PUT, values)
-        return record.id
+        defaults = self._projector.defaults(kind)
+        if not defaults.keys() >= values.keys():
+            raise TypeError(f"{kind.__name__} has no such field")
+        record_id = record_id or new_id()
+        said = {name: value for name, value in values.items() if value != defaults[name]}
+        self._write(kind, book, record_id, PUT, said)
+        return record_id
 
-    def amend(self, kind: type[Kind], record_id: str, **values: str | int | bool) -> None:
+    def require(self, kind: type[Record], record_id: str) -> None:
+        if scalar(self._connection, f"SELECT 1 FROM {table_of(kind).name} WHERE id = ?", record_id) is None:
+            raise _not_found(kind)
+
+    def amend(self, kind: type[Kind], record_id: str, /, **values: str | int | bool) -> None:
         fields = kept_fields(kind)
         if kind.frozen or not fields.keys() >= values.keys():
             raise TypeError(f"{kind.__name__} has no such field to amend")
@@ -136,8 +142,12 @@ class VaultShelf:
         sql = f"SELECT {quoted(names)} FROM {table_of(kind).name} WHERE id = ?"
         row = self._connection.execute(sql, (record_id,)).fetchone()
         if row is None:
-            raise NotFound(f"That {table_of(kind).name.replace('_', ' ')} is not in this vault.")
+            raise _not_found(kind)
         return dict(zip(names, row, strict=True))
+
+
+def _not_found(kind: type[Record]) -> NotFound:
+    return NotFound(f"That {table_of(kind).name.replace('_', ' ')} is not in this vault.")
 
 
 def _prepare(query: Select[Any]) -> tuple[str, dict[str, Any]]:

@@ -23,6 +23,7 @@ def keep_statements(transaction: Transaction, book: bytes, statements: tuple[Sta
         header = change.unpack(statement.header)
         intake.append(header, statement.header, statement.body, statement.signature, statement.n, statement.received_ms)
     intake.finish()
+    advance(transaction.connection, intake.book_no, intake.n)
 
 
 def take(

@@ -43,7 +43,7 @@ class PageCheck:
         self._device = device
         self._unseal = unseal
         self._lanes: dict[tuple[bytes, int], LaneHead] = dict(state.lanes)
-        self._members = _copy(state.members, state.book)
+        self._members = state.members.copy()
         self._secrets = dict(state.keys)
         self._opened: dict[int, BookKey] = {}
         self._digest = state.digest
@@ -197,10 +197,3 @@ def _lane_of(raw: bytes) -> tuple[bytes, int]:
 def _mistrusted(what: str) -> HubMistrusted:
     return HubMistrusted(f"The central store {what}. {_SAFE}")
 
-
-def _copy(members: BookMembers, book: bytes) -> BookMembers:
-    """A page is taken whole or not at all, so the members are tried on a copy."""
-    copy = BookMembers(book)
-    copy.members, copy.lead, copy.epoch = dict(members.members), members.lead, members.epoch
-    copy.commitments, copy.seq, copy.head = dict(members.commitments), members.seq, members.head
-    return copy

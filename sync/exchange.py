@@ -96,7 +96,7 @@ class Exchange:
     async def _directory(self, joined: Joined, news: wire.News) -> tuple[Joined, Directory]:
         heads = await self._box.heads()
         listed = {book.book: book.n for book in news.books}
-        if listed.get(joined.organisation, 0) > heads.get(joined.organisation, 0):
+        if listed.get(joined.organisation, 0) != heads.get(joined.organisation, 0):
             await pull_directory(self._box, self._client)
         directory = await self._box.directory()
         if directory is None:

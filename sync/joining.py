@@ -173,7 +173,13 @@ async def pull_directory(box: Postbox, client: HubClient) -> Directory:
     heads = await box.heads()
     more = True
     while more:
-        page = await client.changes(joined.organisation, heads.get(joined.organisation, 0))
+        known = heads.get(joined.organisation, 0)
+        page = await client.changes(joined.organisation, known)
+        if page.n < known:
+            raise HubMistrusted(
+                "The central store has fewer statements in its directory than this laptop has already seen: it may have been put "
+                "back to an older state. Nothing was taken in; everything here is safe. Tell your administrator."
+            )
         await _take_directory(box, joined, directory, page)
         joined = await box.joined() or joined
         heads = await box.heads()

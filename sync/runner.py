@@ -98,6 +98,7 @@ class Runner:
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._pause())
+                await self.refresh()  # the figure of what waits is right at once, whatever the network does
                 await asyncio.sleep(AFTER_CHANGE_S)  # a save is often followed by another
 
     def _pause(self) -> float:

@@ -5,9 +5,13 @@ Seals are random bytes of the right size: the store cannot read them, so it cann
 
 from __future__ import annotations
 
+import contextlib
+import io
 import secrets
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,7 +20,11 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from leadworker import change, membership, proof
 from leadworker.membership import Role
 from sync import wire
+from sync.hub.hub import Limits
+from sync.hub.serve import EmbeddedHub
+from tests.postgres import require_postgres
 
+STORES = ("sqlite", "postgres")
 Clock = Callable[[], int]
 
 
@@ -322,3 +330,45 @@ def refused(response: httpx.Response) -> str:
 
 def _sealed_key() -> bytes:
     return secrets.token_bytes(80)
+
+
+class HandClock:
+    """A clock that goes with the real one until a test pushes it on."""
+
+    def __init__(self) -> None:
+        self.pushed_ms = 0
+
+    def __call__(self) -> int:
+        """Return milliseconds since 1970 UTC."""
+        return time.time_ns() // 1_000_000 + self.pushed_ms
+
+
+@dataclass
+class World:
+    """A central store that runs, and the organisation that it serves."""
+
+    database: str
+    clock: HandClock
+    hub: EmbeddedHub
+    organisation: FakeOrganisation
+    log: io.StringIO
+
+
+@contextlib.contextmanager
+def running(database: str, *, founded: bool = True, limits: Limits | None = None) -> Iterator[World]:
+    """Run a store on a database, and found an invented organisation at it."""
+    clock, log = HandClock(), io.StringIO()
+    with EmbeddedHub(database, now_ms=clock, log=log, limits=limits) as hub:
+        organisation = FakeOrganisation(hub.url, clock)
+        try:
+            if founded:
+                outcome = told(wire.Outcome, organisation.found(hub.setup_code))
+                assert not outcome.code, outcome.sentence
+            yield World(database, clock, hub, organisation, log)
+        finally:
+            organisation.close()
+
+
+def new_database(store: str, folder: Path) -> str:
+    """Return the name of an empty database of one of the `STORES`."""
+    return str(folder / "hub.db") if store == "sqlite" else require_postgres().new_database()

@@ -20,7 +20,18 @@ class Column(msgspec.Struct, frozen=True):
     slot: int = 0
 
 
-CALLED_BY = {"name", "first", "last", "nickname", "company", "email", "phone", "mobile", "google:e mail", "google:phone"}
+CALLED_BY = {
+    "name",
+    "first",
+    "last",
+    "nickname",
+    "company",
+    "email",
+    "phone",
+    "mobile",
+    "google:e mail",
+    "google:phone",
+}
 """A sheet needs at least one of these, else nobody in it could be called anything."""
 
 _NUMBERED = re.compile(
@@ -122,7 +133,16 @@ _RELATED: dict[str, tuple[str, ...]] = {
 ADDRESS_SLOTS: dict[int, tuple[str, ...]] = {
     0: ("po box", "address po box", "post office box"),
     1: ("extended address", "flat", "house name", "building"),
-    2: ("street", "address", "address 1", "address line 1", "street address", "full address", "postal address", "addr"),
+    2: (
+        "street",
+        "address",
+        "address 1",
+        "address line 1",
+        "street address",
+        "full address",
+        "postal address",
+        "addr",
+    ),
     3: ("street 2", "address 2", "address line 2"),
     4: ("street 3", "address 3", "address line 3"),
     5: ("city", "town", "locality", "town city", "city town", "address line 4"),
@@ -181,6 +201,11 @@ def program_of(headings: list[str]) -> str:
     plain = {skeleton(heading[:200]) for heading in headings}
     if any(one is not None and one.what.startswith("google:") for one in map(column, headings)):
         return "Google contacts"
-    if "e mail address" in plain and plain & {"business street", "home street", "e mail type", "e mail 2 address"}:
+    if "e mail address" in plain and plain & {
+        "business street",
+        "home street",
+        "e mail type",
+        "e mail 2 address",
+    }:
         return "Outlook contacts"
     return "Contact sheet"

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from leadworker.contacts.card import ContactCard, ContactPoint, PointKind
+from leadworker.contacts.dates import DateRead
 from leadworker.text import MOST_MARKS, clean, one_line, skeleton
 
 LONGEST_VALUE = 1_000
@@ -24,7 +25,6 @@ MOST_REMARKS = 200
 LEAST_PREFERRED = 101
 """The order of a number that the file does not prefer; vCard counts from 1 (most wanted) to 100."""
 
-_EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+")
 _PILE = re.compile(r"[^\w\s!-~]{32,}")  # where combining marks may be piled up by the thousand
 _SPREADSHEET_NUMBER = re.compile(r"\d(?:[.,]\d+)?E\+\d+", re.IGNORECASE)
 
@@ -54,8 +54,8 @@ class ContactDraft:
     def short(self, text: str, what: str) -> str:
         """Return `text` cleaned, on one line and at most `LONGEST_VALUE` long; a longer one is remarked on."""
         if len(text) <= LONGEST_VALUE:
-            return one_line(text)
-        kept = one_line(text[:LONGEST_VALUE])
+            return one_line(_without_piles(text))
+        kept = one_line(_without_piles(text[:LONGEST_VALUE]))
         self.leave_out(f"the {what} goes on for {len(text) - LONGEST_VALUE:,} more characters")
         return kept
 
@@ -82,6 +82,19 @@ class ContactDraft:
             return  # the usual case, and quicker than comparing without accents and capitals
         if not set(skeleton(whole[:LONGEST_VALUE]).split()) <= set(skeleton(first).split()):
             self.add_known_as(whole)
+
+    def add_birthday(self, read: DateRead) -> None:
+        """Add a date of birth as far as it is certain; another one, and what is uncertain, is remarked on."""
+        if not self.born_on:
+            self.born_on = read.iso
+        elif read.iso and read.iso != self.born_on:
+            self.leave_out(f"another birthday: {read.iso}")
+        self.leave_out(read.remark)
+
+    def leave_out_date(self, what: str, read: DateRead) -> None:
+        """Remark on a date that is no birthday: an anniversary, a date of death."""
+        self.leave_out(f"{what} {read.iso}" if read.iso else "")
+        self.leave_out(read.remark)
 
     def add_pronouns(self, text: str) -> None:
         """Add pronouns; the first are kept, others are remarked on."""
@@ -114,7 +127,7 @@ class ContactDraft:
         label = self.short(label, "label")
         if not value:
             return
-        if kind == "email" and not _EMAIL.search(value):
+        if kind == "email" and not _is_an_address(value):
             kind, label = "other", _joined(("e-mail as written", label))
         if kind in ("phone", "mobile") and _SPREADSHEET_NUMBER.fullmatch(value):
             self.leave_out(f"number as written: {value} (a spreadsheet has rounded it)")
@@ -134,7 +147,7 @@ class ContactDraft:
 
     def leave_out(self, words: str) -> None:
         """Remark on something that the file says and the card does not hold."""
-        shown = one_line(words[: LONGEST_REMARK * 2])
+        shown = one_line(_without_piles(words[: LONGEST_REMARK * 2]))
         if len(shown) > LONGEST_REMARK:
             shown = shown[: LONGEST_REMARK - 1].rstrip() + "…"
         if not shown or shown in self._left_out:
@@ -150,7 +163,7 @@ class ContactDraft:
         Programs write names and addresses several times over ("file as", "display name", printed labels).
         """
         if value.strip():
-            self._perhaps.append((what, value[:LONGEST_VALUE]))
+            self._perhaps.append((what, _without_piles(value[:LONGEST_VALUE])))
 
     @property
     def has_address(self) -> bool:
@@ -217,6 +230,11 @@ class ContactDraft:
 def _add(kept: dict[str, str], text: str) -> None:
     if text:
         kept.setdefault(text.casefold(), text)
+
+
+def _is_an_address(value: str) -> bool:
+    before, _, after = value.partition("@")
+    return bool(before and after) and before[-1] not in " <>" and after[0] not in " <>@"
 
 
 def _without_piles(text: str) -> str:

@@ -11,10 +11,8 @@ from leadworker.contacts.card import PointKind
 from leadworker.contacts.dates import read_date
 from leadworker.contacts.gathering import LEAST_PREFERRED, ContactDraft
 from leadworker.contacts.lines import ContentLine, decoded
+from leadworker.contacts.values import components, listed, unescaped
 
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_ESCAPED_OR_SEPARATOR = re.compile(r"\\.|[;,]", re.DOTALL)
-_APPLE_LABEL = re.compile(r"_\$!<(.*)>!\$_", re.DOTALL)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}:")
 _VENDOR = re.compile(r"^X-(?:MS-OL-|MS-|EVOLUTION-|KADDRESSBOOK-X-|KADDRESSBOOK-|MOZILLA-|ANDROID-)?")
 
@@ -40,7 +38,9 @@ _SPOKEN = {
     "DEATHPLACE": "place of death", "SOURCE": "source of the card", "GRAMGENDER": "grammatical gender",
     "ORG-DIRECTORY": "directory of the organisation",
 }  # fmt: skip
-_RELATED = {"SPOUSE", "MANAGER", "ASSISTANT", "CHILD", "CHILDREN", "PARTNER", "MOTHER", "FATHER", "SPOUSENAME"}
+_RELATED = {
+    "SPOUSE", "MANAGER", "ASSISTANT", "CHILD", "CHILDREN", "PARTNER", "MOTHER", "FATHER", "SPOUSENAME",
+}  # fmt: skip
 _SEXES = {"M": "male", "F": "female", "O": "other", "N": "none or not applicable", "U": "not known"}
 
 Reader = Callable[[ContactDraft, ContentLine, str, str], str]
@@ -51,8 +51,8 @@ def read_property(draft: ContactDraft, line: ContentLine, version: str, label: s
     """Put what `line` says into `draft`; return a sentence if something in the line was not right, else nothing."""
     reader = _READERS.get(line.name)
     if reader is not None and line.encoded and reader is not _say_data:
-        try:
-            line.value, line.encoded = decoded(binascii.a2b_base64(line.value.encode()), line.param("CHARSET")), False
+        try:  # a text in base64 is rare, but it is a text
+            line.value = decoded(binascii.a2b_base64(line.value.encode()), line.param("CHARSET"))
         except (binascii.Error, UnicodeEncodeError):
             return "The text of this line is damaged and has not been read."
     if reader is not None:
@@ -68,48 +68,6 @@ def preference(line: ContentLine) -> int:
     if order.isascii() and order.isdigit():
         return max(1, min(int(order[:4]), LEAST_PREFERRED - 1))
     return 1 if "pref" in line.types() else LEAST_PREFERRED
-
-
-def group_label(line: ContentLine) -> str:
-    """The label that Apple and Google give to a group, without the signs around Apple's own words."""
-    label = unescaped(line.value).strip()
-    match = _APPLE_LABEL.fullmatch(label)
-    return (match[1] if match else label).replace("_", " ")
-
-
-def unescaped(value: str, version: str = "") -> str:
-    """Undo backslashes. In 2.1 a backslash before an n is no new line: people have paths in their notes."""
-    if "\\" not in value:
-        return value
-    breaks = "" if version == "2.1" else "nN"
-    return _ESCAPED.sub(lambda m: "\n" if m[1] in breaks else m[1] if m[1] in "\\,;:\"'" else m[0], value)
-
-
-def components(value: str, version: str, least: int) -> list[str]:
-    """Take a value apart at its semicolons; at least `least` parts, each on one line, commas as written."""
-    parts = [
-        ", ".join(piece for one in unescaped(part, version).splitlines() if (piece := one.strip(" ,")))
-        for part in _split(value, ";")
-    ]
-    return parts + [""] * (least - len(parts))
-
-
-def _split(value: str, separator: str) -> list[str]:
-    if "\\" not in value:
-        return value.split(separator)
-    parts: list[str] = []
-    start = 0
-    for match in _ESCAPED_OR_SEPARATOR.finditer(value):
-        if match.group() == separator:
-            parts.append(value[start : match.start()])
-            start = match.end()
-    return [*parts, value[start:]]
-
-
-def _listed(value: str, version: str) -> list[str]:
-    """Take a value apart at its commas; 2.1 knows no lists."""
-    parts = [value] if version == "2.1" else _split(value, ",")
-    return [unescaped(part, version) for part in parts]
 
 
 def _label(line: ContentLine, label: str) -> str:
@@ -136,7 +94,7 @@ def _read_name_parts(draft: ContactDraft, line: ContentLine, version: str, label
 
 
 def _read_nicknames(draft: ContactDraft, line: ContentLine, version: str, label: str) -> str:
-    for name in _listed(line.value, version):
+    for name in listed(line.value, version):
         draft.add_known_as(name)
     return ""
 
@@ -151,21 +109,14 @@ def _read_birthday(draft: ContactDraft, line: ContentLine, version: str, label: 
     omitted = line.param("X-APPLE-OMIT-YEAR")
     if omitted and written.startswith(omitted):
         written = "--" + written[len(omitted) :].lstrip("-")
-    read = read_date(written)
-    if not draft.born_on:
-        draft.born_on = read.iso
-    elif read.iso and read.iso != draft.born_on:
-        draft.leave_out(f"another birthday: {read.iso}")
-    draft.leave_out(read.remark)
+    draft.add_birthday(read_date(written))
     return ""
 
 
 def _read_other_date(draft: ContactDraft, line: ContentLine, version: str, label: str) -> str:
     names = {"DEATHDATE": "date of death", "X-ABDATE": label.lower() or "another date"}
     what = names.get(line.name, "anniversary")
-    read = read_date(unescaped(line.value, version), what=what)
-    draft.leave_out(f"{what} {read.iso}" if read.iso else "")
-    draft.leave_out(read.remark)
+    draft.leave_out_date(what, read_date(unescaped(line.value, version), what=what))
     return ""
 
 
@@ -265,7 +216,7 @@ def _read_uid(draft: ContactDraft, line: ContentLine, version: str, label: str) 
 
 
 def _say_categories(draft: ContactDraft, line: ContentLine, version: str, label: str) -> str:
-    for name in line.value.split(",") if version == "2.1" else _listed(line.value, version):
+    for name in line.value.split(",") if version == "2.1" else listed(line.value, version):
         if name.strip():
             draft.leave_out(f"category: {name.strip()}")
     return ""
@@ -332,16 +283,20 @@ def _read_android(draft: ContactDraft, line: ContentLine, version: str, label: s
         draft.add_known_as(values[0])
     elif sort == "relation":
         draft.leave_out(f"related person: {values[0][:150]}" + (f" ({values[2]})" if values[2] else ""))
+    elif sort == "contact_event" and values[1] == "3":
+        draft.add_birthday(read_date(values[0]))
     elif sort == "contact_event":
-        name = {"1": "anniversary", "3": "birthday"}.get(values[1], values[2] or "another date")
-        draft.leave_out(f"{name} {values[0]}")
+        name = "anniversary" if values[1] == "1" else values[2] or "another date"
+        draft.leave_out_date(name, read_date(values[0], what=name))
     elif any(values):
         draft.leave_out(f"{sort.replace('_', ' ')}: {', '.join(value for value in values if value)}")
     return ""
 
 
 def _say_unknown(draft: ContactDraft, line: ContentLine, version: str, label: str) -> None:
-    value = f"data of {_size(len(line.value) * 3 // 4)}" if line.encoded else unescaped(line.value[:400], version).strip()
+    value = unescaped(line.value[:400], version).strip()
+    if line.encoded:
+        value = f"data of {_size(len(line.value) * 3 // 4)}"
     name = _plain_name(line.name)
     if name.upper().replace(" ", "") in _RELATED:
         _say_related(draft, line, version, label)

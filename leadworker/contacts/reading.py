@@ -68,6 +68,10 @@ def read_contacts(data: bytes, name: str = "") -> Reading:
     except NotUnderstood:
         if _CARD.search(_even_lines(text)):  # cards with something else before them
             return _read_cards(text, encoding)
+        if _named_vcard(name):
+            raise NotUnderstood(
+                f"This file is named like a vCard file but no card begins in it (no line says BEGIN:VCARD). {_ADVICE}"
+            ) from None
         if len(_CONTROLS.findall(text[:20_000])) > len(text[:20_000]) // 50:
             raise NotUnderstood(f"This file is not a text file, so it holds no contacts to read. {_ADVICE}") from None
         raise
@@ -142,4 +146,7 @@ def _bounded(unread: list[Unread]) -> tuple[Unread, ...]:
     if len(unread) <= MOST_UNREAD:
         return tuple(unread)
     beyond = len(unread) - MOST_UNREAD
-    return (*unread[:MOST_UNREAD], Unread(unread[MOST_UNREAD].line, f"And {beyond:,} more lines could not be read."))
+    return (
+        *unread[:MOST_UNREAD],
+        Unread(unread[MOST_UNREAD].line, f"And {beyond:,} more lines could not be read."),
+    )

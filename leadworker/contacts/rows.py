@@ -12,13 +12,14 @@ from leadworker.contacts.gathering import LEAST_PREFERRED, ContactDraft
 from leadworker.text import skeleton
 
 _SEVERAL = " ::: "  # what Google writes between several values in one cell
-_BREAKS = re.compile(r"\s*(?:\n\s*)+")
 _BETWEEN_ADDRESSES = re.compile(r"[\s;,]+|:::")
 _TITLES = {
     "mr", "mrs", "ms", "miss", "mx", "dr", "doctor", "prof", "professor", "rev", "reverend", "sir", "dame", "lady",
     "lord", "fr", "sr", "br", "pastor", "imam", "rabbi", "cllr", "councillor", "master",
 }  # fmt: skip
-_FORMAL = {"normal", "false", "unspecified", "smtp", "ex", "0"}  # what Outlook fills in where nobody wrote anything
+_FORMAL = {"normal", "false", "unspecified", "smtp", "ex", "0"}
+"""What Outlook fills in where nobody wrote anything."""
+
 _GOOGLE_LABELS = {
     "home", "work", "other", "main", "mobile", "home fax", "work fax", "pager", "profile", "blog", "home page",
 }  # fmt: skip
@@ -115,9 +116,7 @@ class _OneRow:
         elif what == "born":
             self._put_born(draft, value)
         elif what == "anniversary":
-            read = read_date(value, self._order, what)
-            draft.leave_out(f"{what} {read.iso}" if read.iso else "")
-            draft.leave_out(read.remark)
+            draft.leave_out_date(what, read_date(value, self._order, what))
         elif what == "role":
             draft.add_role(value)
         elif what == "note":
@@ -137,12 +136,7 @@ class _OneRow:
             draft.leave_out(f"{heading.strip()}: {value}")
 
     def _put_born(self, draft: ContactDraft, value: str) -> None:
-        read = read_date(value, self._order)
-        if not draft.born_on:
-            draft.born_on = read.iso
-        elif read.iso and read.iso != draft.born_on:
-            draft.leave_out(f"another birthday: {read.iso}")
-        draft.leave_out(read.remark)
+        draft.add_birthday(read_date(value, self._order))
 
     def _put_birth_parts(self, draft: ContactDraft) -> None:
         """Thunderbird keeps year, month and day in three columns."""
@@ -176,9 +170,8 @@ class _OneRow:
             elif family == "relation":
                 draft.leave_out(f"related person: {value[:150]}" + (f" ({label})" if label else ""))
             elif family == "event":
-                read = read_date(value, self._order, label.lower() or "another date")
-                draft.leave_out(f"{label.lower() or 'another date'} {read.iso}" if read.iso else "")
-                draft.leave_out(read.remark)
+                event = label.lower() or "another date"
+                draft.leave_out_date(event, read_date(value, self._order, event))
             elif family == "custom field":
                 draft.leave_out(f"{label or f'custom field {number}'}: {value}")
 
@@ -223,4 +216,4 @@ def _several(value: str) -> list[str]:
 
 
 def _on_one_line(value: str) -> str:
-    return _BREAKS.sub(", ", value.strip()).replace(",,", ",")
+    return ", ".join(piece for line in value.split("\n") if (piece := line.strip(" ,\t")))

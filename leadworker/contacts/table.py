@@ -71,7 +71,7 @@ def _read_rows(lines: list[str], headings: _Headings) -> tuple[list[ContactCard]
             doubtful = True
             unread.append(Unread(row.line + 1, _QUOTES, excerpt(lines[row.line])))
             continue
-        doubtful = False
+        doubtful = not row.sound
         card = reader.read(row.line + 1, row.cells)
         if card is None and says_nothing(row.cells):
             continue

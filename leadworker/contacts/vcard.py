@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from leadworker.contacts.card import ContactCard, Unread, excerpt
 from leadworker.contacts.gathering import ContactDraft
 from leadworker.contacts.lines import ContentLine, content_lines
-from leadworker.contacts.properties import group_label, preference, read_property, unescaped
+from leadworker.contacts.properties import preference, read_property
+from leadworker.contacts.values import group_label, unescaped
 
 _NO_END = "This card has no END:VCARD line, so its end may be missing. What was there has been read."
 _NO_NAME = "This card has no name, organisation, e-mail address or telephone number to call anybody by."

@@ -99,10 +99,10 @@ def add(shelf: Shelf, person_id: str, new: NewAction, *, entry_id: str = "") -> 
         raise NotUnderstood(
             f"“{text[:40]}” needs one named owner. “{owner or 'nobody'}” cannot be asked about it later. Nothing was saved."
         )
-    action = Action(
-        person_id=person_id, entry_id=entry_id, text=text, owner=owner, owner_id=new.owner_id, mine=new.mine, due_on=new.due_on
-    )
-    return shelf.add(action, person_id)
+    return shelf.add(
+        Action, person_id, person_id=person_id, entry_id=entry_id, text=text, owner=owner, owner_id=new.owner_id,
+        mine=new.mine, due_on=new.due_on,
+    )  # fmt: skip
 
 
 def finish(shelf: Shelf, action_id: str) -> None:

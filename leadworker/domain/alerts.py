@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import BindParameter, bindparam, select
 
 from leadworker.errors import NotUnderstood
 from leadworker.record import Record, Rule, kept, table_of
@@ -44,7 +44,7 @@ class DoorLine(msgspec.Struct, frozen=True):
 
 _alert = table_of(Alert).c
 _access = table_of(AccessNote).c
-_who = bindparam("person_id")
+_who: BindParameter[str] = bindparam("person_id")
 _ALERTS = (
     select(_alert.id, bindparam("kind", "alert"), _alert.text, _alert.contested)
     .where(_alert.person_id == _who, _alert.on == 1, _alert.gone == 0)
@@ -59,7 +59,7 @@ _ACCESS = (
 
 def raise_alert(shelf: Shelf, person_id: str, text: str) -> str:
     """Write down an alert; return its id."""
-    return shelf.add(Alert(person_id=person_id, text=_words(text)), person_id)
+    return shelf.add(Alert, person_id, person_id=person_id, text=_words(text))
 
 
 def end_alert(shelf: Shelf, alert_id: str, because: str) -> None:
@@ -72,7 +72,7 @@ def end_alert(shelf: Shelf, alert_id: str, because: str) -> None:
 
 def add_access_note(shelf: Shelf, person_id: str, text: str) -> str:
     """Write down how to get in; return its id."""
-    return shelf.add(AccessNote(person_id=person_id, text=_words(text)), person_id)
+    return shelf.add(AccessNote, person_id, person_id=person_id, text=_words(text))
 
 
 def drop_access_note(shelf: Shelf, note_id: str) -> None:

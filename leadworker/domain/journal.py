@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
-from sqlalchemy import Index, bindparam, func, select
+from sqlalchemy import BindParameter, Index, bindparam, func, select
 
 from leadworker.clock import Moment
 from leadworker.domain import people
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 LONGEST_ENTRY = 40_000
 """Bytes of words in one entry; a longer note goes on in the next one, so that each can be sealed and sent."""
+
+
+LONGEST_TITLE = 300
+"""Characters of a first line; a longer one is kept whole among what was noticed."""
 
 
 class JournalEntry(Record, table=True):
@@ -139,7 +143,7 @@ _VIEW = (
     .outerjoin(writers, writers.c.device == _entry.made_by)
 )  # fmt: skip
 _order = (_entry.happened_ms.desc(), _entry.no.desc())
-_limit = bindparam("limit")
+_limit: BindParameter[int] = bindparam("limit")
 _TIMELINE = (
     _VIEW.where(_entry.person_id == bindparam("person_id"), _entry.happened_ms <= bindparam("before"))
     .order_by(*_order).limit(_limit).offset(bindparam("skip"))
@@ -165,9 +169,13 @@ def write(shelf: Shelf, new: NewEntry) -> Saved:
 
     A note too long for one entry goes on in further ones that name it. Raises `NotUnderstood` when there are no words.
     """
-    shelf.get(people.Person, new.person_id)
+    shelf.require(people.Person, new.person_id)
     told = {name: clean(getattr(new, name)).strip() for name in ("seen", "said", "noticed", "think", "next_steps")}
     title, jotting = one_line(new.title), clean(new.jotting).strip()
+    if len(title) > LONGEST_TITLE or len(jotting) > LONGEST_TITLE:  # a whole story on the first line: it is kept as one
+        whole = jotting if len(jotting) >= len(title) else title
+        told["noticed"] = f"{whole}\n{told['noticed']}".strip()
+        title, jotting = title[:LONGEST_TITLE], jotting[:LONGEST_TITLE]
     if not any(told.values()) and not title and not jotting:
         raise NotUnderstood("There are no words in this note yet. Nothing was saved; what you typed is still a draft.")
     people.begin_work_with(shelf, new.person_id)
@@ -175,14 +183,14 @@ def write(shelf: Shelf, new: NewEntry) -> Saved:
     happened = new.happened or now
     parts: list[str] = []
     for number, words in enumerate(_pages(told)):
-        entry = JournalEntry(
-            person_id=new.person_id, kind=one_line(new.kind) or "note", happened_ms=happened.ms,
+        part = shelf.add(
+            JournalEntry, new.person_id, person_id=new.person_id, kind=one_line(new.kind) or "note", happened_ms=happened.ms,
             happened_offset=happened.offset, precision=new.precision, minutes=max(0, new.minutes),
             place=one_line(new.place), title=title if not number else f"{title} (goes on)".strip(),
             jotting=jotting if not number else "", continues=parts[0] if parts else "",
             clock_doubt=shelf.clock_doubt, **words,
         )  # fmt: skip
-        parts.append(shelf.add(entry, new.person_id))
+        parts.append(part)
     actions = tuple(add_action(shelf, new.person_id, action, entry_id=parts[0]) for action in new.actions)
     return Saved(parts[0], tuple(parts), actions)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import msgspec
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import BindParameter, bindparam, func, select
 
 from leadworker.errors import NotUnderstood
-from leadworker.record import Record, Rule, kept, table_of
+from leadworker.record import Record, Rule, kept, new_id, table_of
 from leadworker.shelf import Shelf
 from leadworker.text import clean, one_line, skeleton
 from leadworker.words.dates import read_born
@@ -128,7 +128,7 @@ _known = table_of(KnownAs).c
 _contact = table_of(ContactPoint).c
 _identifier = table_of(Identifier).c
 _involved = table_of(Involvement).c
-_who = bindparam("person_id")
+_who: BindParameter[str] = bindparam("person_id")
 
 _FACTS = select(
     _person.id,
@@ -165,12 +165,12 @@ def add(shelf: Shelf, name: str, *, on_caseload: bool = True, reason: str = "", 
     called = one_line(name)
     if not skeleton(called):
         raise NotUnderstood("A person needs a name, or what they are called. Nothing was saved.")
-    person = Person(name=called, sorted_as=skeleton(called), **_facts(shelf, facts))
-    shelf.start_casebook(person.id)
-    shelf.add(person, person.id)
+    person_id = new_id()
+    shelf.start_casebook(person_id)
+    shelf.add(Person, person_id, record_id=person_id, name=called, sorted_as=skeleton(called), **_facts(shelf, facts))
     if on_caseload:
-        begin_work_with(shelf, person.id, reason)
-    return person.id
+        begin_work_with(shelf, person_id, reason)
+    return person_id
 
 
 def describe(shelf: Shelf, person_id: str, **facts: str) -> None:
@@ -188,7 +188,7 @@ def begin_work_with(shelf: Shelf, person_id: str, reason: str = "") -> None:
     """Take a person on to the caseload, unless they are on it: from now on their casebook is shared."""
     if not is_on_caseload(shelf, person_id):
         opened = shelf.now().day().isoformat()
-        shelf.add(Involvement(person_id=person_id, opened_on=opened, reason=clean(reason)), person_id)
+        shelf.add(Involvement, person_id, person_id=person_id, opened_on=opened, reason=clean(reason))
 
 
 def is_on_caseload(shelf: Shelf, person_id: str) -> bool:
@@ -204,7 +204,7 @@ def also_known_as(shelf: Shelf, person_id: str, name: str) -> str:
     for known in shelf.rows(_KNOWN_AS, NameRow, person_id=person_id):
         if known.name == called:
             return known.id
-    return shelf.add(KnownAs(person_id=person_id, name=called), person_id)
+    return shelf.add(KnownAs, person_id, person_id=person_id, name=called)
 
 
 def add_contact(shelf: Shelf, person_id: str, kind: str, value: str, label: str = "") -> str:
@@ -217,8 +217,7 @@ def add_contact(shelf: Shelf, person_id: str, kind: str, value: str, label: str 
     for contact in shelf.rows(_CONTACTS, ContactRow, person_id=person_id):
         if (contact.kind, contact.value) == (kind, written):
             return contact.id
-    point = ContactPoint(person_id=person_id, kind=kind, value=written, label=one_line(label))
-    return shelf.add(point, person_id)
+    return shelf.add(ContactPoint, person_id, person_id=person_id, kind=kind, value=written, label=one_line(label))
 
 
 def add_identifier(shelf: Shelf, person_id: str, scheme: str, value: str) -> str:
@@ -226,14 +225,14 @@ def add_identifier(shelf: Shelf, person_id: str, scheme: str, value: str) -> str
     named, written = one_line(scheme), one_line(value)
     if not named or not written:
         raise NotUnderstood("A number needs whose it is and what it is, such as “NHS 943 476 5919”. Nothing was saved.")
-    return shelf.add(Identifier(person_id=person_id, scheme=named, value=written), person_id)
+    return shelf.add(Identifier, person_id, person_id=person_id, scheme=named, value=written)
 
 
 def facts(shelf: Shelf, person_id: str) -> PersonFacts:
     """Return what is written about a person; raise `NotFound`."""
     found = shelf.rows(_FACTS, PersonFacts, person_id=person_id)
     if not found:
-        shelf.get(Person, person_id)  # raises the sentence
+        shelf.require(Person, person_id)
     return msgspec.structs.replace(
         found[0],
         on_caseload=bool(found[0].on_caseload),

@@ -81,11 +81,10 @@ def plan(shelf: Shelf, person_id: str, starts: Moment, *, minutes: int = 60, pla
     """Put a visit into the diary; return its id."""
     if not 0 < minutes <= 24 * 60:
         raise NotUnderstood("A visit lasts between a minute and a day. Nothing was saved.")
-    visit = Visit(
-        person_id=person_id, starts_ms=starts.ms, starts_offset=starts.offset, minutes=minutes, place=one_line(place),
+    return shelf.add(
+        Visit, person_id, person_id=person_id, starts_ms=starts.ms, starts_offset=starts.offset, minutes=minutes, place=one_line(place),
         note=clean(note).strip(),
     )  # fmt: skip
-    return shelf.add(visit, person_id)
 
 
 def move(shelf: Shelf, visit_id: str, starts: Moment) -> None:

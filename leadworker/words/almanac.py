@@ -70,7 +70,7 @@ def make_day(year: int, month: int, day: int) -> date | None:
     """Return that day, or None when there is no such day."""
     try:
         return date(year, month, day)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -102,12 +102,12 @@ def _iso(match: re.Match[str], today: date, back: bool) -> DayRead:
 
 def _slashed(match: re.Match[str], today: date, back: bool) -> DayRead | None:
     weekday, day, month, year = match[1], int(match[2]), int(match[3]), match[4]
-    if not 1 <= day <= 31 or not 1 <= month <= 31 or (day, month) == (24, 7) and not year:
+    if not 1 <= day <= 31 or not 1 <= month <= 31 or ((day, month) == (24, 7) and not year):
         return None  # 50/50, 0/10 and 24/7 are no dates
     if year:
         return _in_year(_full_year(year, today), month, day, weekday)
     alone = weekday is None and not LEAD.search(match.string, max(0, match.start() - 24), match.start())
-    if alone and (month == 10 and day <= 10 or (day, month) in ((1, 2), (1, 3), (2, 3), (1, 4), (3, 4))):
+    if alone and ((month == 10 and day <= 10) or (day, month) in ((1, 2), (1, 3), (2, 3), (1, 4), (3, 4))):
         return None  # 6/10 is a score and 1/2 a half
     return _nearest(day, month, weekday, today, back)
 
@@ -121,7 +121,7 @@ def _dotted(match: re.Match[str], today: date, back: bool) -> DayRead | None:
 
 def _day_month(match: re.Match[str], today: date, back: bool) -> DayRead | None:
     day, month, year = int(match[2]), month_number(match[3]), match[4]
-    if not 1 <= day <= 31 or match[3] == "may" and _MAY_BE.match(match.string, match.end(3)):
+    if not 1 <= day <= 31 or (match[3] == "may" and _MAY_BE.match(match.string, match.end(3))):
         return None
     if year and (len(year) == 4 and OLDEST_YEAR <= int(year) <= LAST_YEAR):
         return _in_year(int(year), month, day, match[1])
@@ -185,6 +185,9 @@ _SAID = {
     "tonight": 0,
     "yesterday": -1,
     "yday": -1,
+    "yest": -1,
+    "yesteday": -1,
+    "yesterdy": -1,
     "tomorrow": 1,
     "tommorow": 1,
     "tomorow": 1,
@@ -293,7 +296,7 @@ def _end_of(match: re.Match[str], today: date, back: bool) -> DayRead | None:
         return DayRead(month_end(first.year, first.month) if first else None)
     month = month_number(said)
     year = today.year + (1 if month < today.month else 0)
-    return DayRead(month_end(year, month) if year <= LAST_YEAR else None, certain=year == today.year)
+    return DayRead(month_end(year, month) if year <= LAST_YEAR else None)
 
 
 def _vague(match: re.Match[str], today: date, back: bool) -> DayRead | None:

@@ -66,7 +66,7 @@ def find_days(text: str, today: date, back: bool) -> list[DayFound]:
 
 
 def _placed(text: str, start: int, end: int, read: DayRead, back: bool) -> DayFound | None:
-    """Judge a day by the words on both sides of it: is it said as the when of this line?"""
+    """Judge a day by the words on both sides of it: None when it is not said as the when of this line."""
     reach = max(0, start - 24)
     day, certain, keep = read.day, read.certain, False
     lead = LEAD.search(text, reach, start)

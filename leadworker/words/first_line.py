@@ -134,18 +134,19 @@ def _read_people(reading: Line, known: People) -> list[Mention]:
 
 def _read_what(reading: Line) -> _What:
     """Read the kind, the length and the place, and note them in the line; the place needs the others as neighbours."""
+    length = find_length(reading.open)
+    if length:
+        reading.understand(length.start, length.end, "length" if length.minutes else "what?")
     talk = _TALK.search(reading.open)
     boundary = talk.start() if talk else len(reading.open)
     kind = find_kind(reading, boundary)
     if kind:
         reading.take(kind.start, kind.end, "kind", kind.keep)
-    length = find_length(reading.open)
-    if length:
-        reading.understand(length.start, length.end, "length" if length.minutes else "what?")
-    place = find_place(reading, boundary, bare=kind is None or kind.kind not in _DISTANT_KINDS)
+    distant = kind is not None and kind.kind in _DISTANT_KINDS  # rang school says who was rung, not where
+    place = None if distant else find_place(reading, boundary)
     if place:
         reading.take(place.start, place.end, "place", place.keep)
-    if length and length.minutes and reading.leads(length.start):
+    if length and length.minutes and (reading.leads(length.start) or reading.ends(length.end)):
         reading.say_instead(length.start, length.end, " ")
     return _What(kind, length, place)
 

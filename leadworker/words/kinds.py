@@ -93,9 +93,10 @@ _KIND_OF: dict[str, tuple[EntryKind, str, bool]] = {
     **_words(_K.meeting, "professionals meeting, planning meeting, panel, panel meeting, conference", keep=True),
     **_words(
         _K.meeting,
-        "case conference, family group conference, fgc, taf, tac, marac, lac review, cla review",
+        "case conference, child protection conference, cp conference, review conference, family group conference",
         keep=True,
     ),
+    **_words(_K.meeting, "fgc, taf, tac, marac, lac review, cla review", keep=True),
     **_words(_K.office, "office, office visit, office appointment, office appt"),
     **_words(_K.school, "school, school visit"),
     **_words(_K.court, "court"),
@@ -131,7 +132,7 @@ _NAMES_OF_PLACES = frozenset({"school", "court", "office", "duty", "letter", "no
 _BEFORE_KIND = word_set(
     "a an the i we my our quick long short brief joint planned unplanned unannounced announced missed failed attempted"
     " tried return follow-up followup first second third last final introductory weekly monthly another good difficult"
-    " virtual team statutory stat welfare duty out-of-hours incoming outgoing conference had did made took got"
+    " virtual team statutory stat welfare duty out-of-hours incoming outgoing conference attended received rec'd had did made took got"
 )
 
 _AROUND = re.compile(r"[^\W_][\w'/:-]*")
@@ -151,7 +152,7 @@ def find_kind(line: Line, boundary: int) -> KindFound | None:
         kind, place, keep = _KIND_OF[word]
         before = _AROUND.findall(line.open[: match.start()].replace(TAKEN, " "))
         known = all(other in _BEFORE_KIND for other in before)
-        if before and (before[-1] in _BLOCKED_BY or (word in _MAYBE and not known)):
+        if before and (before[-1] in _BLOCKED_BY or (not known and word in _MAYBE | _NAMES_OF_PLACES)):
             continue
         if len(before) > 2:
             return None

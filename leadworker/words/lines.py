@@ -25,6 +25,7 @@ PartKind = Literal["kind", "when", "length", "place", "person", "what?"]
 _EDGES = " ,;:–—-+&/|"
 _MARKS = ",.;:()–—-+&/|!?" + TAKEN
 _ONLY_JOINTS = re.compile(r"(?:(?:and|with|at|on|in|to|by|for|from|the|w)\b[\s,/&+-]*)*\Z", re.IGNORECASE)
+_LOOSE_AND = re.compile(r"^(?:and|then)\s+(?=\S)", re.IGNORECASE)
 _LOOSE_MARKS = re.compile(r"\s+(?=[,.;:!?)\]](?:\s|$))|(?<=[(\[])\s+|\(\s*\)|\[\s*\]")
 
 
@@ -111,6 +112,7 @@ class Line:
                 at = end
         pieces.append(self.typed[at:])
         words = _LOOSE_MARKS.sub("", one_line("".join(pieces))).strip(_EDGES)
+        words = _LOOSE_AND.sub("", words)
         if _ONLY_JOINTS.match(words):
             words = ""
         return f"{words} {one_line(self.tail)}".strip() if self.tail else words

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from leadworker.text import one_line
 from leadworker.words.lines import Line, word_set
 from leadworker.words.people import Mention, People, name_at
 
@@ -45,7 +46,7 @@ _NOBODY_LEADS = re.compile(
     r"^[\s\x00]*((?:the\s+)?team|all(?:\s+agencies|\s+of\s+us)?|everyone|everybody|we|us|professionals|someone|somebody)"
     r"\s+(?:to|will|should|must|need\s+to|needs\s+to|can)\s"
 )
-_COLON = re.compile(r"^[\s\x00]*@?([^\x00:@>()]{1,60}?)\s*:(?=\s|$)\s*")
+_COLON = re.compile(r"^[\s\x00]*(@?[^\x00:@>()]{1,60}?)\s*:(?=\s|$)\s*")
 _ARROW = re.compile(r"(?:->|=>|→|>)\s*@?(?=[^\W\d_])")
 _BRACKETS = re.compile(r"\(\s*@?([^()\x00]{1,60}?)[\s,]*\)")
 _BY = re.compile(r"(?<!\w)by\s+@(?=[^\W\d_])")
@@ -62,7 +63,7 @@ def find_owner(line: Line, people: People) -> OwnerFound | None:
 
 def _judge(words: str, people: People, start: int, end: int) -> OwnerFound | None:
     """Return what a group of words that stands where an owner stands means; None when it is no owner at all."""
-    plain = " ".join(words.split()).strip(" .?")
+    plain = " ".join(words.split()).strip(" .?@")
     if plain in _ME:
         return OwnerFound(start, end)
     if plain in _NOBODY:
@@ -99,8 +100,8 @@ def _by_colon(line: Line, people: People) -> Iterator[OwnerFound]:
     words = match[1].split()
     if judged:
         yield judged
-    elif len(words) <= 2 and words and words[0].isalpha() and words[0] not in _HEADINGS:
-        name = line.typed[match.start(1) : match.end(1)].strip()
+    elif len(words) <= 2 and words and words[0].lstrip("@").isalpha() and words[0] not in _HEADINGS:
+        name = one_line(line.typed[match.start(1) : match.end(1)]).lstrip("@")
         yield OwnerFound(match.start(1), match.end(1), question=f"who is {name}?")
 
 

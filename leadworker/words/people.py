@@ -66,17 +66,16 @@ class People:
         return self._names.get(person_id, "")
 
 
-_last: tuple[tuple[Known, ...], People] = ((), People(()))
+_last: list[tuple[tuple[Known, ...], People]] = [((), People(()))]  # the people of the key before this one
 
 
 def people_among(known: Sequence[Known]) -> People:
     """Return the index of `known`; while the same people are given again, as at each key, it is built once."""
-    global _last
     given = known if isinstance(known, tuple) else tuple(known)
-    kept, people = _last
+    kept, people = _last[0]
     if kept is not given and kept != given:
         people = People(given)
-        _last = (given, people)
+        _last[0] = (given, people)
     return people
 
 

@@ -40,10 +40,12 @@ _VERB_AT = re.compile(
     r"\b(?:look(?:s|ed|ing)?|shout(?:s|ed|ing)?|laugh(?:s|ed|ing)?|star(?:e|es|ed|ing)|smil(?:e|es|ed|ing)"
     r"|point(?:s|ed|ing)?|threw|throwing|swore|swearing|angry|upset|good|bad|better|worse|cross|annoyed|aimed)\s+\Z"
 )
-_NOT = re.compile(r"\b(?:not|never|no\s+longer|wasn't|isn't|weren't|aren't|don't|won't)\s+(?:\w+\s+)?\Z")
-_KNOWN = re.compile(rf"(?<![\w@#/'-])(?:(?:at|in|on)\s+)(?:(?:the|her|his|their|my|our|local)\s+)?({_NAMED}){_END}")
+_NOT = re.compile(
+    r"'s\s+\Z|\b(?:is|was|are|were|be|been)\s+\Z|\b(?:not|never|no\s+longer|wasn't|isn't|weren't|aren't|don't|won't)\s+(?:\w+\s+)?\Z"
+)
+_KNOWN = re.compile(rf"(?<![\w@#/'-])(?:at|in|on|@)\s+(?:(?:the|her|his|their|my|our|local)\s+)?({_NAMED}){_END}")
 _WORD = rf"(?!{_STOPS})(?!(?:on|in|at)\b)[^\s{TAKEN},;:()!?]+(?:[ ]+|$|(?=[{TAKEN},;:()!?]))"
-_FREE = re.compile(rf"(?<![\w@#/'-])at\s+(?=[^\W_])((?:{_WORD}){{1,6}})")
+_FREE = re.compile(rf"(?<![\w@#/'-])(?:at|@)\s+(?=[^\W_])((?:{_WORD}){{1,6}})")
 _BARE = re.compile(rf"(?<![\w@#/'-])(?:the\s+)?({_NAMED}){_END}")
 _JOINT = re.compile(r"\s+(?:with|about|re|regarding|and|to|for|then|but|w|because|by|as|at)\b|\s*w/")
 _WITH_HOME = re.compile(
@@ -52,11 +54,10 @@ _WITH_HOME = re.compile(
 )
 
 
-def find_place(line: Line, boundary: int, bare: bool) -> PlaceFound | None:
+def find_place(line: Line, boundary: int) -> PlaceFound | None:
     """Return the place that `line` says before `boundary`, or None.
 
-    With `bare` a place may stand without `at` beside a part already understood (`visit @Keira home`); a phone
-    call has no such place, because `rang school` says who was rung.
+    Without `at` a place is read only beside a part already understood: `visit @Keira home`.
     """
     known = _known(line, boundary)
     free = _free(line, boundary)
@@ -64,7 +65,7 @@ def find_place(line: Line, boundary: int, bare: bool) -> PlaceFound | None:
         return known
     if free:
         return free
-    return _bare(line, boundary) if bare else None
+    return _bare(line, boundary)
 
 
 def _known(line: Line, boundary: int) -> PlaceFound | None:

@@ -44,7 +44,7 @@ _RANGE = re.compile(
 )
 _MARKED = re.compile(rf"{_START}(\d{{1,2}})(?:[:.](\d{{2}}))?\s?(?:ish\s?)?{_AM_PM}(?:ish)?")
 _PAST_TO = re.compile(
-    rf"{_START}(half(?:\s+past)?|quarter\s+(?:past|to)|(?:five|ten|twenty(?:[\s-]five)?|5|10|20|25)\s+(?:past|to))"
+    rf"{_START}(half(?:\s+past)?|quarter\s+(?:past|to)|(?:five|ten|twenty(?:[\s-]five)?)\s+(?:past|to)|(?:5|10|20|25)\s+(?:past|to(?=\s+[a-z])))"
     rf"\s+({_HOUR})(?:\s?{_AM_PM})?{_STOP}"
 )
 _CLOCK = re.compile(rf"{_START}(\d{{1,2}})([:.])(\d{{2}})(?:\s?hrs\b)?{_STOP}(?!\s*(?:h|hrs?|hours?|miles?|%)\b)")
@@ -108,7 +108,7 @@ def find_time(text: str, now: datetime, part: str) -> TimeFound | None:
     beside the day and settles morning or afternoon. A time that is only talked about (`until 5pm`) is passed over.
     """
     found: list[TimeFound] = []
-    for read in (_read_ago, _read_range, _read_marked, _read_past_to, _read_clock, _read_bare):
+    for read in (_read_ago, _read_past_to, _read_range, _read_marked, _read_clock, _read_bare):
         found += read(text, now, part)
         for one in found:
             text = text[: one.start] + "\x00" * (one.end - one.start) + text[one.end :]

@@ -22,6 +22,9 @@ SMALL_BODY: Final = 64 * 1024
 _HELD: Final = "leadworker.held"
 """Where a request's scope counts the bytes that it holds, until it is answered."""
 
+_UNREAD: Final = frozenset({408, 413, 429})
+"""Statuses after which the rest of a body may still be on its way, so that the line cannot serve another request."""
+
 _PATIENCE_S: Final = 2.0
 """How long a refused body is still listened to, so that its sender hears the words and not only a closed line."""
 
@@ -64,6 +67,8 @@ def trouble(hub: Hub, refusal: Refusal) -> Response:
     """Return a refusal as a response, with the store's time so that a wrong clock can be told."""
     response = answer(wire.Trouble(refusal.code, refusal.sentence), refusal.status)
     response.headers[wire.TIME_HEADER] = str(hub.now_ms())
+    if refusal.status in _UNREAD:
+        response.headers["connection"] = "close"
     return response
 
 
@@ -126,26 +131,9 @@ def _check_type(request: Request) -> None:
 
 
 async def _read(request: Request, largest: int) -> bytes:
-    hub = hub_of(request)
-    said = request.headers.get("content-length", "0")
-    parts: list[bytes] = []
-    size = 0
-    held = request.scope[_HELD]
     try:
-        async with asyncio.timeout(hub.limits.body_seconds):
-            if not said.isdigit() or len(said) > 12 or int(said) > largest:
-                await _listen_on(request)
-                raise _too_large(largest)
-            async for part in request.stream():
-                size += len(part)
-                held[0] += len(part)
-                hub.held_bytes += len(part)
-                parts.append(part)
-                if size > largest:
-                    await _listen_on(request)
-                    raise _too_large(largest)
-                if hub.held_bytes > hub.limits.most_held:
-                    raise _busy()
+        async with asyncio.timeout(hub_of(request).limits.body_seconds):
+            return await _read_all(request, largest)
     except TimeoutError:
         raise Refusal(
             "too_slow",
@@ -153,17 +141,48 @@ async def _read(request: Request, largest: int) -> bytes:
             "taken, and what is written is safe. Try again when the line is better; smaller parts help.",
             408,
         ) from None
+
+
+async def _read_all(request: Request, largest: int) -> bytes:
+    hub = hub_of(request)
+    held = request.scope[_HELD]
+    said = request.headers.get("content-length", "0")
+    refusal = None if said.isdigit() and len(said) <= 12 and int(said) <= largest else _too_large(largest)
+    parts: list[bytes] = []
+    size = 0
+    more = True
+    while more and refusal is None:
+        part, more = await _next_part(request)
+        parts.append(part)
+        size += len(part)
+        held[0] += len(part)
+        hub.held_bytes += len(part)
+        if size > largest:
+            refusal = _too_large(largest)
+        elif hub.held_bytes > hub.limits.most_held:
+            refusal = _busy()
+    if refusal is not None:
+        parts.clear()
+        if more:
+            await _listen_on(request)
+        raise refusal
     return b"".join(parts)
+
+
+async def _next_part(request: Request) -> tuple[bytes, bool]:
+    """Return the next part of a body, and whether there is more of it."""
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message.get("body", b""), message.get("more_body", False)
 
 
 async def _listen_on(request: Request) -> None:
     """Let go by what still comes of a refused body, for a short while."""
-    with contextlib.suppress(TimeoutError, RuntimeError):
+    with contextlib.suppress(TimeoutError, ClientDisconnect):
         async with asyncio.timeout(_PATIENCE_S):
-            while True:
-                message = await request.receive()
-                if message["type"] == "http.disconnect" or not message.get("more_body", False):
-                    return
+            while (await _next_part(request))[1]:
+                pass
 
 
 def _target(request: Request) -> str:

@@ -1,0 +1,156 @@
+"""Sync: what only this laptop has, what was sent and received and when, and what stands in the way, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual import on, work
+from textual.widget import Widget
+from textual.widgets import Static
+
+from leadworker.desk import PostState
+from leadworker.domain import journal
+from leadworker.domain.journal import EntryView
+from leadworker.words.saying import say_count, say_date
+from screens import glyphs
+from screens.base import Page
+from screens.entry_rows import author_words, kind_words, where_words
+from screens.lines import hang, pad, sides
+from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
+from screens.postwords import say_when
+from screens.vlist import VList
+
+LABEL_WIDTH = 18
+BAR_WIDTH = 32
+LOOKED_THROUGH = 400
+"""Newest entries that are looked through for those that are only here."""
+
+
+class SyncPage(Page):
+    """How things stand with the central store."""
+
+    PLACE = "sync"
+    KEYS = "sync"
+    TOPICS = frozenset({"journal_entry", "post"})
+    DEFAULT_CSS = """
+    SyncPage #facts { height: auto; max-height: 70%; margin: 0 2 1 2; }
+    SyncPage.-tall #facts { margin: 1 2 1 2; }
+    SyncPage #here { height: 1fr; }
+    SyncPage #progress { height: auto; margin: 0 2; }
+    """
+
+    def inside(self) -> Iterable[Widget]:
+        """Lay out the facts, the list of what is only here, and the progress."""
+        yield Static(id="facts", markup=False)
+        yield VList[EntryView](self._draw_entry, lambda entry: entry.id, height=1, id="here")
+        yield Static(id="progress", markup=False)
+
+    def on_mount(self) -> None:
+        """Begin in the list."""
+        self._now = self.shell.now()
+        self.set_focus(self.query_one("#here"), scroll_visible=False)
+        super().on_mount()
+
+    async def load(self) -> None:
+        """Ask for what the store has not receipted yet."""
+        self._now = self.shell.now()
+        self._show_state(self.desk.post.state)
+        recent = await self.desk.ask(journal.recent, limit=LOOKED_THROUGH)
+        waiting = [entry for entry in recent if not entry.n]
+        here = self.query_one("#here", VList)
+        alone = self.desk.post.state.word == "alone"
+        here.entitle(plain("Only on this laptop", Tone.HEADING), plain(""))
+        here.say_when_empty(plain("Nothing: everything that you wrote is on the central store too.", Tone.MUTED))
+        if alone:
+            here.entitle(BLANK)
+            here.say_when_empty(BLANK)
+        here.show([] if alone else waiting)
+
+    def post_changed(self, state: PostState) -> None:
+        """Show the new state at once."""
+        if self.loaded:
+            self._now = self.shell.now()
+            self._show_state(state)
+
+    def on_resize(self) -> None:
+        """Lay the words out for this width."""
+        if self.loaded:
+            self._show_state(self.desk.post.state)
+
+    def _show_state(self, state: PostState) -> None:
+        width = max(self.size.width - 4, 20)
+        self.query_one("#facts", Static).update(plain("\n").join(self._facts(state, width)))
+        self.query_one("#progress", Static).update(plain("\n").join(self._progress(state)))
+
+    def _facts(self, state: PostState, width: int) -> Iterable[Content]:
+        yield from hang(plain("This laptop  ", Tone.HEADING), plain(state.sentence, Tone.MUTED), width, 0)
+        for words, tone in ((state.alarm, Tone.LATE), (state.clock_warning, Tone.SOON)):
+            if words:
+                yield from hang(plain("! ", tone), plain(words, tone), width)
+        if state.word == "alone":
+            yield BLANK
+            words = "A team shares its work through a central store that cannot read it. “leadworker join” takes an invite."
+            yield from hang(BLANK, plain(words, Tone.MUTED), width)
+        else:
+            yield from self._post_facts(state, width)
+        backup = say_when(state.last_backup_ms, self._now)
+        hint = "" if state.last_backup_ms else "; “leadworker backup FILE” writes one"
+        yield from self._fact(glyphs.DONE if state.last_backup_ms else glyphs.OPEN, "Backup", plain(f"{backup}{hint}", Tone.MUTED), width)
+
+    def _post_facts(self, state: PostState, width: int) -> Iterable[Content]:
+        waiting = say_count(state.waiting, "change", "changes") if state.waiting else "nothing"
+        sign = glyphs.WAITING if state.waiting else glyphs.DONE
+        yield from self._fact(sign, "To send", plain(waiting, Tone.STRONG if state.waiting else Tone.MUTED), width)
+        sent = glyphs.DONE if state.last_sent_ms else glyphs.OPEN
+        yield from self._fact(sent, "Last sent", plain(say_when(state.last_sent_ms, self._now), Tone.MUTED), width)
+        received = run_on([say_when(state.last_received_ms, self._now), single(state.last_received)], ", ")
+        got = glyphs.DONE if state.last_received_ms else glyphs.OPEN
+        yield from self._fact(got, "Last received", received.stylize(Tone.MUTED.value), width)
+        if state.put_aside:
+            words = f"{say_count(state.put_aside, 'thing', 'things')} that could not be trusted; nothing of yours. “leadworker check” says which."
+            yield from self._fact("!", "Put aside", plain(words, Tone.SAFETY), width)
+        if state.organisation:
+            place = run_on([single(state.organisation), single(state.hub, Tone.MUTED)])
+            yield from self._fact(glyphs.ONLINE if state.word != "offline" else glyphs.OFFLINE, "Central store", place, width)
+
+    def _fact(self, sign: str, label: str, words: Content, width: int) -> list[Content]:
+        tone = {glyphs.DONE: Tone.GOOD, glyphs.WAITING: Tone.SAFETY, "!": Tone.SAFETY}.get(sign, Tone.MUTED)
+        return hang(join(plain(sign, tone), " ", pad(plain(label), LABEL_WIDTH)), words, width)
+
+    def _progress(self, state: PostState) -> Iterable[Content]:
+        if state.word != "sending" or not state.sending_of:
+            return
+        share = min(state.sending_done / state.sending_of, 1.0)
+        done = int(share * BAR_WIDTH)
+        yield join(plain(f"Sending {state.sending_done:,} of {state.sending_of:,}.  "), plain("You can keep working.", Tone.MUTED))
+        yield join(plain("━" * done, Tone.NEXT), plain("━" * (BAR_WIDTH - done), Tone.LINE), plain(f"  {share:.0%}"))
+
+    def _draw_entry(self, entry: EntryView, width: int) -> list[Content]:
+        day = say_date(entry.happened().day(), self._now.date())
+        left = join(
+            plain(kind_words(entry.kind), Tone.STRONG), f", {day}  ", single(entry.person_name, Tone.MUTED), "  ",
+            single("" if entry.by_me else author_words(entry), Tone.MUTED),
+        )  # fmt: skip
+        return [sides(left, where_words(entry, self._now, width), width)]
+
+    # keys
+
+    def person_in_view(self) -> str:
+        """Return the person of the selected row."""
+        entry: EntryView | None = self.query_one("#here", VList).selected
+        return "" if entry is None else entry.person_id
+
+    @on(VList.Opened, "#here")
+    def _opened(self, event: VList.Opened) -> None:
+        self.shell.open_person(event.item.person_id, event.item.id)
+
+    def action_sync_now(self) -> None:
+        """Send and receive now."""
+        self.sync()
+
+    @work(exclusive=True, group="sync")
+    async def sync(self) -> None:
+        """Send and receive, and say how it went."""
+        state = await self.desk.post.sync_now()
+        self.shell.say(state.alarm or state.sentence, "error" if state.alarm else "information")
+        self.reload()

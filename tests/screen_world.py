@@ -1,0 +1,279 @@
+"""An invented caseload in a real vault, a clock that stands still, and the terminal program on them, for tests of screens.
+
+Everybody and every place in it is made up.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from leadworker.clock import Moment
+from leadworker.crypto.keys import FLOOR_KIB
+from leadworker.desk import Desk, PostState
+from leadworker.domain import actions, alerts, journal, people, visits
+from leadworker.domain.actions import NewAction
+from leadworker.domain.drafts import Draft, keep
+from leadworker.domain.journal import NewEntry
+from leadworker.record import new_id
+from leadworker.shelf import Shelf
+from storage import opening
+from textual.pilot import Pilot
+
+PASSPHRASE = "copper lantern quiet harbour seven"
+ME = "Alex Morgan"
+
+
+def set_zone() -> None:
+    """Live in one time zone, so that pictures are the same on every machine."""
+    os.environ["TZ"] = "Europe/London"
+    if hasattr(time, "tzset"):
+        time.tzset()
+
+
+set_zone()
+
+
+class StillClock:
+    """A clock that moves only when it is told to."""
+
+    def __init__(self, now: datetime | None = None) -> None:
+        self._now = now or datetime(2025, 11, 18, 14, 32).astimezone()
+        self._steady = 1000.0
+
+    def now(self) -> datetime:
+        return self._now
+
+    def steady(self) -> float:
+        return self._steady
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass while the laptop is awake."""
+        self._now += timedelta(seconds=seconds)
+        self._steady += seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass while the laptop is asleep."""
+        self._now += timedelta(seconds=seconds)
+
+    def at(self, day: int, hour: int, minute: int = 0, month: int = 11) -> Moment:
+        """Return a moment of this year."""
+        return Moment.of(datetime(2025, month, day, hour, minute).astimezone())
+
+
+class StillPost:
+    """A post whose state is what the test says."""
+
+    def __init__(self, state: PostState) -> None:
+        self.state = state
+        self.synced = 0
+        self._listeners: list[Callable[[PostState], None]] = []
+
+    def listen(self, callback: Callable[[PostState], None]) -> Callable[[], None]:
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback)
+
+    def become(self, state: PostState) -> None:
+        """Change the state and tell everybody."""
+        self.state = state
+        for listener in tuple(self._listeners):
+            listener(state)
+
+    async def sync_now(self) -> PostState:
+        self.synced += 1
+        return self.state
+
+    async def stop(self) -> None:
+        return None
+
+
+def offline(clock: StillClock) -> PostState:
+    """Return the state of a laptop that was last in the office yesterday."""
+    yesterday = clock.at(17, 17, 2).ms
+    return PostState(
+        word="offline", sentence="Offline since yesterday 17:02. Everything is saved here.", waiting=4,
+        last_sent_ms=yesterday, last_received_ms=yesterday, last_received="11 changes from Ruth, Jordan, Priya",
+        last_backup_ms=clock.at(16, 9).ms, organisation="Fenland Family Team", hub="https://store.fenland.example",
+    )  # fmt: skip
+
+
+class WorldDoor:
+    """A door to a vault in `folder`, with the checks of passphrases that matter to a screen."""
+
+    def __init__(self, folder: Path, clock: StillClock, post: Callable[[StillClock], PostState] | None = offline) -> None:
+        self.folder, self.clock = folder, clock
+        self._post = post
+        self.wrong = 0
+        self.reports: list[str] = []
+        self.desk: Desk | None = None
+        self.wait = 0.0
+
+    def vault_exists(self) -> bool:
+        return opening.exists(self.folder)
+
+    def where(self) -> str:
+        return "/home/alex/leadworker"
+
+    async def open(self, passphrase: str) -> Desk:
+        from leadworker.errors import WrongPassphrase
+
+        try:
+            return self._desk(opening.open_with_passphrase(self.folder, passphrase, clock=self.clock))
+        except WrongPassphrase:
+            self.wrong += 1
+            raise
+
+    async def open_with_words(self, words: str) -> Desk:
+        return self._desk(opening.open_with_words(self.folder, words, clock=self.clock))
+
+    def tries_left(self) -> int:
+        return max(1, 5 - self.wrong)
+
+    def wait_before_next_try(self) -> float:
+        return self.wait if self.wait else 60.0 if self.wrong >= 5 else 0.0
+
+    def suggest_passphrase(self) -> str:
+        return PASSPHRASE
+
+    async def judge_passphrase(self, passphrase: str) -> str:
+        return "" if len(passphrase) > 13 else "That is too short: at least 14 characters."
+
+    async def create(self, name: str, passphrase: str) -> Any:
+        from leadworker.desk import Created
+
+        vault, words = opening.create(self.folder, name, passphrase, clock=self.clock, memory_kib=FLOOR_KIB)
+        return Created(self._desk(vault), words)
+
+    def report_crash(self, report: str) -> None:
+        self.reports.append(report)
+
+    def _desk(self, vault: Any) -> Desk:
+        post = StillPost(self._post(self.clock)) if self._post else None
+        self.desk = Desk(vault, vault.name, post)
+        return self.desk
+
+
+def caseload(shelf: Shelf) -> None:
+    """Write down an invented caseload: three young people, what to know at their doors, what was promised."""
+    clock = StillClock()
+    keira = people.add(shelf, "Keira Okafor-Lane", pronouns="she/her", born="3 May 2010", lives_at="14 Fen Court, with mum")
+    people.describe(shelf, keira, talking="Dyslexia: short texts, no letters. Give her time to answer.")
+    for name in ("Kay", "KK"):
+        people.also_known_as(shelf, keira, name)
+    people.add_contact(shelf, keira, "mobile", "07700 900118", "hers")
+    people.add_contact(shelf, keira, "mobile", "07700 900220", "mum's")
+    people.add_identifier(shelf, keira, "School", "KOL-2217")
+    alerts.raise_alert(shelf, keira, "Dog in the hall. Ring first.")
+    alerts.raise_alert(shelf, keira, "Craig may be home. Leave no messages with him.")
+    alerts.add_access_note(shelf, keira, "Side gate. Buzzer broken, text when outside.")
+    yusuf = people.add(shelf, "Yusuf Demir", born="about 16", lives_at="Harbour House, room 9")
+    alerts.add_access_note(shelf, yusuf, "Office visit only. Interpreter booked (Turkish).")
+    leah = people.add(shelf, "Leah Brandt", born="2009")
+    noah = people.add(shelf, "Noah Pryce", born="12 January 2012")
+    people.add(shelf, "Sam Reyes", on_caseload=False, lives_at="boxing club, Mill Road")
+    people.add(shelf, "Ruth Adeyemi", on_caseload=False)
+    visits.plan(shelf, keira, clock.at(18, 15, 30), place="home, 14 Fen Court")
+    visits.plan(shelf, yusuf, clock.at(18, 17), place="office, Room 2")
+    visits.plan(shelf, leah, clock.at(14, 10), place="home")
+    visits.plan(shelf, keira, clock.at(21, 10), place="school, for the review")
+    _entries(shelf, clock, keira)
+    for who, text, due in (
+        (keira, "Bus pass form to school", "2025-11-17"),
+        (yusuf, "Write up call with housing", "2025-11-18"),
+        (leah, "Send panel report", "2025-11-18"),
+        (keira, "Prepare case conference", "2025-11-21"),
+        (noah, "Check school transport", "2025-11-24"),
+    ):
+        actions.add(shelf, who, NewAction(text, ME, mine=True, due_on=due))
+    started = clock.at(18, 10, 12)
+    draft = Draft(new_id(), keira, "Keira Okafor-Lane", "Call with Tyler", noticed="He rang by himself.",
+                  started_ms=started.ms, started_offset=started.offset)  # fmt: skip
+    keep(shelf, draft)
+
+
+def _entries(shelf: Shelf, clock: StillClock, keira: str) -> None:
+    mine, ruth = (ME, True), ("Ruth Adeyemi", False)
+
+    def promised(text: str, owner: tuple[str, bool], due: str) -> NewAction:
+        return NewAction(text, owner[0], mine=owner[1], due_on=due)
+
+    written = [
+        NewEntry(
+            keira, "meeting", clock.at(4, 13), minutes=60, place="town hall", seen="Monthly case conference",
+            noticed="All six agencies came. Agreed one plan, CAMHS to bring the wait down.",
+            next_steps="ring CAMHS about the wait", actions=(promised("Ring CAMHS about the wait", mine, "2025-11-15"),),
+        ),
+        NewEntry(
+            keira, "visit", clock.at(7, 17), minutes=40, place="boxing club", seen="Keira with Sam",
+            said="Nobody shouts here. Sam just waits.",
+            noticed="Held pads for a younger girl. Laughing. First time I have seen her lead something.",
+            think="Sam is the adult she trusts most outside family.",
+        ),
+        NewEntry(
+            keira, "phone", clock.at(12, 9, 20), minutes=12, place="school", seen="Ms Bhatt",
+            noticed="Four days out of five this week, best since June. One late mark. Sat with Mia at lunch.",
+            think="The later start is working. Keep it until Christmas.",
+        ),
+        NewEntry(
+            keira, "visit", clock.at(14, 14), minutes=50, place="home", seen="Keira on her own, then with Mum",
+            said="It's calmer when Craig's on nights. I actually slept.",
+            noticed="Kitchen tidy, food in. Keira showed me three drawings and kept eye contact. Quiet when Mum came in.",
+            think="Home feels safer in the weeks Craig works nights. Ask about the other weeks before we step down.",
+            next_steps="text Sam thu\nask Mum about Craig's December rota",
+            actions=(
+                promised("Text Sam about Thursday sessions", mine, "2025-11-20"),
+                promised("Ask Mum about Craig's December rota", ruth, "2025-11-24"),
+            ),
+        ),
+    ]  # fmt: skip
+    for entry in written:
+        journal.write(shelf, entry)
+
+
+def make_vault(folder: Path, fill: Callable[[Shelf], object] | None = caseload, clock: StillClock | None = None) -> None:
+    """Make a vault with the invented caseload in it, and close it."""
+    vault, _words = opening.create(folder, ME, PASSPHRASE, clock=clock or StillClock(), memory_kib=FLOOR_KIB)
+    try:
+        if fill is not None:
+            vault.write(fill).result()
+    finally:
+        vault.close()
+
+
+def copy_vault(template: Path, folder: Path) -> Path:
+    """Copy a closed vault."""
+    shutil.copytree(template, folder)
+    return folder
+
+
+async def settle(pilot: Pilot[Any]) -> None:
+    """Wait until everything that was begun is done and drawn: workers first, then messages."""
+    for _ in range(2):
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+
+
+@asynccontextmanager
+async def opened(app: Any, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[Any]]:
+    """Run the program on an open vault, on Today."""
+    async with app.run_test(size=size, notifications=True) as pilot:
+        desk = await app.door.open(PASSPHRASE)
+        await app.enter(desk)
+        await settle(pilot)
+        try:
+            yield pilot
+        finally:
+            if app.open_desk is not None:
+                await app.open_desk.close()
+                app.open_desk = None
+
+
+def seen(app: Any) -> str:
+    """Return the words on the screen, as a person sees them."""
+    return "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips())
