@@ -22,7 +22,7 @@ MOST_MARKS = 4
 
 _DROPPED_CATEGORIES = frozenset({"Cc", "Cs", "Co", "Cn"})
 _JOINERS = "\u200c\u200d"  # Persian, Indic scripts and family emoji need these between two letters
-_PLAIN = re.compile(r"[ -~\u00a0-\u024f\u2013\u2014\u2018-\u201f\u2026\n]*\Z")
+_PLAIN = re.compile(r"[ -~\u00a0-\u00ac\u00ae-\u024f\u2013\u2014\u2018-\u201f\u2026\n]*\Z")
 _SPACES = re.compile(r"[^\S\n]+")
 _BREAKS = re.compile(r"\r\n?|[\u0085\u2028\u2029\x0b\x0c]")
 
@@ -37,7 +37,7 @@ def clean(text: str) -> str:
     """
     if _PLAIN.match(text):  # most text by far: one regular expression instead of a walk
         return text if not _has_long_line(text) else _fold_long_lines(text)
-    text = _BREAKS.sub("\n", text).replace("\t", " ")
+    text = _without_piles(_BREAKS.sub("\n", text).replace("\t", " "))
     text = unicodedata.normalize("NFC", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     kept: list[str] = []
     marks = 0
@@ -73,6 +73,17 @@ def skeleton(name: str) -> str:
     folded = unicodedata.normalize("NFKD", one_line(name).casefold())
     letters = (c if c.isalnum() else " " for c in folded if not unicodedata.combining(c))
     return " ".join("".join(letters).split())
+
+
+def _without_piles(text: str) -> str:
+    """Composing sorts a pile of marks in quadratic time, so a pile is cut down before it; no script comes near sixteen."""
+    kept: list[str] = []
+    height = 0
+    for character in text:
+        height = height + 1 if unicodedata.combining(character) else 0
+        if height <= 16:
+            kept.append(character)
+    return "".join(kept)
 
 
 def _is_invisible(character: str) -> bool:

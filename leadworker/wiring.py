@@ -189,22 +189,29 @@ def keep_crash_report(vault: Vault, report: str) -> None:
     vault.write(lambda shelf: shelf.keep("crash", stamp, report.encode())).result(timeout=2)
 
 
-def run_screens(folder: Path, *, theme: str | None = None, ascii_only: bool | None = None) -> int:
-    """Open the terminal program; return the exit code. A lock replaces this process by a fresh one (security 0.4)."""
-    from screens.environment import quieten
+def run_screens(
+    folder: Path, *, theme: str | None = None, ascii_only: bool | None = None, passphrase: str = "", after_lock: str = ""
+) -> int:
+    """Open the terminal program; return the exit code. A lock replaces this process by a fresh one (security 0.4).
 
-    quieten()
+    With `passphrase` (the demo's) it opens at once the first time; `after_lock` is what the unlock screen then says.
+    """
+    from screens.environment import tidy_environment
+
+    tidy_environment()
     if sys.platform == "win32" and RELAY_VARIABLE not in os.environ:
         return _relay()
     from screens.app import LeadworkerApp
     from screens.base import How
 
     harden_process()
+    door = VaultDoor(folder)
     greeting = os.environ.pop(GREETING_VARIABLE, "")
-    app = LeadworkerApp(VaultDoor(folder), greeting=greeting, theme=theme, ascii_only=ascii_only)
+    opening = (lambda: door.open(passphrase)) if passphrase and not greeting else None
+    app = LeadworkerApp(door, greeting=greeting, theme=theme, ascii_only=ascii_only, opening=opening)
     ending = app.run()
     if ending is not None and ending.how is How.LOCKED:
-        return replace_process(ending.greeting)
+        return replace_process(after_lock or ending.greeting or "Locked.")
     return app.return_code or 0
 
 
@@ -214,7 +221,13 @@ def replace_process(greeting: str) -> int:
     if sys.platform == "win32":
         return LOCK_AGAIN
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "leadworker", *sys.argv[1:]])
+    os.execv(sys.executable, _same_again())
+
+
+def _same_again() -> list[str]:
+    """Return the command that started this program; its arguments never hold a secret."""
+    module = getattr(sys.modules["__main__"].__spec__, "name", None) or "leadworker"
+    return [sys.executable, "-P", "-m", module.removesuffix(".__main__"), *sys.argv[1:]]
 
 
 def _relay() -> int:
@@ -223,7 +236,7 @@ def _relay() -> int:
     greeting = ""
     while True:
         environment[GREETING_VARIABLE] = greeting
-        code = subprocess.run([sys.executable, "-P", "-m", "leadworker", *sys.argv[1:]], env=environment, check=False).returncode
+        code = subprocess.run(_same_again(), env=environment, check=False).returncode
         if code != LOCK_AGAIN:
             return code
         greeting = "Locked. Your note is kept."

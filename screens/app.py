@@ -50,7 +50,6 @@ class LeadworkerApp(Shell, inherit_bindings=False):
     TOOLTIP_DELAY = 3600.0
     BINDINGS: ClassVar[list[BindingType]] = list(keys.app_bindings())
     CSS = """
-    Screen { background: $background; color: $foreground; }
     ToastRack { margin-bottom: 1; }
     Toast { background: $panel; border-left: outer $primary; padding: 0 1; max-width: 76; }
     Toast.-warning { border-left: outer $warning; }

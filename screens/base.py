@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from leadworker.desk import Bell, Desk, Door, PostState
 
 WIDTHS: list[tuple[int, str]] = [(0, "-tiny"), (60, "-narrow"), (96, "-mid"), (132, "-wide")]
-HEIGHTS: list[tuple[int, str]] = [(0, "-short"), (28, "-tall")]
+HEIGHTS: list[tuple[int, str]] = [(0, "-low"), (22, "-short"), (28, "-tall")]
 
 BOTTOM = 2
 """Screens on the stack when a place is shown: the library's blank one, and the place."""
@@ -146,7 +146,6 @@ class Page(Screen[None]):
 
     DEFAULT_CSS = """
     Page { background: $background; color: $foreground; }
-    Page.-tall #body { padding-top: 1; }
     """
 
     def __init_subclass__(cls, **kwargs: bool) -> None:

@@ -28,7 +28,9 @@ class EntryDialog(Dialog):
         width: 90%; max-width: 100; height: auto; max-height: 100%;
         background: $panel; margin: 2 0; padding: 1 2; scrollbar-size-vertical: 1;
     }
-    EntryDialog.-short #entry-panel { margin: 1 0; width: 100%; }
+    EntryDialog.-short #entry-panel { margin: 1 0; }
+    EntryDialog.-low #entry-panel { margin: 0; }
+    EntryDialog.-tiny #entry-panel, EntryDialog.-narrow #entry-panel { width: 100%; }
     EntryDialog Static { height: auto; background: $panel; }
     """
 

@@ -6,12 +6,15 @@ from datetime import datetime
 
 from leadworker.domain.actions import ActionRow
 from leadworker.domain.journal import EntryView
+from leadworker.words.kinds import EntryKind
 from leadworker.words.saying import say_clock, say_date, say_day, say_length, say_time
 from screens import glyphs
 from screens.lines import cut, hang, sides
 from screens.plain import Content, Tone, join, plain, run_on, single
 from screens.postwords import local
 from screens.rows import due_words
+
+_KINDS = frozenset(kind.value for kind in EntryKind)
 
 INDENT = 2
 FULL_WORDS_FROM = 64
@@ -55,7 +58,7 @@ def short_time(moment: datetime, now: datetime) -> str:
 
 def kind_words(kind: str) -> str:
     """Return a kind of entry with a capital: ``Visit``."""
-    return kind[:1].upper() + kind[1:]
+    return EntryKind(kind).said if kind in _KINDS else kind[:1].upper() + kind[1:]
 
 
 def author_words(entry: EntryView) -> str:
@@ -120,4 +123,4 @@ def clocks_words(entry: EntryView, now: datetime) -> Content:
     """Return both clocks of an entry in a sentence: when it happened, and when it was written down."""
     happened, recorded = entry.happened().local(), entry.recorded().local()
     when = say_time(happened, now) if entry.precision == "exact" else say_day(happened.date(), now.date())
-    return plain(f"Happened {when}. Written {say_time(recorded, now)} by {author_words(entry)}.", Tone.MUTED)
+    return plain(f"Happened {when}. Written {say_time(recorded, now)} by {'you' if entry.by_me else author_words(entry)}.", Tone.MUTED)

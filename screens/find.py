@@ -76,6 +76,7 @@ class FindDialog(Dialog):
         background: $panel; margin: 2 0; padding: 1 2;
     }
     FindDialog.-short #find-panel { margin: 1 0; }
+    FindDialog.-low #find-panel { margin: 0; padding: 0 2; }
     FindDialog.-tiny #find-panel { margin: 0; padding: 0 1; }
     FindDialog LineField, FindDialog LineField:focus { background: $background; margin-bottom: 1; }
     FindDialog VList { background: $panel; height: auto; max-height: 16; border-left: none; padding: 0; }

@@ -42,7 +42,7 @@ class Form(Page):
     Form #form { height: 1fr; padding: 0 2; scrollbar-size-vertical: 1; }
     Form.-tall #form { padding: 1 2 0 2; }
     Form .form-line { height: auto; margin-bottom: 1; }
-    Form.-short .form-line { margin-bottom: 0; }
+    Form.-short .form-line, Form.-low .form-line { margin-bottom: 0; }
     Form .label { width: 16; height: 1; color: $text-muted; }
     Form.-tiny .form-line { layout: vertical; }
     Form .form-title { height: auto; margin-bottom: 1; }

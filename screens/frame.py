@@ -143,11 +143,11 @@ class FootLine(Bar):
         return lambda: self.app.simulate_key(key.first)
 
 
-class Strip(Bar):
+class PanelStrip(Bar):
     """The names of a page's panels, the one in use lit. Wide windows show all panels and need no strip."""
 
     DEFAULT_CSS = """
-    Strip { background: $background; padding: 0 2; color: $text-muted; }
+    PanelStrip { background: $background; padding: 0 2; color: $text-muted; }
     """
 
     class Chosen(Message):

@@ -30,6 +30,7 @@ class HelpDialog(Dialog):
         background: $panel; margin: 2 0; padding: 1 2; scrollbar-size-vertical: 1;
     }
     HelpDialog.-short #help-panel { margin: 1 0; }
+    HelpDialog.-low #help-panel { margin: 0; }
     HelpDialog Static { height: auto; background: $panel; }
     """
 

@@ -75,11 +75,12 @@ class NotePage(Page):
     TOPICS = frozenset({"person", "known_as"})
     DEFAULT_CSS = """
     NotePage { layers: base above; }
-    NotePage #state { height: 1; margin: 0 2 0 2; }
-    NotePage.-tall #state { margin: 1 2 0 2; }
+    NotePage #state { height: 1; padding: 0 2; }
+    NotePage.-tall #state { margin: 1 0 0 0; }
     NotePage #note { height: 1fr; padding: 0 2; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
     NotePage .part { height: auto; }
-    NotePage.-tall .part { margin-top: 1; }
+    NotePage.-short .part, NotePage.-tall .part { margin-top: 1; }
+    NotePage.-short .first, NotePage.-tall .first { margin-top: 0; }
     NotePage .label { width: 10; height: 1; color: $text-muted; }
     NotePage .read { height: auto; margin-left: 12; }
     NotePage #what, NotePage PartField { width: 1fr; }
@@ -105,7 +106,7 @@ class NotePage(Page):
         """Lay out the fields with their labels."""
         yield Static(id="state", markup=False)
         with VerticalScroll(id="note", can_focus=False):
-            with Horizontal(classes="part"):
+            with Horizontal(classes="part first"):
                 yield Static(plain("What"), classes="label", markup=False)
                 yield FirstLineField("", "visit @name home today 2pm 50 min", id="what")
             yield Static(id="chips", classes="read", markup=False)

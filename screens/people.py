@@ -32,10 +32,9 @@ class PeoplePage(Page):
     KEYS = "people"
     TOPICS = frozenset({"person", "known_as", "involvement", "journal_entry", "action"})
     DEFAULT_CSS = """
-    PeoplePage #top { height: auto; margin: 0 2 1 2; }
-    PeoplePage.-tall #top { margin: 1 2 1 2; }
-    PeoplePage #filter { margin: 0 2 1 0; width: 100%; }
-    PeoplePage #people { margin-right: 0; }
+    PeoplePage #top { height: auto; padding: 0 2; margin-bottom: 1; }
+    PeoplePage.-tall #top { margin: 1 0; }
+    PeoplePage #filter { width: 100%; margin-bottom: 1; }
     """
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ from leadworker.words.saying import say_count, say_time
 from screens import glyphs
 from screens.base import Page, Undo
 from screens.entry_rows import entry_lines
-from screens.frame import Strip
+from screens.frame import PanelStrip
 from screens.lines import flow, hang, sides
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.rows import door_sign, door_words, due_words, tick
@@ -63,8 +63,8 @@ class PersonPage(Page):
         }
     )  # fmt: skip
     DEFAULT_CSS = """
-    PersonPage #header { height: auto; max-height: 50%; margin: 0 2 1 2; }
-    PersonPage.-tall #header { margin: 1 2 1 2; }
+    PersonPage #header { height: auto; max-height: 50%; padding: 0 2; margin-bottom: 1; }
+    PersonPage.-tall #header { margin: 1 0; }
     PersonPage #panels { height: 1fr; }
     PersonPage .panel { display: none; }
     PersonPage .panel.-current { display: block; }
@@ -72,7 +72,7 @@ class PersonPage(Page):
     PersonPage.-mid .panel, PersonPage.-wide .panel { display: block; height: 100%; }
     PersonPage.-mid #journal { row-span: 2; }
     PersonPage.-wide #panels { layout: grid; grid-size: 3 1; grid-columns: 5fr 3fr 3fr; grid-gutter: 0 2; }
-    PersonPage.-mid Strip, PersonPage.-wide Strip { display: none; }
+    PersonPage.-mid PanelStrip, PersonPage.-wide PanelStrip { display: none; }
     """
 
     def __init__(self, person_id: str, entry_id: str = "") -> None:
@@ -90,7 +90,7 @@ class PersonPage(Page):
     def inside(self) -> Iterable[Widget]:
         """Lay out the header and three panels."""
         yield Static(id="header", markup=False)
-        yield Strip(PANELS)
+        yield PanelStrip(PANELS)
         with Container(id="panels"):
             yield VList[EntryView](self._draw_entry, lambda entry: entry.id, gap=1, id="journal", classes="panel -current")
             yield VList[ActionRow](self._draw_action, lambda action: action.id, id="actions", classes="panel")
@@ -194,10 +194,6 @@ class PersonPage(Page):
 
     def _lines(self, facts: PersonFacts, diary: tuple[VisitRow, ...]) -> Iterable[Line | Heading]:
         ahead = [visit for visit in reversed(diary) if visit.state == PLANNED and not visit.entry_id]
-        if self._door:
-            yield Heading(plain("At the door", Tone.MUTED))
-            for line in self._door:
-                yield Line(line.id, line.kind, line.text, behind=line)
         if facts.contacts:
             yield Heading(plain("Reach them", Tone.MUTED))
             for point in facts.contacts:
@@ -211,6 +207,10 @@ class PersonPage(Page):
             yield Heading(plain("Numbers of other agencies", Tone.MUTED))
             for number in facts.identifiers:
                 yield Line(number.id, "identifier", f"{number.scheme}  {number.value}", behind=number)
+        if self._door:
+            yield Heading(plain("At the door", Tone.MUTED))
+            for line in self._door:
+                yield Line(line.id, line.kind, line.text, behind=line)
 
     def _draw_line(self, line: Line, width: int) -> list[Content]:
         if isinstance(line.behind, DoorLine):
@@ -236,8 +236,8 @@ class PersonPage(Page):
         names = [name for name, _ in PANELS]
         self.show_panel(names[(names.index(self._panel) + step) % len(names)])
 
-    @on(Strip.Chosen)
-    def _chosen(self, event: Strip.Chosen) -> None:
+    @on(PanelStrip.Chosen)
+    def _chosen(self, event: PanelStrip.Chosen) -> None:
         self.show_panel(event.panel)
 
     def show_panel(self, name: str) -> None:
@@ -249,7 +249,7 @@ class PersonPage(Page):
         self._panel = name
         for each, _ in PANELS:
             self.query_one(f"#{each}").set_class(each == name, "-current")
-        self.query_one(Strip).light(name)
+        self.query_one(PanelStrip).light(name)
 
     def on_descendant_focus(self) -> None:
         """Keep the strip with the panel in use, however it came to be in use."""

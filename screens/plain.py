@@ -68,7 +68,7 @@ def join(*parts: Content | str) -> Content:
 def run_on(parts: Iterable[Content | str], between: str = "  ") -> Content:
     """Return the parts that are not empty, with `between` between them."""
     kept = [part if isinstance(part, Content) else plain(part) for part in parts if part]
-    return plain(between).join(kept) if kept else BLANK
+    return plain(between, Tone.MUTED).join(kept) if kept else BLANK
 
 
 def marked(text: str, spans: Iterable[tuple[int, int]], tone: Tone = Tone.PLAIN, mark: Tone = Tone.HIT) -> Content:

@@ -33,10 +33,10 @@ class SyncPage(Page):
     KEYS = "sync"
     TOPICS = frozenset({"journal_entry", "post"})
     DEFAULT_CSS = """
-    SyncPage #facts { height: auto; max-height: 70%; margin: 0 2 1 2; }
-    SyncPage.-tall #facts { margin: 1 2 1 2; }
+    SyncPage #facts { height: auto; max-height: 70%; padding: 0 2; margin-bottom: 1; }
+    SyncPage.-tall #facts { margin: 1 0; }
     SyncPage #here { height: 1fr; }
-    SyncPage #progress { height: auto; margin: 0 2; }
+    SyncPage #progress { height: auto; padding: 0 2; }
     """
 
     def inside(self) -> Iterable[Widget]:

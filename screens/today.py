@@ -19,6 +19,7 @@ from leadworker.domain.visits import VisitRow
 from leadworker.words.saying import MONTHS, WEEKDAYS, say_clock, say_count, say_time, say_visit
 from screens import glyphs
 from screens.base import Page
+from screens.entry_rows import kind_words
 from screens.lines import hang, sides
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.postwords import local
@@ -36,10 +37,10 @@ class TodayPage(Page):
     KEYS = "today"
     TOPICS = frozenset({"visit", "action", "alert", "access_note", "person", "journal_entry", "draft", "post"})
     DEFAULT_CSS = """
-    TodayPage #day { height: auto; margin: 0 0 1 2; }
-    TodayPage.-tall #day { margin: 1 0 1 2; }
-    TodayPage #columns { height: 1fr; layout: vertical; overflow-y: auto; scrollbar-size-vertical: 1; }
-    TodayPage .column { height: auto; overflow-y: hidden; width: 1fr; scrollbar-size-vertical: 1; }
+    TodayPage #day { height: auto; padding: 0 2; margin-bottom: 1; }
+    TodayPage.-tall #day { margin: 1 0; }
+    TodayPage #columns { width: 100%; height: 1fr; layout: vertical; overflow-y: auto; scrollbar-size-vertical: 1; }
+    TodayPage .column { height: auto; overflow-y: hidden; width: 100%; scrollbar-size-vertical: 1; }
     TodayPage VList { margin-bottom: 1; }
     TodayPage.-mid #columns, TodayPage.-wide #columns { layout: horizontal; overflow-y: hidden; }
     TodayPage.-mid .column, TodayPage.-wide .column { height: 1fr; overflow-y: auto; scrollbar-gutter: stable; }
@@ -170,8 +171,7 @@ class TodayPage(Page):
     def _draw_news(self, news: NewsRow, width: int) -> list[Content]:
         left = join(
             single(news.written_by or "Somebody", Tone.STRONG),
-            plain(f" wrote a {news.kind} " if news.kind == "note" else f" wrote a {news.kind} note "),
-            " ",
+            plain(f" wrote: {kind_words(news.kind)}  "),
             single(news.person_name, Tone.MUTED),
         )
         when = say_time(local(news.received_ms, self._now), self._now)

@@ -79,6 +79,7 @@ class VList(ScrollView, Generic[Item], can_focus=True, inherit_bindings=False):
 
     DEFAULT_CSS = """
     VList {
+        width: 100%;
         height: 1fr;
         overflow-x: hidden;
         overflow-y: auto;

@@ -53,6 +53,10 @@ class StillClock:
     def steady(self) -> float:
         return self._steady
 
+    def go(self, moment: Moment) -> None:
+        """Stand at another moment."""
+        self._now = moment.local().astimezone()
+
     def wait(self, seconds: float) -> None:
         """Let time pass while the laptop is awake."""
         self._now += timedelta(seconds=seconds)
@@ -159,9 +163,9 @@ class WorldDoor:
         return self.desk
 
 
-def caseload(shelf: Shelf) -> None:
-    """Write down an invented caseload: three young people, what to know at their doors, what was promised."""
-    clock = StillClock()
+def caseload(shelf: Shelf, clock: StillClock) -> None:
+    """Write down an invented caseload: four young people, what to know at their doors, what was promised."""
+    today = Moment.of(clock.now())
     keira = people.add(shelf, "Keira Okafor-Lane", pronouns="she/her", born="3 May 2010", lives_at="14 Fen Court, with mum")
     people.describe(shelf, keira, talking="Dyslexia: short texts, no letters. Give her time to answer.")
     for name in ("Kay", "KK"):
@@ -183,6 +187,7 @@ def caseload(shelf: Shelf) -> None:
     visits.plan(shelf, leah, clock.at(14, 10), place="home")
     visits.plan(shelf, keira, clock.at(21, 10), place="school, for the review")
     _entries(shelf, clock, keira)
+    clock.go(today)
     for who, text, due in (
         (keira, "Bus pass form to school", "2025-11-17"),
         (yusuf, "Write up call with housing", "2025-11-18"),
@@ -233,15 +238,17 @@ def _entries(shelf: Shelf, clock: StillClock, keira: str) -> None:
         ),
     ]  # fmt: skip
     for entry in written:
+        assert entry.happened is not None
+        clock.go(Moment(entry.happened.ms + 3_600_000 * 2, entry.happened.offset))
         journal.write(shelf, entry)
 
 
-def make_vault(folder: Path, fill: Callable[[Shelf], object] | None = caseload, clock: StillClock | None = None) -> None:
+def make_vault(folder: Path, fill: Callable[[Shelf, StillClock], object] = caseload) -> None:
     """Make a vault with the invented caseload in it, and close it."""
-    vault, _words = opening.create(folder, ME, PASSPHRASE, clock=clock or StillClock(), memory_kib=FLOOR_KIB)
+    clock = StillClock()
+    vault, _words = opening.create(folder, ME, PASSPHRASE, clock=clock, memory_kib=FLOOR_KIB)
     try:
-        if fill is not None:
-            vault.write(fill).result()
+        vault.write(lambda shelf: fill(shelf, clock)).result()
     finally:
         vault.close()
 

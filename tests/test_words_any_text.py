@@ -59,6 +59,13 @@ def test_any_next_lines_are_read(text: str, now: datetime) -> None:
         assert not any(letter in action.text for letter in "\n\x1b\x00\u202e")
 
 
+def test_at_the_edge_of_the_calendar_a_day_is_only_a_question() -> None:
+    assert read_first_line("visit yesterday", datetime.min, ()).day is None
+    for said in ("tomorrow", "fri", "next week", "next month", "in 999 months", "in 999 fortnights", "in 99 working days"):
+        (action,) = read_next_lines(f"ring school {said}", datetime.max, (), "Priya")
+        assert action.due_on is None and not all(chip.certain for chip in action.chips), said
+
+
 @settings(max_examples=300)
 @given(st.one_of(texts, st.from_regex(r"\A[0-9/. -]{1,12}\Z")), st.dates())
 def test_any_birth_is_read_or_refused_quietly(text: str, today: date) -> None:

@@ -73,6 +73,7 @@ def test_a_visit_is_read_whole_from_one_line() -> None:
         ("long chat about the school letter", None),
         ("a dog called Max", None),
         ("talked about court, visit next", None),
+        ("@Tyler said mum rang", None),
     ],
 )
 def test_the_kind_is_said_in_the_workers_own_word(line: str, kind: str | None) -> None:

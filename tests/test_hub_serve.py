@@ -1,0 +1,249 @@
+"""The central store as a program: killed in the middle of a push, stopped in order, and what it will not listen on."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import ipaddress
+import random
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from leadworker.membership import Role
+from sync import wire
+from sync.hub.serve import EmbeddedHub, serve
+from sync.hub.store import HubTrouble
+from tests.hub_world import FakeOrganisation, Laptop, Lane, run, told
+
+pytest_plugins = ["tests.hub_fixtures"]
+
+ROUNDS = 4
+WRITERS = 4
+
+
+@dataclass
+class Program:
+    """A store that runs as a process of its own."""
+
+    process: subprocess.Popen[str]
+    url: str
+    setup_code: str
+
+
+@contextlib.contextmanager
+def program(database: str, log: Path, **options: str) -> Iterator[Program]:
+    """Run ``serve`` in a subprocess until the end of the block, or until it is killed."""
+    said = ", ".join(f"{name}={value}" for name, value in options.items())
+    code = f"import leadworker; from sync.hub.serve import serve; serve({database!r}, port=0, {said})"
+    with log.open("a") as errors:
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=errors, text=True)
+    assert process.stdout is not None
+    try:
+        first = process.stdout.readline()
+        assert first.startswith("The central store listens on "), log.read_text()
+        url = first.split()[-1]
+        with httpx.Client(base_url=url, verify=False) as http:  # noqa: S501 - a certificate that the test made
+            founded = wire.read(wire.Organisation, http.get("/v1/organisation").content).book
+        yield Program(process, url, "" if founded else process.stdout.readline().rpartition(" ")[2].strip())
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(20)
+        process.stdout.close()
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def test_what_was_acknowledged_is_there_after_the_store_was_killed(database: str, tmp_path: Path) -> None:
+    """Killed again and again in the middle of pushes: an acknowledgement outlives it, and a retry is the same."""
+    chance = random.Random(7)
+    log = tmp_path / "log"
+    organisation: FakeOrganisation | None = None
+    acknowledged: dict[tuple[int, int], wire.Outcome] = {}
+    for _ in range(ROUNDS):
+        with program(database, log) as running:
+            if organisation is None:
+                organisation = FakeOrganisation(running.url, now_ms)
+                assert told(wire.Outcome, organisation.found(running.setup_code)).code == ""
+                laptops = [organisation.colleague() for _ in range(WRITERS)]
+                book = organisation.casebook(laptops[0], [(m, Role.CO_WORKER) for m in laptops[1:]]).book
+                lanes = [Lane(book, laptop.device) for laptop in laptops]
+                runs: list[list[wire.Run]] = [[] for _ in laptops]
+            fresh = httpx.Client(base_url=running.url, timeout=10)
+            for laptop in laptops:
+                laptop.http = fresh
+            answered = threading.Semaphore(0)
+            with ThreadPoolExecutor(WRITERS) as pool:
+                writing = [
+                    pool.submit(_write_until_killed, number, laptops, lanes, runs, acknowledged, answered)
+                    for number in range(WRITERS)
+                ]
+                for _ in range(chance.randint(3, 40)):
+                    assert answered.acquire(timeout=20), [task.exception() for task in writing if task.done()]
+                running.process.kill()
+                running.process.wait(20)
+            for task in writing:
+                task.result()
+            fresh.close()
+    assert organisation is not None
+    with program(database, log) as running, httpx.Client(base_url=running.url, timeout=10) as fresh:
+        for laptop in laptops:
+            laptop.http = fresh
+        held = {item.header: item.n for item in laptops[0].pull(book)}
+        for (number, place), outcome in acknowledged.items():
+            sent = runs[number][place]
+            assert tuple(held[header] for header, _ in sent.changes) == outcome.ns, "acknowledged, so it is there"
+            assert laptops[number].push(sent) == (outcome,), "and a retry gets the same receipt"
+        for number, laptop in enumerate(laptops):
+            assert all(outcome.code == "" for outcome in laptop.push(*runs[number])), "what was on its way gets through"
+        everything = [header for mine in runs for sent in mine for header, _ in sent.changes]
+        got = [item.header for item in laptops[0].pull(book)]
+        assert sorted(got[2:]) == sorted(everything), "each change once, and none besides"
+    organisation.close()
+
+
+def _write_until_killed(
+    number: int,
+    laptops: list[Laptop],
+    lanes: list[Lane],
+    runs: list[list[wire.Run]],
+    acknowledged: dict[tuple[int, int], wire.Outcome],
+    answered: threading.Semaphore,
+) -> None:
+    """Push as a laptop does: first again what was not acknowledged, then new runs, until the store is gone."""
+    chance, mine = random.Random(number), runs[number]
+    with contextlib.suppress(httpx.TransportError):
+        while True:
+            open_places = [place for place in range(len(mine)) if (number, place) not in acknowledged]
+            if not open_places:
+                mine.append(run(laptops[number].keys, lanes[number].write(chance.randint(1, 30))))
+                open_places = [len(mine) - 1]
+            for place in open_places:
+                (outcome,) = laptops[number].push(mine[place])
+                assert outcome.code == "", outcome.sentence
+                acknowledged[(number, place)] = outcome
+                answered.release()
+
+
+def test_the_store_stops_in_order_when_it_is_told_to(database: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with program(database, log) as running:
+        assert running.setup_code.count("-") == 4
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(20) == 0
+    assert '"event":"started"' in log.read_text() and '"event":"stopped"' in log.read_text()
+    if not database.startswith("postgresql"):
+        assert not Path(database + "-wal").exists(), "the database was closed and is one file again"
+    with program(database, log) as running:
+        assert running.process.stdout is not None
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(20) == 0
+        assert running.process.stdout.read() == "", "the set-up code is shown once"
+
+
+def test_a_lost_set_up_code_can_be_replaced_until_there_is_an_organisation(tmp_path: Path) -> None:
+    log, database = tmp_path / "log", str(tmp_path / "hub.db")
+    with program(database, log) as running:
+        lost = running.setup_code
+    with program(database, log, new_setup_code="True") as running:
+        organisation = FakeOrganisation(running.url, now_ms)
+        assert organisation.found(lost).status_code == 403
+        organisation = FakeOrganisation(running.url, now_ms)
+        assert told(wire.Outcome, organisation.found(running.setup_code)).code == ""
+        organisation.close()
+
+
+def test_it_speaks_tls_with_a_certificate_that_it_is_given(tmp_path: Path) -> None:
+    certificate, key = _certificate(tmp_path)
+    trust = ssl.create_default_context(cafile=certificate)
+    with program(
+        str(tmp_path / "hub.db"), tmp_path / "log",
+        certificate=f"__import__('pathlib').Path({str(certificate)!r})", key=f"__import__('pathlib').Path({str(key)!r})",
+    ) as running:  # fmt: skip
+        assert running.url.startswith("https://")
+        with httpx.Client(base_url=running.url, verify=trust) as http:
+            assert http.get("/v1/health").status_code == 204
+        with pytest.raises(httpx.TransportError), httpx.Client() as http:
+            http.get(running.url.replace("https", "http") + "/v1/health")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "hub.example.org"])  # noqa: S104 - it must be refused
+def test_without_tls_it_listens_on_this_machine_only(tmp_path: Path, host: str) -> None:
+    with pytest.raises(HubTrouble, match="Without TLS"):
+        serve(str(tmp_path / "hub.db"), host, 0)
+    assert not (tmp_path / "hub.db").exists()
+
+
+def test_half_a_certificate_or_a_false_one_is_refused(tmp_path: Path) -> None:
+    certificate, key = _certificate(tmp_path)
+    with pytest.raises(HubTrouble, match="Give both"):
+        serve(str(tmp_path / "hub.db"), certificate=certificate)
+    (tmp_path / "other.pem").write_text("no certificate")
+    for wrong in (tmp_path / "other.pem", tmp_path / "missing.pem"):
+        with pytest.raises(HubTrouble, match="cannot be read"):
+            serve(str(tmp_path / "hub.db"), certificate=wrong, key=key)
+
+
+def test_a_port_in_use_is_said_in_words_and_leaves_nothing_open(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(HubTrouble, match=f"port {port}"):
+            EmbeddedHub(str(tmp_path / "hub.db"), port)
+        with pytest.raises(HubTrouble, match="cannot listen"):
+            EmbeddedHub(str(tmp_path / "hub.db"), 70_000)
+    names = {thread.name for thread in threading.enumerate()}
+    assert not any(name.startswith("hub-") for name in names)
+
+
+def test_an_embedded_store_prints_nothing_and_can_be_stopped_twice(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hub = EmbeddedHub(str(tmp_path / "hub.db"))
+    assert httpx.get(f"{hub.url}/v1/health").status_code == 204
+    assert httpx.get(f"{hub.url}/nothing").status_code == 404
+    hub.stop()
+    hub.stop()
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"{hub.url}/v1/health")
+    assert capfd.readouterr() == ("", "")
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    """Make a certificate for the loopback that trusts itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    loopback = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(loopback, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    certificate, secret = folder / "certificate.pem", folder / "key.pem"
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    plain = serialization.NoEncryption()
+    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+    return certificate, secret
