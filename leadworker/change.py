@@ -157,7 +157,10 @@ def write_content(content: Content, salt: bytes) -> bytes:
 
 def read_content(body: bytes) -> Content:
     """Read a body; raises `msgspec.DecodeError` or `msgspec.ValidationError` for anything else."""
-    return _decoder.decode(memoryview(body)[SALT_BYTES:])
+    try:
+        return _decoder.decode(memoryview(body)[SALT_BYTES:])
+    except RecursionError:  # lists in lists in lists: no record says anything so
+        raise msgspec.DecodeError("nested too deeply") from None
 
 
 def padded_size(length: int) -> int:

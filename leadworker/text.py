@@ -15,52 +15,49 @@ LONGEST_LINE = 10_000
 """Characters in one line of a field; the rest of the line goes on in the next one, nothing is lost."""
 
 LONGEST_FIELD = 32_000
-"""Characters in one field; the caller is told by `overlong` and keeps the whole text elsewhere."""
+"""Characters of one field that a reader of lines looks at."""
 
 MOST_MARKS = 4
 """Combining marks on one letter; enough for every script in use, too few to smear over other lines."""
 
-_DROPPED_CATEGORIES = frozenset({"Cc", "Cs", "Co", "Cn"})
+_TALLEST_PILE = 16
+"""Composing sorts a pile of marks in quadratic time, so piles are cut down before it; no script comes near sixteen."""
+
+_DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co"})
 _JOINERS = "\u200c\u200d"  # Persian, Indic scripts and family emoji need these between two letters
 _PLAIN = re.compile(r"[ -~\u00a0-\u00ac\u00ae-\u024f\u2013\u2014\u2018-\u201f\u2026\n]*\Z")
 _SPACES = re.compile(r"[^\S\n]+")
 _BREAKS = re.compile(r"\r\n?|[\u0085\u2028\u2029\x0b\x0c]")
+
+_INVISIBLE = re.compile(
+    "["
+    "\ufe00-\ufe0f\U000e0100-\U000e01ef\u180b-\u180f"  # variation selectors: terminals disagree on the width that follows
+    "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\u2800"  # letters and marks that show as nothing
+    "\u2065\ufff0-\ufff8\U000e0000-\U000e0fff"  # kept free for characters that show as nothing
+    "\U00013430-\U0001345f"  # hieroglyphs' format controls, of which older Pythons do not know what they are
+    "]"
+)
 
 
 def clean(text: str) -> str:
     """Return `text` with nothing left in it that a terminal would obey or that would deceive a reader.
 
     Line breaks become ``\\n``, a tab becomes a space, composed form is NFC. Dropped: every control character
-    (ESC and C1 among them), direction controls, invisible characters, variation selectors, private and
-    unassigned code points, unpaired surrogates, and marks beyond `MOST_MARKS` on one letter.
-    Zero-width joiners stay only between two visible characters.
+    (ESC and C1 among them), direction controls, invisible characters, variation selectors, private code points
+    and non-characters, and marks beyond `MOST_MARKS` on one letter; unpaired surrogates become U+FFFD.
+    Zero-width joiners stay only between two visible characters. Characters of a Unicode newer than this Python's
+    stay, so that laptops with different Pythons keep the same words. Cleaning twice changes nothing more.
     """
     if _PLAIN.match(text):  # most text by far: one regular expression instead of a walk
         return text if not _has_long_line(text) else _fold_long_lines(text)
-    text = _without_piles(_BREAKS.sub("\n", text).replace("\t", " "))
-    text = unicodedata.normalize("NFC", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-    kept: list[str] = []
-    marks = 0
-    for character in text:
-        if character == "\n":
-            marks = 0
-            kept.append(character)
-            continue
-        if character in _JOINERS:
-            kept.append(character)  # judged below, when its neighbours are known
-            continue
-        category = unicodedata.category(character)
-        if category in _DROPPED_CATEGORIES or category == "Cf" or _is_invisible(character):
-            continue
-        if category in ("Mn", "Me"):
-            marks += 1
-            if marks > MOST_MARKS:
-                continue
-        else:
-            marks = 0
-        kept.append(character)
-    cleaned = _keep_joiners_between_letters("".join(kept))
-    return cleaned if not _has_long_line(cleaned) else _fold_long_lines(cleaned)
+    text = _BREAKS.sub("\n", text).replace("\t", " ")
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = unicodedata.normalize("NFC", _without_piles(_visible(text), _TALLEST_PILE))
+    text = _without_piles(text, MOST_MARKS)
+    if _has_long_line(text):
+        text = _fold_long_lines(text)
+    # What stood between a letter and its mark may be gone now, so the text is composed once more.
+    return unicodedata.normalize("NFC", _keep_joiners_between_letters(text))
 
 
 def one_line(text: str) -> str:
@@ -75,24 +72,36 @@ def skeleton(name: str) -> str:
     return " ".join("".join(letters).split())
 
 
-def _without_piles(text: str) -> str:
-    """Composing sorts a pile of marks in quadratic time, so a pile is cut down before it; no script comes near sixteen."""
+def _visible(text: str) -> str:
+    """Drop what shows as nothing or is no character, whatever it would do; joiners are judged later."""
+    return "".join(
+        character
+        for character in _INVISIBLE.sub("", text)
+        if character in _JOINERS
+        or character == "\n"
+        or (unicodedata.category(character) not in _DROPPED_CATEGORIES and not _is_no_character(character))
+    )
+
+
+def _without_piles(text: str, tallest: int) -> str:
+    """Cut what is piled on one letter down to `tallest` marks; a joiner in between does not begin a new pile."""
     kept: list[str] = []
     height = 0
     for character in text:
-        height = height + 1 if unicodedata.combining(character) else 0
-        if height <= 16:
+        if character not in _JOINERS:
+            height = height + 1 if _is_mark(character) else 0
+        if height <= tallest:
             kept.append(character)
     return "".join(kept)
 
 
-def _is_invisible(character: str) -> bool:
+def _is_mark(character: str) -> bool:
+    return character > "\u02ff" and (unicodedata.combining(character) > 0 or unicodedata.category(character) in ("Mn", "Me"))
+
+
+def _is_no_character(character: str) -> bool:
     point = ord(character)
-    return (
-        0xFE00 <= point <= 0xFE0F  # variation selectors: terminals disagree on the width that follows
-        or 0xE0100 <= point <= 0xE01EF
-        or point in (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, 0x2800)
-    )
+    return point & 0xFFFE == 0xFFFE or 0xFDD0 <= point <= 0xFDEF
 
 
 def _keep_joiners_between_letters(text: str) -> str:

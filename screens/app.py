@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -64,13 +64,18 @@ class LeadworkerApp(Shell, inherit_bindings=False):
         greeting: str = "",
         theme: str | None = None,
         ascii_only: bool | None = None,
+        opening: Callable[[], Awaitable[Desk]] | None = None,
     ) -> None:
-        """`greeting` is said on the unlock screen after a lock. `theme` and `ascii_only` are settings; None: decide."""
+        """`greeting` is said on the unlock screen after a lock. `theme` and `ascii_only` are settings; None: decide.
+
+        `opening` opens a vault right after the first picture without asking anybody, for the demonstration.
+        """
         lastline.install()
         super().__init__()
         self.door = door
         self.clock = clock or SystemClock()
         self.greeting = greeting
+        self._opening = opening
         self._crashes = crash.CrashNotice(door.report_crash)
         encoding = getattr(sys.__stderr__, "encoding", None)
         self.ascii = glyphs.wants_ascii(ascii_only, os.environ, encoding)
@@ -101,10 +106,10 @@ class LeadworkerApp(Shell, inherit_bindings=False):
 
     def _way_in(self) -> Screen[None]:
         """Make the screen to begin with: unlock, or make a vault."""
-        if self.door.vault_exists():
+        if self._opening is not None or self.door.vault_exists():
             from screens.unlock import UnlockScreen
 
-            return UnlockScreen(self.greeting)
+            return UnlockScreen(self.greeting, self._opening)
         from screens.first_run import FirstRunScreen
 
         return FirstRunScreen()
@@ -124,6 +129,10 @@ class LeadworkerApp(Shell, inherit_bindings=False):
     def _load_rest(self) -> None:
         if self._rest is None:
             self._rest = asyncio.get_running_loop().create_task(asyncio.to_thread(_import_pages))
+
+    def let_in(self, desk: Desk) -> None:
+        """Go on to Today. Not awaited by the screen that asks for it, because that screen goes away meanwhile."""
+        self.run_worker(self.enter(desk), group="enter")
 
     async def enter(self, desk: Desk) -> None:
         """Take over an open vault and show Today."""

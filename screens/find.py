@@ -16,10 +16,10 @@ from textual.widgets import Static
 
 from leadworker.domain import caseload, journal
 from leadworker.domain.journal import EntryView
-from leadworker.words.people import Known
 from leadworker.errors import LeadworkerError
 from leadworker.shelf import Hit
 from leadworker.text import one_line, skeleton
+from leadworker.words.people import Known
 from screens import keys
 from screens.base import Dialog
 from screens.commands import Command, commands

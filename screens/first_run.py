@@ -263,4 +263,4 @@ class FirstRunScreen(Screen[None]):
         if self._desk is not None:
             self._busy = True
             self._words = ()
-            self.run_worker(self.shell.enter(self._desk))
+            self.shell.let_in(self._desk)

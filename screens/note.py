@@ -18,6 +18,7 @@ from textual.widgets import Static
 from leadworker.clock import Moment
 from leadworker.domain import caseload, drafts
 from leadworker.domain.drafts import Draft
+from leadworker.domain.notes import save_note
 from leadworker.errors import LeadworkerError
 from leadworker.words.first_line import Chip
 from leadworker.words.people import Known
@@ -28,7 +29,7 @@ from screens.fields import LineField, TextField
 from screens.lines import hang, sides
 from screens.mention import Mentions
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
-from screens.reading import Reading, entry_of, finish, read
+from screens.reading import Reading, entry_of, read
 
 KEEP_EVERY_SECONDS = 2.0
 
@@ -259,7 +260,7 @@ class NotePage(Page):
         if self.draft is None or self._finished:
             return
         typed = self.typed(self.draft)
-        if self._kept is not None and typed == self.typed(self._kept):
+        if self._kept is not None and _words(typed) == _words(self._kept):
             return
         if typed.is_empty():
             await self.desk.do(drafts.throw_away, typed.id)
@@ -305,7 +306,8 @@ class NotePage(Page):
         typed, reading = self.typed(self.draft), self._reading()
         try:
             if reading is not None:
-                await self.desk.do(finish, typed, entry_of(typed, reading, self.shell.now(), self.desk.me))
+                entry = entry_of(typed, reading, self.shell.now(), self.desk.me)
+                await self.desk.do(save_note, entry, typed.id, typed.visit_id)
         except LeadworkerError as error:
             self._finished = False
             self.shell.say(error.sentence, "warning", 12)
@@ -315,6 +317,10 @@ class NotePage(Page):
             raise
         self.app.pop_screen()
         self.shell.say("Saved on this laptop. It will be sent when you are online.")
+
+
+def _words(draft: Draft) -> tuple[str, ...]:
+    return (draft.first_line, *(getattr(draft, name) for name, _, _ in FIELDS))
 
 
 def _chip(chip: Chip) -> Content:

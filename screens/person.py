@@ -202,7 +202,8 @@ class PersonPage(Page):
             yield Heading(plain("Diary", Tone.MUTED))
             for visit in ahead:
                 when = say_time(visit.starts().local(), self._now)
-                yield Line(visit.id, "visit", f"{when}  {visit.place}".rstrip(), "not written up" if visit.ends().local() < self._now else "", visit)
+                fact = "not written up" if visit.ends().local() < self._now else ""
+                yield Line(visit.id, "visit", f"{when}  {visit.place}".rstrip(), fact, visit)
         if facts.identifiers:
             yield Heading(plain("Numbers of other agencies", Tone.MUTED))
             for number in facts.identifiers:

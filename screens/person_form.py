@@ -15,7 +15,7 @@ from screens.form import FieldOf, Form
 from screens.plain import Content, Tone, join, plain
 
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+\Z")
-_PHONE = re.compile(r"[+(]?[\d][\d\s()./-]{4,}\Z")
+_PHONE = re.compile(r"[+(]?(?:\d[\s()./-]*){5,}")
 _WEB = re.compile(r"(https?://|www\.)\S+\Z", re.IGNORECASE)
 
 
@@ -151,8 +151,8 @@ def read_contact(line: str) -> tuple[str, str, str]:
         return "email", first, rest
     if _WEB.match(first):
         return "web", first, rest
-    number = re.match(r"[+(]?\d[\d\s()./-]*\d", words)
-    if number and _PHONE.match(number.group()) and not re.match(r"\s*[A-Za-z]+ (?:road|street|court|lane|close|avenue)\b", words[number.end() :], re.I):
+    number = _PHONE.match(words)
+    if number:
         digits = re.sub(r"\D", "", number.group())
         kind = "mobile" if re.match(r"(?:0|44|0044)?7\d{9}\Z", digits) else "phone"
         return kind, number.group().strip(), words[number.end() :].strip(" ,")

@@ -1,4 +1,4 @@
-"""From a draft to an entry: what its first line and its next lines say, and the one deed that keeps all of it."""
+"""From a draft to an entry: what its first line and its next lines say, whom it is about, and when it happened."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from datetime import datetime, time
 import msgspec
 
 from leadworker.clock import Moment
-from leadworker.domain import drafts, journal, visits
 from leadworker.domain.actions import NewAction
 from leadworker.domain.drafts import Draft
-from leadworker.domain.journal import NewEntry, Saved
+from leadworker.domain.journal import NewEntry
 from leadworker.errors import NotUnderstood
-from leadworker.shelf import Shelf
 from leadworker.words.first_line import FirstLine, read_first_line
 from leadworker.words.next_lines import NextAction, read_next_lines
 from leadworker.words.people import Known
@@ -79,12 +77,3 @@ def new_action(action: NextAction, me: str) -> NewAction:
     """Return an action as it is written down: with exactly one named owner."""
     due = action.due_on.isoformat() if action.due_on else ""
     return NewAction(action.text, me if action.owner_is_me else action.owner, action.owner_id, action.owner_is_me, due)
-
-
-def finish(shelf: Shelf, draft: Draft, entry: NewEntry) -> Saved:
-    """Keep the entry with its actions, name it at the visit that it writes up, and let the draft go: all or nothing."""
-    saved = journal.write(shelf, entry)
-    if draft.visit_id:
-        visits.written_up(shelf, draft.visit_id, saved.entry_id)
-    drafts.throw_away(shelf, draft.id)
-    return saved

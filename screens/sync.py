@@ -107,7 +107,8 @@ class SyncPage(Page):
         got = glyphs.DONE if state.last_received_ms else glyphs.OPEN
         yield from self._fact(got, "Last received", received.stylize(Tone.MUTED.value), width)
         if state.put_aside:
-            words = f"{say_count(state.put_aside, 'thing', 'things')} that could not be trusted; nothing of yours. “leadworker check” says which."
+            count = say_count(state.put_aside, "thing", "things")
+            words = f"{count} that could not be trusted; nothing of yours. “leadworker check” says which."
             yield from self._fact("!", "Put aside", plain(words, Tone.SAFETY), width)
         if state.organisation:
             place = run_on([single(state.organisation), single(state.hub, Tone.MUTED)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on, work
@@ -18,7 +19,14 @@ from screens.fields import LineField, SecretField
 from screens.plain import BLANK, Content, Tone, join, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from leadworker.desk import Desk
     from screens.app import LeadworkerApp
+
+
+Opening = Callable[[], "Awaitable[Desk]"]
+"""Opens a vault without asking anybody, for the demonstration."""
 
 
 class UnlockScreen(Screen[None]):
@@ -29,15 +37,16 @@ class UnlockScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = list(keys.bindings("unlock"))
     DEFAULT_CSS = """
     UnlockScreen { align: center middle; background: $background; color: $foreground; }
-    UnlockScreen #way-in { width: 50; max-width: 100%; height: auto; padding: 0 1; }
+    UnlockScreen #way-in { width: 60; max-width: 100%; height: auto; padding: 0 1; }
     UnlockScreen .quiet { color: $text-muted; }
     UnlockScreen #greeting { margin-bottom: 1; height: auto; min-height: 1; }
     UnlockScreen #passphrase { margin-bottom: 1; background: $panel; }
     """
 
-    def __init__(self, greeting: str = "") -> None:
-        """`greeting` says why it was locked, if it was."""
+    def __init__(self, greeting: str = "", opening: Opening | None = None) -> None:
+        """`greeting` says why it was locked, if it was. `opening` opens by itself: nobody is asked."""
         super().__init__()
+        self._opening = opening
         self._greeting = greeting
         self._by_words = False
         self._busy = False
@@ -60,6 +69,10 @@ class UnlockScreen(Screen[None]):
         """Count a wait down, if one is running."""
         self._until = self.shell.clock.steady() + self.shell.door.wait_before_next_try()
         self._say_wait()
+        if self._opening is not None:
+            self._busy = True
+            self._say(plain("Opening …", Tone.MUTED))
+            self.call_after_refresh(self._open_by_itself, self._opening)
         self.set_interval(1.0, self._say_wait)
 
     def _help(self) -> Content:
@@ -97,6 +110,17 @@ class UnlockScreen(Screen[None]):
             self._open(field.value)
 
     @work(group="open")
+    async def _open_by_itself(self, opening: Opening) -> None:
+        try:
+            desk = await opening()
+        except LeadworkerError as error:
+            self._say(plain(error.sentence, Tone.SAFETY))
+        else:
+            self.shell.let_in(desk)
+        finally:
+            self._busy = False
+
+    @work(group="open")
     async def _open(self, typed: str) -> None:
         field, door = self.query_one("#passphrase", SecretField), self.shell.door
         try:
@@ -113,7 +137,7 @@ class UnlockScreen(Screen[None]):
             self._say(plain(error.sentence, Tone.SAFETY))
         else:
             field.value = ""
-            await self.shell.enter(desk)
+            self.shell.let_in(desk)
         finally:
             self._busy = False
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-_FIELDS = struct.Struct(">4sQQ32s")
+_FIELDS = struct.Struct(">4sQQQ32s")
 _MAGIC: Final = b"LWA1"
 _MAC_BYTES: Final = 32
 SLOT_BYTES: Final = 4096  # a slot of its own disk block each
@@ -23,11 +23,19 @@ FILE_BYTES: Final = 2 * SLOT_BYTES
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """How far the vault had come: commits made, changes held, and the chain's head over all of them."""
+    """How far the vault had come: changes held, the chain's head over all of them, and commits that held no change.
+
+    The latter are drafts, settings and receipts: what is lost when a write-ahead log ends early, and in no chain.
+    """
 
     commits: int
     changes: int
     chain: bytes
+
+
+class _Slot(msgspec.Struct, frozen=True):
+    turn: int
+    mark: Mark
 
 
 class AnchorRead(msgspec.Struct, frozen=True):
@@ -45,6 +53,7 @@ class Anchor:
         self._key = key
         self._vault_id = vault_id.encode()
         self._file = -1
+        self._turn = 0
 
     def read(self) -> AnchorRead:
         """Read both slots. A missing file, or one of another size, reads as two spoilt slots."""
@@ -55,11 +64,12 @@ class Anchor:
         if len(raw) != FILE_BYTES:
             return AnchorRead(None, 2)
         slots = [raw[at : at + SLOT_BYTES] for at in (0, SLOT_BYTES)]
-        marks = [mark for slot in slots if (mark := self._unpack(slot)) is not None]
-        empty = sum(slot == bytes(SLOT_BYTES) for slot in slots)
-        young = all(mark.commits <= 1 for mark in marks)  # only a vault's first commit leaves a slot unwritten
-        spoilt = 2 - len(marks) - (empty if young else 0)
-        return AnchorRead(max(marks, key=lambda mark: mark.commits, default=None), spoilt)
+        found = [slot for raw_slot in slots if (slot := self._unpack(raw_slot)) is not None]
+        if not found:
+            return AnchorRead(None, 2)
+        newest = max(found, key=lambda slot: slot.turn)
+        self._turn = newest.turn
+        return AnchorRead(newest.mark, 2 - len(found))
 
     def create(self) -> None:
         """Make the file in its full size, so that a full disk can never stop a later mark."""
@@ -72,19 +82,18 @@ class Anchor:
         """Make a mark durable."""
         if self._file < 0:
             self._file = os.open(self._path, os.O_RDWR | getattr(os, "O_BINARY", 0))
-        os.lseek(self._file, (mark.commits % 2) * SLOT_BYTES, os.SEEK_SET)
+        self._turn += 1
+        os.lseek(self._file, (self._turn % 2) * SLOT_BYTES, os.SEEK_SET)
         os.write(self._file, self._pack(mark))
         _to_disk(self._file)
 
     def rewrite(self, mark: Mark) -> None:
-        """Make both slots say the same, after a repair."""
+        """Make both slots say the same: for a new vault, and after a repair."""
         if not self._path.exists() or self._path.stat().st_size != FILE_BYTES:
             self.close()
             self.create()
         self.write(mark)
-        os.lseek(self._file, ((mark.commits + 1) % 2) * SLOT_BYTES, os.SEEK_SET)
-        os.write(self._file, self._pack(mark))
-        _to_disk(self._file)
+        self.write(mark)
 
     def close(self) -> None:
         if self._file >= 0:
@@ -92,15 +101,15 @@ class Anchor:
             self._file = -1
 
     def _pack(self, mark: Mark) -> bytes:
-        fields = _FIELDS.pack(_MAGIC, mark.commits, mark.changes, mark.chain)
+        fields = _FIELDS.pack(_MAGIC, self._turn, mark.commits, mark.changes, mark.chain)
         return (fields + self._mac(fields)).ljust(SLOT_BYTES, b"\0")
 
-    def _unpack(self, slot: bytes) -> Mark | None:
+    def _unpack(self, slot: bytes) -> _Slot | None:
         fields, mac = slot[: _FIELDS.size], slot[_FIELDS.size : _FIELDS.size + _MAC_BYTES]
         if any(slot[_FIELDS.size + _MAC_BYTES :]) or not hmac.compare_digest(mac, self._mac(fields)):
             return None
-        magic, commits, changes, chain = _FIELDS.unpack(fields)
-        return Mark(commits, changes, chain) if magic == _MAGIC else None
+        magic, turn, commits, changes, chain = _FIELDS.unpack(fields)
+        return _Slot(turn, Mark(commits, changes, chain)) if magic == _MAGIC else None
 
     def _mac(self, fields: bytes) -> bytes:
         return hmac.digest(self._key, b"lw/anchor/v1\0" + self._vault_id + fields, "sha256")

@@ -123,8 +123,8 @@ def _signatures(
             strangers += 1
         elif not proof.is_signed(key, proof.HEAD, change.change_id(header), signature):
             return Finding("signatures", False, f"The signature on change {no} is not its writer's. Restore a backup.")
-    unsigned = int(scalar(connection, """SELECT count(*) FROM lane l WHERE l.seq > 0 AND NOT EXISTS (
-        SELECT 1 FROM change c WHERE c.lane_no = l.no AND c.seq = l.seq AND c.signature != x'')"""))  # fmt: skip
+    unsigned = int(scalar(connection, """SELECT count(*) FROM lane l JOIN change c ON c.lane_no = l.no
+        AND c.seq = (SELECT max(seq) FROM change WHERE lane_no = l.no) WHERE c.signature = x''"""))  # fmt: skip
     if unsigned:
         return Finding("signatures", False, f"{unsigned} lanes end without a signature.")
     if strangers:

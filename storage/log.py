@@ -106,9 +106,6 @@ class Writing:
             "INSERT INTO change (no, book_no, lane_no, seq, header, body, signature, chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
-        self._connection.executemany(
-            "UPDATE lane SET seq = ?, head = ? WHERE no = ?", [(lane.seq, lane.head, lane.no) for lane in self._lanes.values()]
-        )
 
     def _signatures(self) -> list[bytes]:
         """Sign the last change of each lane, and on the way in a large transaction, so that it can be sent in parts."""
@@ -125,14 +122,14 @@ class Writing:
         return signatures
 
     def _find_lane(self, book: bytes) -> Lane:
-        sql = """SELECT b.no, b.n, b.digest, l.no, l.seq, l.head FROM book b
+        sql = """SELECT b.no, b.n, b.digest, l.no FROM book b
                  LEFT JOIN lane l ON l.book_no = b.no AND l.device = ? AND l.lane = ? WHERE b.id = ?"""
         device, number = self._identity.device, self._lane_number
-        book_no, n, digest, no, seq, head = self._connection.execute(sql, (device, number, book)).fetchone()
+        book_no, n, digest, no = self._connection.execute(sql, (device, number, book)).fetchone()
         if no is None:
-            seq, head = 0, change.FIRST
-            insert = "INSERT INTO lane (book_no, device, lane, seq, head, mine) VALUES (?, ?, ?, 0, ?, 1)"
-            no = self._connection.execute(insert, (book_no, device, number, head)).lastrowid
+            insert = "INSERT INTO lane (book_no, device, lane, mine) VALUES (?, ?, ?, 1)"
+            no = self._connection.execute(insert, (book_no, device, number)).lastrowid
+        seq, head = lane_head(self._connection, no)
         lane = Lane(no, book_no, book, number, seq, head, n, digest)
         self._lanes[book] = lane
         return lane
@@ -144,8 +141,31 @@ def chain_head(connection: Connection) -> tuple[int, bytes]:
     return (0, NO_CHAIN) if row is None else (row[0], row[1])
 
 
+def last_times(connection: Connection, device: bytes) -> tuple[int, int]:
+    """Return the hybrid stamp and the wall clock (UTC ms) of the newest change that this device wrote, 0 for none.
+
+    A received stamp that pulled our clock ahead is not looked for: it is at most five minutes, and only breaks ties.
+    """
+    sql = """SELECT body FROM change WHERE no = (
+        SELECT max(c.no) FROM lane l JOIN change c
+        ON c.lane_no = l.no AND c.seq = (SELECT max(seq) FROM change WHERE lane_no = l.no)
+        WHERE l.device = ? AND l.lane > 0) AND body IS NOT NULL"""
+    row = connection.execute(sql, (device,)).fetchone()
+    if row is None:
+        return 0, 0
+    content = change.read_content(row[0])
+    return content.stamp, content.wrote_at
+
+
+def lane_head(connection: Connection, lane_no: int) -> tuple[int, bytes]:
+    """Return the number and the id of the last change of a lane; where it stands is not kept twice."""
+    sql = "SELECT seq, header FROM change WHERE lane_no = ? ORDER BY seq DESC LIMIT 1"
+    row = connection.execute(sql, (lane_no,)).fetchone()
+    return (0, change.FIRST) if row is None else (row[0], change.change_id(row[1]))
+
+
 def unsent(connection: Connection) -> int:
     """Return how many changes of shared casebooks the central store does not have yet."""
-    sql = """SELECT coalesce(sum(l.seq - l.acked), 0) FROM lane l JOIN book b ON b.no = l.book_no
+    sql = """SELECT coalesce(sum(coalesce((SELECT max(seq) FROM change c WHERE c.lane_no = l.no), 0) - l.acked), 0) FROM lane l JOIN book b ON b.no = l.book_no
              WHERE l.mine = 1 AND EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject)"""
     return int(scalar(connection, sql))

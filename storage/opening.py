@@ -71,8 +71,7 @@ def _create(
         connection = connect(folder / DATABASE_NAME, keys.derive(master, keys.DATABASE), must_exist=False)
         _fill(connection, name, clock)
         anchor = Anchor(folder / ANCHOR_NAME, keys.derive(master, keys.ANCHOR), vault_id)
-        anchor.create()
-        anchor.write(Mark(1, *log.chain_head(connection)))
+        anchor.rewrite(Mark(1, *log.chain_head(connection)))
         # Last, so that a vault that was not made to the end does not look like one.
         vault_file.write(folder, vault_file.sealed(VaultFile(vault_file.FORMAT, vault_id, slots), master))
         return Vault(folder, connection, master, vault_id, clock, hold, anchor), words.to_words(recovery)
@@ -91,7 +90,7 @@ def _fill(connection: Connection, name: str, clock: Clock) -> None:
     facts = msgspec.msgpack.encode(Facts(name, signing, unsealing, now))
     connection.execute("INSERT INTO fact VALUES ('vault', ?)", (facts,))
     connection.execute("INSERT INTO fact VALUES ('lane', ?)", (b"\1",))
-    connection.execute("INSERT INTO state VALUES (1, 1, 0, ?)", (now,))
+    connection.execute("INSERT INTO state VALUES (1, 1)")
     connection.execute("INSERT INTO writer (device, name, mine) VALUES (?, ?, 1)", (identity.device.hex(), name))
     connection.execute("COMMIT")
 

@@ -183,10 +183,10 @@ class VaultPostbox:
             return BookState(book, 0, first_digest(book), {}, {}, BookMembers(book), {})
         book_no, n, digest = row
         lanes = {
-            (bytes(device), lane): LaneHead(seq, bytes(head), bool(mine))
-            for device, lane, seq, head, mine in connection.execute(
-                "SELECT device, lane, seq, head, mine FROM lane WHERE book_no = ?", (book_no,)
-            )
+            (bytes(device), lane): LaneHead(*log.lane_head(connection, no), bool(mine))
+            for no, device, lane, mine in connection.execute(
+                "SELECT no, device, lane, mine FROM lane WHERE book_no = ?", (book_no,)
+            ).fetchall()
         }
         own_sql = """SELECT l.lane, c.seq, c.header FROM change c JOIN lane l ON l.no = c.lane_no
                      WHERE c.book_no = ? AND l.mine = 1 AND (c.n IS NULL OR c.n > ?)"""
@@ -241,7 +241,8 @@ def _to_found(connection: Connection) -> tuple[ToFound, ...]:
 
 def _unsent(connection: Connection, most: int, now_ms: int) -> tuple[UnsentRun, ...]:
     lanes = """SELECT l.no, b.no, b.id, l.lane, l.acked FROM lane l JOIN book b ON b.no = l.book_no
-               WHERE l.mine = 1 AND l.lane > 0 AND l.seq > l.acked AND b.founded = 1 AND b.trouble = '' ORDER BY l.no"""
+               WHERE l.mine = 1 AND l.lane > 0 AND b.founded = 1 AND b.trouble = ''
+               AND (SELECT max(seq) FROM change c WHERE c.lane_no = l.no) > l.acked ORDER BY l.no"""
     key_sql = "SELECT epoch, secret FROM book_key WHERE book_no = ? ORDER BY epoch DESC LIMIT 1"
     rows_sql = "SELECT header, body, signature FROM change WHERE lane_no = ? AND seq > ? ORDER BY seq LIMIT ?"
     runs: list[UnsentRun] = []

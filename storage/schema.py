@@ -17,7 +17,7 @@ from storage.engine import Connection
 
 LOG_TABLES: Final = """
 CREATE TABLE fact (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
-CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), commits INTEGER, stamp INTEGER, wall_ms INTEGER);
+CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), commits INTEGER NOT NULL);
 CREATE TABLE book (
     no INTEGER PRIMARY KEY, id BLOB UNIQUE NOT NULL, subject TEXT NOT NULL DEFAULT '', n INTEGER NOT NULL DEFAULT 0,
     digest BLOB NOT NULL, founded INTEGER NOT NULL DEFAULT 0, trouble TEXT NOT NULL DEFAULT ''
@@ -25,8 +25,7 @@ CREATE TABLE book (
 CREATE INDEX book_subject ON book (subject);
 CREATE TABLE lane (
     no INTEGER PRIMARY KEY, book_no INTEGER NOT NULL REFERENCES book, device BLOB NOT NULL, lane INTEGER NOT NULL,
-    seq INTEGER NOT NULL, head BLOB NOT NULL, acked INTEGER NOT NULL DEFAULT 0, mine INTEGER NOT NULL,
-    UNIQUE (book_no, device, lane)
+    acked INTEGER NOT NULL DEFAULT 0, mine INTEGER NOT NULL, UNIQUE (book_no, device, lane)
 );
 CREATE TABLE change (
     no INTEGER PRIMARY KEY, book_no INTEGER NOT NULL, lane_no INTEGER NOT NULL, seq INTEGER NOT NULL,

@@ -91,7 +91,7 @@ class _Intake:
         self._writing = transaction.writing()
         self._last, self._chain = self._writing.last, self._writing.chain
         self._lanes: dict[tuple[bytes, int], int] = {}
-        self._heads: dict[int, tuple[int, bytes]] = {}
+        self._received_up_to: dict[int, int] = {}
         self._own = bytes.fromhex(transaction.shelf.device)
         row = self.connection.execute("SELECT no, n FROM book WHERE id = ?", (book,)).fetchone()
         if row is None:
@@ -106,15 +106,14 @@ class _Intake:
     ) -> int:  # fmt: skip
         """Insert one received change; return its number in this vault."""
         lane = self._lane(header)
-        identity = change.change_id(raw)
         self._last += 1
-        self._chain = log.link(self._chain, identity)
+        self._chain = log.link(self._chain, change.change_id(raw))
         self.connection.execute(
             """INSERT INTO change (no, book_no, lane_no, seq, header, body, signature, chain, n, digest, received_ms)
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
             (self._last, self.book_no, lane, header.seq, raw, body, signature, self._chain, n or None, digest, received_ms),
         )
-        self._heads[lane] = (header.seq, identity)
+        self._received_up_to[lane] = header.seq
         return self._last
 
     def confirm(self, header: change.Header, item: Received) -> None:
@@ -164,9 +163,8 @@ class _Intake:
 
     def finish(self, last_n: int | None = None, digest: bytes | None = None) -> None:
         self.connection.executemany(
-            """UPDATE lane SET seq = max(seq, ?), head = CASE WHEN seq > ? THEN head ELSE ? END,
-               acked = CASE WHEN mine = 1 THEN max(acked, ?) ELSE acked END WHERE no = ?""",
-            [(seq, seq, head, seq, lane) for lane, (seq, head) in self._heads.items()],
+            "UPDATE lane SET acked = max(acked, ?) WHERE no = ? AND mine = 1",
+            [(seq, lane) for lane, seq in self._received_up_to.items()],
         )
         if last_n is not None:
             self.connection.execute(
@@ -180,9 +178,9 @@ class _Intake:
             sql = "SELECT no FROM lane WHERE book_no = ? AND device = ? AND lane = ?"
             no = scalar(self.connection, sql, self.book_no, *key)
             if no is None:
-                insert = "INSERT INTO lane (book_no, device, lane, seq, head, mine) VALUES (?, ?, ?, 0, ?, ?)"
+                insert = "INSERT INTO lane (book_no, device, lane, mine) VALUES (?, ?, ?, ?)"
                 mine = int(header.device == self._own and header.lane > 0)
-                no = self.connection.execute(insert, (self.book_no, *key, change.FIRST, mine)).lastrowid
+                no = self.connection.execute(insert, (self.book_no, *key, mine)).lastrowid
             self._lanes[key] = int(no)
         return self._lanes[key]
 

@@ -72,11 +72,13 @@ class Transaction:
 
     def finish(self) -> Mark:
         """Sign and insert what was written; return the mark that the commit reaches."""
-        changes, chain = self._vault.mark.changes, self._vault.mark.chain
+        before = self._vault.mark
         if self._writing is not None:
             self._writing.finish()
-            changes, chain = self._writing.last, self._writing.chain
-        return Mark(self._vault.mark.commits + 1, changes, chain)
+            if self._writing.last > before.changes:  # the change itself says that something was committed
+                return Mark(before.commits, self._writing.last, self._writing.chain)
+        self.connection.execute("UPDATE state SET commits = ?", (before.commits + 1,))
+        return Mark(before.commits + 1, before.changes, before.chain)
 
     def extend(self, last: int, chain: bytes) -> None:
         """Take note that received changes were inserted up to number `last`."""
@@ -102,10 +104,10 @@ class Vault:
         self.name = facts.name
         self.identity = Identity(facts.signing, facts.unsealing)
         self.lane = int.from_bytes(self.fact("lane") or b"\1", "big")
-        commits, stamp, wall_ms = connection.execute("SELECT commits, stamp, wall_ms FROM state").fetchone()
-        self.mark = Mark(commits, *log.chain_head(connection))
+        self.mark = Mark(scalar(connection, "SELECT commits FROM state"), *log.chain_head(connection))
+        stamp, wall_ms = log.last_times(connection, self.identity.device)
         self.hybrid = HybridClock(clock, stamp)
-        self.clock_doubt = _doubt(clock, wall_ms)
+        self.clock_doubt = _doubt(clock, wall_ms or facts.made_ms)
         self.projector = Projector(connection)
         self._clerk = Clerk(self._tidy)
         self._find_topics = tuple(t for t, kind in topics().items() if schema.find_fields(kind))
@@ -146,10 +148,6 @@ class Vault:
                 yield transaction
                 if transaction.dirty:
                     mark = transaction.finish()
-                    wall = Moment.of(self.clock.now()).ms
-                    self.connection.execute(
-                        "UPDATE state SET commits = ?, stamp = ?, wall_ms = ?", (mark.commits, self.hybrid.last, wall)
-                    )
                 self.connection.execute("COMMIT")
             except BaseException:
                 self.hybrid.last = stamp

@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from textual.pilot import Pilot
+
 from leadworker.clock import Moment
 from leadworker.crypto.keys import FLOOR_KIB
 from leadworker.desk import Desk, PostState
@@ -24,7 +26,6 @@ from leadworker.domain.journal import NewEntry
 from leadworker.record import new_id
 from leadworker.shelf import Shelf
 from storage import opening
-from textual.pilot import Pilot
 
 PASSPHRASE = "copper lantern quiet harbour seven"
 ME = "Alex Morgan"
@@ -140,7 +141,7 @@ class WorldDoor:
         return max(1, 5 - self.wrong)
 
     def wait_before_next_try(self) -> float:
-        return self.wait if self.wait else 60.0 if self.wrong >= 5 else 0.0
+        return self.wait or (60.0 if self.wrong >= 5 else 0.0)
 
     def suggest_passphrase(self) -> str:
         return PASSPHRASE

@@ -41,6 +41,7 @@ def test_a_visit_is_read_whole_from_one_line() -> None:
     assert (said.kind, said.person_ids, said.place) == (EntryKind.visit, ("keira",), "home")
     assert (said.day, said.at, said.minutes, said.rest) == (date(2026, 11, 16), time(16), 50, "")
     assert chips(line) == ["Visit", "yesterday 16:00", "50 min", "home", "Keira Okafor-Lane"]
+    assert said.when_certain and read("visit").when_certain
     assert [line[span.start : span.end] for span in said.spans] == ["visit", "@Keira", "home", "yesterday", "4pm", "50 min"]
 
 
@@ -143,6 +144,7 @@ def test_a_day_that_cannot_be_read_is_a_question_and_its_words_stay(said: str) -
     assert line.day is None
     assert questions(f"visit @Keira {said}") == ["what day?"]
     assert said in line.rest
+    assert not line.when_certain, "it must not be kept as if it were known"
 
 
 def test_a_weekday_that_does_not_fit_its_date_is_a_question() -> None:

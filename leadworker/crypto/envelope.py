@@ -55,8 +55,8 @@ class BookKey:
             padded = self._aead.decrypt(sealed[4:16], sealed[16:], _CONTEXT + header + self._prefix)
         except (InvalidTag, ValueError) as error:
             raise CannotOpen("altered, or sealed with another key") from error
-        (length,) = _LENGTH.unpack_from(padded)
-        body = padded[4 : 4 + length]
+        length = int.from_bytes(padded[: _LENGTH.size], "big")
+        body = padded[_LENGTH.size : _LENGTH.size + length]
         if len(body) != length or change.padded_size(length) != len(padded):
             raise CannotOpen("a body that does not fit its padding")
         if change.commitment(body) != header[-32:]:
@@ -78,7 +78,9 @@ class BookKey:
 
 
 def sealed_epoch(sealed: bytes) -> int:
-    """Return the epoch whose key opens a seal."""
+    """Return the epoch whose key opens a seal; raise `CannotOpen` where it is cut off before that."""
+    if len(sealed) < _EPOCH.size:
+        raise CannotOpen("cut off before its epoch")
     (epoch,) = _EPOCH.unpack_from(sealed)
     return int(epoch)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
+import unicodedata
 from typing import Final
 
 import msgspec
@@ -20,11 +21,16 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from leadworker.errors import VaultDamaged, WrongPassphrase
 
 KEY_BYTES: Final = 32
+SALT_BYTES: Final = 16
+NONCE_BYTES: Final = 12
+TAG_BYTES: Final = 16
 FLOOR_KIB: Final = 64 * 1024
 CEILING_KIB: Final = 1024 * 1024
 PREFERRED_KIB: Final = 256 * 1024
 ITERATIONS: Final = 3
 LANES: Final = 4
+MOST_ITERATIONS: Final = 64
+MOST_LANES: Final = 64
 SLOWEST_S: Final = 1.0
 
 DATABASE: Final = b"lw/db/v1"
@@ -66,14 +72,14 @@ def passphrase_slot(master: bytes, passphrase: str, vault_id: str, memory_kib: i
     """Return a slot that a passphrase opens; `memory_kib` comes from `calibrate`."""
     if not FLOOR_KIB <= memory_kib <= CEILING_KIB:
         raise ValueError("Argon2id memory outside the floor and the ceiling")
-    salt = secrets.token_bytes(16)
+    salt = secrets.token_bytes(SALT_BYTES)
     key = _argon2(_normal(passphrase), salt, memory_kib, ITERATIONS, LANES)
     return _wrap(Slot("passphrase", salt.hex(), "", "", memory_kib, ITERATIONS, LANES), key, master, vault_id)
 
 
 def recovery_slot(master: bytes, secret: bytes, vault_id: str) -> Slot:
     """Return a slot that recovery words open. Their 168 random bits need no slow derivation."""
-    salt = secrets.token_bytes(16)
+    salt = secrets.token_bytes(SALT_BYTES)
     return _wrap(Slot("recovery", salt.hex(), "", ""), _recovery_key(secret, salt), master, vault_id)
 
 
@@ -83,16 +89,11 @@ def open_with_passphrase(slots: tuple[Slot, ...], passphrase: str, vault_id: str
         if slot.kind != "passphrase":
             continue
         if slot.memory_kib < FLOOR_KIB or slot.iterations < ITERATIONS or slot.lanes < 1:
-            raise VaultDamaged(
-                "The vault's key file asks for a weaker protection than leadworker ever uses, so it was altered. "
-                "Nothing was opened. Put back the copy of vault.json from a backup."
-            )
-        if slot.memory_kib > CEILING_KIB or slot.iterations > 64 or slot.lanes > 64:
-            raise VaultDamaged(
-                "The vault's key file asks for more memory than leadworker ever uses, so it was altered. "
-                "Nothing was opened. Put back the copy of vault.json from a backup."
-            )
-        key = _argon2(_normal(passphrase), bytes.fromhex(slot.salt), slot.memory_kib, slot.iterations, slot.lanes)
+            raise _altered("asks for a weaker protection than leadworker ever uses")
+        if slot.memory_kib > CEILING_KIB or slot.iterations > MOST_ITERATIONS or slot.lanes > MOST_LANES:
+            raise _altered("asks for more memory than leadworker ever uses")
+        salt = _unhex(slot.salt, SALT_BYTES)
+        key = _argon2(_normal(passphrase), salt, slot.memory_kib, slot.iterations, slot.lanes)
         master = _unwrap(slot, key, vault_id)
         if master is not None:
             return master
@@ -103,15 +104,15 @@ def open_with_recovery(slots: tuple[Slot, ...], secret: bytes, vault_id: str) ->
     """Return the master key; raise `WrongPassphrase`."""
     for slot in slots:
         if slot.kind == "recovery":
-            master = _unwrap(slot, _recovery_key(secret, bytes.fromhex(slot.salt)), vault_id)
+            master = _unwrap(slot, _recovery_key(secret, _unhex(slot.salt, SALT_BYTES)), vault_id)
             if master is not None:
                 return master
     raise WrongPassphrase("Those are not the recovery words of this vault.")
 
 
 def _normal(passphrase: str) -> bytes:
-    """Typed with two spaces or a line break between its words, a passphrase is still the same one."""
-    return " ".join(passphrase.split()).encode()
+    """Typed with two spaces or a line break between its words, or é in two parts as macOS pastes it, it is the same one."""
+    return unicodedata.normalize("NFC", " ".join(passphrase.split())).encode("utf-8", "surrogatepass")
 
 
 def _argon2(secret: bytes, salt: bytes, memory_kib: int, iterations: int, lanes: int) -> bytes:
@@ -130,15 +131,30 @@ def _slot_context(slot: Slot, vault_id: str) -> bytes:
 
 
 def _wrap(slot: Slot, key: bytes, master: bytes, vault_id: str) -> Slot:
-    nonce = secrets.token_bytes(12)
+    nonce = secrets.token_bytes(NONCE_BYTES)
     wrapped = ChaCha20Poly1305(key).encrypt(nonce, master, _slot_context(slot, vault_id))
     return msgspec.structs.replace(slot, nonce=nonce.hex(), wrapped=wrapped.hex())
 
 
 def _unwrap(slot: Slot, key: bytes, vault_id: str) -> bytes | None:
+    nonce, wrapped = _unhex(slot.nonce, NONCE_BYTES), _unhex(slot.wrapped, KEY_BYTES + TAG_BYTES)
     try:
-        return ChaCha20Poly1305(key).decrypt(
-            bytes.fromhex(slot.nonce), bytes.fromhex(slot.wrapped), _slot_context(slot, vault_id)
-        )
+        return ChaCha20Poly1305(key).decrypt(nonce, wrapped, _slot_context(slot, vault_id))
     except InvalidTag:
         return None
+
+
+def _unhex(text: str, length: int) -> bytes:
+    try:
+        raw = bytes.fromhex(text)
+    except ValueError:
+        raw = b""
+    if len(raw) != length or raw.hex() != text:
+        raise _altered("holds something that leadworker never writes")
+    return raw
+
+
+def _altered(how: str) -> VaultDamaged:
+    return VaultDamaged(
+        f"The vault's key file {how}, so it was altered. Nothing was opened. Put back the copy of vault.json from a backup."
+    )

@@ -40,7 +40,7 @@ class JournalEntry(Record, table=True):
 
     person_id: str = kept(rule=Rule.APPEND)
     kind: str = kept("note", rule=Rule.APPEND, words="kind")
-    happened_ms: int = kept(0, rule=Rule.APPEND, index=True)
+    happened_ms: int = kept(0, rule=Rule.APPEND)
     happened_offset: int = kept(0, rule=Rule.APPEND)
     precision: str = kept("exact", rule=Rule.APPEND)
     minutes: int = kept(0, rule=Rule.APPEND, words="minutes")
@@ -149,7 +149,7 @@ _TIMELINE = (
     .order_by(*_order).limit(_limit).offset(bindparam("skip"))
 )  # fmt: skip
 _ONE = _VIEW.where(_entry.id == bindparam("entry_id"))
-_RECENT = _VIEW.order_by(*_order).limit(_limit)
+_RECENT = _VIEW.order_by(_entry.no.desc()).limit(_limit)
 _COUNT = select(func.count()).select_from(table_of(JournalEntry)).where(_entry.person_id == bindparam("person_id"))
 
 END_OF_TIME = 2**53
@@ -202,7 +202,7 @@ def timeline(shelf: Shelf, person_id: str, *, limit: int = 50, skip: int = 0, be
 
 
 def recent(shelf: Shelf, *, limit: int = 50) -> tuple[EntryView, ...]:
-    """Return the newest entries about anyone."""
+    """Return the entries about anyone that were written or received last."""
     return shelf.rows(_RECENT, EntryView, limit=limit)
 
 

@@ -262,11 +262,12 @@ def _facts(shelf: Shelf, given: dict[str, str]) -> dict[str, str | int]:
 def _born(shelf: Shelf, text: str) -> dict[str, str | int]:
     if not text.strip():
         return {"born_on": "", "age_about": 0, "age_said_on": ""}
-    born = read_born(text)
+    today = shelf.now().day()
+    born = read_born(text, today)
     if born is None:
         raise NotUnderstood(
             f"“{one_line(text)[:40]}” is no date of birth or age that leadworker can read. "
             "Write it as 3 May 2011, May 2011, 2011 or about 14. Nothing was changed."
         )
-    said_on = shelf.now().day().isoformat() if born.age_about else ""
+    said_on = today.isoformat() if born.age_about else ""
     return {"born_on": born.born_on, "age_about": born.age_about or 0, "age_said_on": said_on}

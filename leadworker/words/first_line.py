@@ -40,6 +40,7 @@ class FirstLine(msgspec.Struct, frozen=True):
 
     `day` is None when no day was said (the entry is then about now) or when it could not be read (a chip asks).
     `part_of_day` is morning, afternoon, evening, night or nothing; `about` says that the time is approximate.
+    `when_certain` is False when a chip asks about the day or the time: what is kept is then not exact.
     `minutes` is how long it took. `place` is in the line's words. `rest` is what was not understood, fit for a
     title. `ambiguous` holds each name that fits several people, with their ids. `spans` lie in the line as typed.
     """
@@ -57,6 +58,7 @@ class FirstLine(msgspec.Struct, frozen=True):
     spans: tuple[Span, ...] = ()
     part_of_day: str = ""
     about: bool = False
+    when_certain: bool = True
 
 
 class _When(msgspec.Struct):
@@ -107,6 +109,7 @@ def read_first_line(line: str, now: datetime, people: Sequence[Known], default_p
     _say_people(reading, mentions)
     ids = tuple(dict.fromkeys(mention.ids[0] for mention in mentions if len(mention.ids) == 1))
     ids = ids or ((default_person,) if default_person else ())
+    when_chips = _when_chips(when, now)
     minutes = what.length.minutes if what.length else when.minutes or None
     return FirstLine(
         kind=what.kind.kind if what.kind else None,
@@ -118,10 +121,11 @@ def read_first_line(line: str, now: datetime, people: Sequence[Known], default_p
         minutes=minutes,
         place=what.where(),
         rest=reading.left_over(),
-        chips=(*_kind_chips(what), *_when_chips(when, now), *_what_chips(what, minutes), *person_chips(ids, mentions, known)),
+        chips=(*_kind_chips(what), *when_chips, *_what_chips(what, minutes), *person_chips(ids, mentions, known)),
         spans=reading.spans(),
         part_of_day=when.part,
         about=when.about,
+        when_certain=all(chip.certain for chip in when_chips),
     )
 
 

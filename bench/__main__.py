@@ -1,0 +1,94 @@
+"""``make bench``: builds the reference load, measures, prints a table, and keeps the figures as JSON in bench/results."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+import leadworker
+from bench import journal, lists, load, starting, syncing
+from bench.timing import Row
+from bench.twin import plain_copy
+
+RESULTS = Path(__file__).with_name("results")
+
+
+def main() -> int:
+    """Measure everything that exists; return 0 whether or not every bar holds: a machine may simply be slow."""
+    where = load.folder()
+    rows: list[Row] = []
+    started = time.monotonic()
+    try:
+        rows += _journal(where)
+        for part in (_starting, _lists, _syncing):
+            rows += part(where)
+    finally:
+        load.throw_away(where)
+    _print(rows)
+    _keep(rows, time.monotonic() - started)
+    return 0
+
+
+def _journal(where: Path) -> list[Row]:
+    load.on_stderr(f"Building the reference load: {load.REFERENCE.entries:,} entries, {load.REFERENCE.people:,} people …\n")
+    vault, desk, caseload = load.build(where / "reference", load.REFERENCE, load.on_stderr)
+    small, _, few = load.build(where / "small", load.THOUSAND)
+    plain = plain_copy(vault, where / "plain.db")
+    rows = journal.saving(vault, desk, plain, caseload[0])
+    rows += journal.searching(vault, plain)
+    rows += journal.timelines(vault, plain, caseload[1], small, few[1])
+    plain.close()
+    small.close()
+    vault.close()
+    return rows
+
+
+def _starting(where: Path) -> list[Row]:
+    reference = where / "reference"
+    return starting.cold_start(reference) + starting.unlocking(reference) + starting.memory(reference)
+
+
+def _lists(where: Path) -> list[Row]:
+    return lists.key_to_paint()
+
+
+def _syncing(where: Path) -> list[Row]:
+    return syncing.first_sync(where) + syncing.nothing_new(where)
+
+
+def _print(rows: list[Row]) -> None:
+    head = ("measure", "leadworker", "plain twin", "ratio", "bar", "")
+    table = [head] + [
+        (row.measure, row.ours, row.twin, "" if row.ratio is None else f"{row.ratio:.2f}", row.bar, _verdict(row.holds))
+        for row in rows
+    ]
+    widths = [max(len(line[at]) for line in table) for at in range(len(head))]
+    for line in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _verdict(holds: bool | None) -> str:
+    return "" if holds is None else ("holds" if holds else "NOT MET")
+
+
+def _keep(rows: list[Row], seconds: float) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    about = {
+        "version": leadworker.__version__,
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "load": msgspec.to_builtins(load.REFERENCE),
+        "seconds": round(seconds),
+        "rows": msgspec.to_builtins(rows),
+    }
+    path = RESULTS / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(about)))
+    print(f"\nKept as {path.name} in bench/results.", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""The reference load: 100,000 entries, 5,000 people, 200 casebooks (the ties come with their issue), from a fixed seed."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from leadworker.clock import Moment, SystemClock
+from leadworker.crypto import keys
+from leadworker.desk import Desk
+from leadworker.domain import actions, journal, people
+from leadworker.shelf import Shelf
+from storage import opening
+from storage.vault import Vault
+
+PASSPHRASE = "a passphrase for measuring only"
+SMALL = bool(os.environ.get("LEADWORKER_BENCH_SMALL"))
+
+
+class Size(msgspec.Struct, frozen=True):
+    """How much a vault holds."""
+
+    entries: int
+    people: int
+    casebooks: int
+
+
+REFERENCE = Size(5_000, 500, 50) if SMALL else Size(100_000, 5_000, 200)
+THOUSAND = Size(1_000, 50, 10)
+
+_COMMON = (
+    "home school mum dad nan brother sister visit call text said asked wanted talked walked waited morning evening week "
+    "kitchen bedroom garden club boxing football drawing music homework teacher friend bus money food sleep tired happy quiet "
+    "angry worried better worse again always never sometimes together alone later early late door phone letter meeting plan"
+).split()
+
+
+class Writer:
+    """Makes notes that look like notes: common words often, rare ones now and then."""
+
+    def __init__(self, seed: int = 7) -> None:
+        self.random = random.Random(seed)
+        self._rare = ["".join(self.random.choices("abcdefghijklmnoprstuvw", k=7)) for _ in range(20_000)]
+
+    def words(self, count: int) -> str:
+        pick = self.random
+        chosen = (pick.choice(self._rare) if pick.random() < 0.15 else pick.choice(_COMMON) for _ in range(count))
+        return " ".join(chosen).capitalize() + "."
+
+    def entry(self, person_id: str, when: Moment) -> journal.NewEntry:
+        pick = self.random
+        return journal.NewEntry(
+            person_id, kind=pick.choice(("visit", "phone", "text_message", "school", "meeting")), happened=when, minutes=40,
+            place="home", title=self.words(6), seen=self.words(8), said=self.words(20), noticed=self.words(60),
+            think=self.words(25),
+        )  # fmt: skip
+
+
+def folder() -> Path:
+    """Return a fresh folder that the caller throws away."""
+    return Path(tempfile.mkdtemp(prefix="leadworker-bench-"))
+
+
+def build(where: Path, size: Size, tell: Callable[[str], None] = lambda line: None) -> tuple[Vault, Desk, list[str]]:
+    """Make a vault of a size; return it, its desk, and the ids of the people on the caseload."""
+    vault, _ = opening.create(where, "Alex Morgan", PASSPHRASE, memory_kib=keys.FLOOR_KIB, purpose="bench")
+    desk = Desk(vault, vault.name)
+    writer = Writer()
+
+    def add_people(shelf: Shelf) -> list[str]:
+        ids = []
+        for at in range(size.people):
+            name = f"{writer.words(1).strip('.')} {writer.words(1).strip('.')}"
+            ids.append(people.add(shelf, name, on_caseload=at < size.casebooks, born="2011"))
+        return ids[: size.casebooks]
+
+    caseload = desk.do_now(add_people)
+    now = Moment.of(SystemClock().now())
+    step = 2 * 365 * 86_400_000 // size.entries
+    for start in range(0, size.entries, 2_000):
+
+        def add_entries(shelf: Shelf, start: int = start) -> None:
+            for at in range(start, min(start + 2_000, size.entries)):
+                when = Moment(now.ms - (size.entries - at) * step, now.offset)
+                saved = journal.write(shelf, writer.entry(caseload[at % len(caseload)], when))
+                if at % 25 == 0:
+                    todo = actions.NewAction(writer.words(5), "Alex Morgan", mine=True, due_on="2026-11-01")
+                    action = actions.add(shelf, caseload[at % len(caseload)], todo, entry_id=saved.entry_id)
+                    if at < size.entries - 1000:
+                        actions.finish(shelf, action)
+
+        desk.do_now(add_entries)
+        tell(f"\r  {min(start + 2_000, size.entries):,} of {size.entries:,} entries")
+    tell("\n")
+    vault.submit(lambda: vault.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()).result()
+    return vault, desk, caseload
+
+
+def throw_away(where: Path) -> None:
+    shutil.rmtree(where, ignore_errors=True)
+
+
+def on_stderr(line: str) -> None:
+    """Show progress where it does not mix with the table."""
+    print(line, end="", file=sys.stderr, flush=True)

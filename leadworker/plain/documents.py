@@ -1,0 +1,329 @@
+"""What ``--json`` prints: one document a command, with field names that stay as they are.
+
+Times are ISO 8601 with the writer's own offset, days are ISO dates; empty means that it is not known or has not happened.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from leadworker.clock import Moment
+from leadworker.domain.actions import ActionRow
+from leadworker.domain.alerts import DoorLine
+from leadworker.domain.caseload import PersonRow
+from leadworker.domain.drafts import Draft
+from leadworker.domain.journal import EntryView
+from leadworker.domain.people import PersonFacts
+from leadworker.domain.today import NewsRow
+from leadworker.domain.visits import VisitRow
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What a command wrote down or changed."""
+
+    id: str
+    sentence: str
+
+
+class Door(msgspec.Struct, frozen=True):
+    """An alert or an access note. `kind` is ``alert`` or ``access``."""
+
+    id: str
+    kind: str
+    text: str
+    contested: bool
+
+
+class Visit(msgspec.Struct, frozen=True):
+    """A visit in the diary."""
+
+    id: str
+    person_id: str
+    person: str
+    starts: str
+    minutes: int
+    place: str
+    note: str
+    state: str
+    entry_id: str
+    door: tuple[Door, ...]
+
+
+class Action(msgspec.Struct, frozen=True):
+    """An action. `mine` says that this vault's owner owns it."""
+
+    id: str
+    person_id: str
+    person: str
+    entry_id: str
+    text: str
+    owner: str
+    mine: bool
+    due_on: str
+    done_on: str
+    done_by: str
+
+
+class DraftNote(msgspec.Struct, frozen=True):
+    """An unfinished note, exactly as typed."""
+
+    id: str
+    person_id: str
+    person: str
+    first_line: str
+    seen: str
+    said: str
+    noticed: str
+    think: str
+    next: str
+    visit_id: str
+    started: str
+    kept: str
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A journal entry. `where` is ``here``, ``on its way`` or ``on the central store``, there as number `n` of its casebook."""
+
+    id: str
+    person_id: str
+    person: str
+    kind: str
+    happened: str
+    precision: str
+    minutes: int
+    place: str
+    title: str
+    seen: str
+    said: str
+    noticed: str
+    think: str
+    next: str
+    continues: str
+    clock_doubt: str
+    recorded: str
+    written_by: str
+    by_me: bool
+    where: str
+    n: int
+    received: str
+    actions: tuple[Action, ...]
+
+
+class News(msgspec.Struct, frozen=True):
+    """An entry that a colleague wrote."""
+
+    entry_id: str
+    person_id: str
+    person: str
+    kind: str
+    written_by: str
+    happened: str
+    received: str
+
+
+class Today(msgspec.Struct, frozen=True):
+    """What needs me today."""
+
+    day: str
+    visits: tuple[Visit, ...]
+    not_written_up: tuple[Visit, ...]
+    drafts: tuple[DraftNote, ...]
+    todo: tuple[Action, ...]
+    news: tuple[News, ...]
+
+
+class PersonInList(msgspec.Struct, frozen=True):
+    """A person in a list. `born_on` may stop early; `age_about` is 0 unless only an age was said, on `age_said_on`."""
+
+    id: str
+    name: str
+    known_as: tuple[str, ...]
+    born_on: str
+    age_about: int
+    age_said_on: str
+    lives_at: str
+    on_caseload: bool
+    last_entry: str
+
+
+class People(msgspec.Struct, frozen=True):
+    """People by name."""
+
+    people: tuple[PersonInList, ...]
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """One way to reach a person."""
+
+    id: str
+    kind: str
+    value: str
+    label: str
+
+
+class Name(msgspec.Struct, frozen=True):
+    """Another name that a person goes by."""
+
+    id: str
+    name: str
+
+
+class Identifier(msgspec.Struct, frozen=True):
+    """A number that another agency gives a person."""
+
+    id: str
+    scheme: str
+    value: str
+
+
+class Person(msgspec.Struct, frozen=True):
+    """What is written about a person."""
+
+    id: str
+    name: str
+    pronouns: str
+    born_on: str
+    age_about: int
+    age_said_on: str
+    lives_at: str
+    talking: str
+    on_caseload: bool
+    known_as: tuple[Name, ...]
+    contacts: tuple[Contact, ...]
+    identifiers: tuple[Identifier, ...]
+
+
+class Brief(msgspec.Struct, frozen=True):
+    """What to know at the door."""
+
+    person: Person
+    age: str
+    door: tuple[Door, ...]
+    next_visit: Visit | None
+    open_actions: tuple[Action, ...]
+    last_entries: tuple[Entry, ...]
+
+
+class Visits(msgspec.Struct, frozen=True):
+    """Visits in the diary."""
+
+    visits: tuple[Visit, ...]
+
+
+class Actions(msgspec.Struct, frozen=True):
+    """Actions, the longest due first."""
+
+    actions: tuple[Action, ...]
+
+
+class Drafts(msgspec.Struct, frozen=True):
+    """Unfinished notes, oldest first."""
+
+    drafts: tuple[DraftNote, ...]
+
+
+class SavedNote(msgspec.Struct, frozen=True):
+    """A note that was saved. `parts` are the ids of the entry and of what it goes on in; `questions` were not understood."""
+
+    id: str
+    parts: tuple[str, ...]
+    action_ids: tuple[str, ...]
+    person_id: str
+    person: str
+    kind: str
+    happened: str
+    precision: str
+    minutes: int
+    place: str
+    questions: tuple[str, ...]
+
+
+class Timeline(msgspec.Struct, frozen=True):
+    """A person's entries, newest first."""
+
+    person_id: str
+    person: str
+    entries: tuple[Entry, ...]
+
+
+class Find(msgspec.Struct, frozen=True):
+    """An entry in which the words occur, and the words around them."""
+
+    words: str
+    entry: Entry
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What a search found: people by name, then entries."""
+
+    people: tuple[PersonInList, ...]
+    entries: tuple[Find, ...]
+
+
+def moment(ms: int, offset: int = 0) -> str:
+    """Return UTC milliseconds and an offset in minutes as ISO 8601; an empty text for 0."""
+    return Moment(ms, offset).local().isoformat(timespec="seconds") if ms else ""
+
+
+def door(line: DoorLine) -> Door:
+    """Return an alert or access note as a document."""
+    return Door(line.id, line.kind, line.text, bool(line.contested))
+
+
+def visit(row: VisitRow) -> Visit:
+    """Return a visit as a document."""
+    return Visit(
+        row.id, row.person_id, row.person_name, moment(row.starts_ms, row.starts_offset), row.minutes, row.place, row.note,
+        row.state, row.entry_id, tuple(door(line) for line in row.door),
+    )  # fmt: skip
+
+
+def action(row: ActionRow) -> Action:
+    """Return an action as a document."""
+    return Action(
+        row.id, row.person_id, row.person_name, row.entry_id, row.text, row.owner, row.mine, row.due_on, row.done_on, row.done_by
+    )
+
+
+def draft(kept: Draft) -> DraftNote:
+    """Return a draft as a document."""
+    return DraftNote(
+        kept.id, kept.person_id, kept.person_name, kept.first_line, kept.seen, kept.said, kept.noticed, kept.think,
+        kept.next_steps, kept.visit_id, moment(kept.started_ms, kept.started_offset), moment(kept.kept_ms, kept.kept_offset),
+    )  # fmt: skip
+
+
+def entry(view: EntryView) -> Entry:
+    """Return an entry as a document."""
+    return Entry(
+        view.id, view.person_id, view.person_name, view.kind, moment(view.happened_ms, view.happened_offset), view.precision,
+        view.minutes, view.place, view.title, view.seen, view.said, view.noticed, view.think, view.next_steps, view.continues,
+        view.clock_doubt, moment(view.made_at, view.made_offset), view.written_by, view.by_me, view.whereabouts(), view.n,
+        moment(view.received_ms, view.made_offset), tuple(action(row) for row in view.actions),
+    )  # fmt: skip
+
+
+def news(row: NewsRow) -> News:
+    """Return a colleague's entry as a document."""
+    return News(
+        row.entry_id, row.person_id, row.person_name, row.kind, row.written_by, moment(row.happened_ms, row.happened_offset),
+        moment(row.received_ms, row.happened_offset),
+    )  # fmt: skip
+
+
+def person_in_list(row: PersonRow) -> PersonInList:
+    """Return a person of a list as a document."""
+    return PersonInList(
+        row.id, row.name, tuple(filter(None, row.known_as.split("\n"))), row.born_on, row.age_about, row.age_said_on,
+        row.lives_at, row.on_caseload, moment(row.last_ms, row.last_offset),
+    )  # fmt: skip
+
+
+def person(facts: PersonFacts) -> Person:
+    """Return what is written about a person as a document."""
+    return Person(
+        facts.id, facts.name, facts.pronouns, facts.born_on, facts.age_about, facts.age_said_on, facts.lives_at, facts.talking,
+        facts.on_caseload, tuple(Name(n.id, n.name) for n in facts.known_as),
+        tuple(Contact(c.id, c.kind, c.value, c.label) for c in facts.contacts),
+        tuple(Identifier(i.id, i.scheme, i.value) for i in facts.identifiers),
+    )  # fmt: skip
