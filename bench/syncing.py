@@ -35,6 +35,7 @@ class _Laptop:
         self.desk = Desk(self.vault, name)
         self.box = VaultPostbox(self.vault)
         self.client = HubClient(url, self.box.device, self.box.sign, CLOCK)
+        self.person = ""
 
     async def sync(self) -> Result:
         return await Exchange(self.box, self.client, CLOCK, lambda bell: None, lambda progress: None).run()
@@ -84,14 +85,15 @@ async def _seconds(laptop: _Laptop) -> float:
 def _write(laptop: _Laptop, count: int) -> None:
     writer = Writer(3)
     now = Moment.of(CLOCK.now())
+    person = laptop.person or laptop.desk.do_now(people.add, writer.words(2))
+    laptop.person = person
     while count > 0:
         some = min(count, 10_000)
-        laptop.desk.do_now(_some, writer, now, some)
+        laptop.desk.do_now(_some, writer, now, person, some)
         count -= some
 
 
-def _some(shelf: Shelf, writer: Writer, now: Moment, count: int) -> None:
-    person = people.add(shelf, writer.words(2))
+def _some(shelf: Shelf, writer: Writer, now: Moment, person: str, count: int) -> None:
     for _ in range(count):
         journal.write(shelf, writer.entry(person, now))
 

@@ -36,7 +36,7 @@ def plain_copy(vault: Vault, where: Path) -> Connection:
 
 
 class PlainSave:
-    """Saves the rows of one entry by hand: change, entry, search index, lane and state, in one durable transaction."""
+    """Saves the rows of one entry by hand: change, entry and search index, in one durable transaction."""
 
     def __init__(self, connection: Connection, model: dict[str, Any]) -> None:
         self._connection = connection
@@ -66,8 +66,6 @@ class PlainSave:
             "INSERT INTO change (no, book_no, lane_no, seq, header, body, signature, chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (self._no, self._book_no, self._lane_no, self._seq, self._header, body, bytes(64), self._chain),
         )
-        c.execute("UPDATE lane SET seq = ?, head = ? WHERE no = ?", (self._seq, self._chain, self._lane_no))
-        c.execute("UPDATE state SET commits = commits + 1, stamp = stamp + 1, wall_ms = wall_ms + 1")
         c.execute("COMMIT")
 
 

@@ -11,6 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Protocol
 
+EARLIEST_MS = -62_135_424_000_000
+"""The first moment that can be shown, two days into the year 1, so that no time zone leads out of the calendar."""
+
+LATEST_MS = 253_402_128_000_000
+"""The last moment that can be shown, two days before the end of the year 9999."""
+
+MOST_OFFSET = 24 * 60 - 1
+"""Minutes that a clock may be east or west of UTC."""
+
 MOST_DRIFT_MS = 5 * 60 * 1000
 """How far a received clock may pull ours ahead (D.3): a wrong laptop cannot drag the others."""
 
@@ -30,9 +39,14 @@ class Moment:
         return cls(round(aware.timestamp() * 1000), int(shift.total_seconds() // 60))
 
     def local(self) -> datetime:
-        """Return the aware datetime that the writer's clock showed."""
-        zone = timezone(timedelta(minutes=self.offset))
-        return datetime.fromtimestamp(self.ms / 1000, tz=UTC).astimezone(zone)
+        """Return the aware datetime that the writer's clock showed; what no calendar holds reads as its first or last day."""
+        zone = timezone(timedelta(minutes=min(max(self.offset, -MOST_OFFSET), MOST_OFFSET)))
+        ms = min(max(self.ms, EARLIEST_MS), LATEST_MS)
+        return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)).astimezone(zone)
+
+    def is_on_calendar(self) -> bool:
+        """Return whether this is a moment that a clock can have shown."""
+        return EARLIEST_MS <= self.ms <= LATEST_MS and abs(self.offset) <= MOST_OFFSET
 
     def day(self) -> date:
         """Return the day on the writer's calendar."""

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from textual import events
 from textual.binding import BindingType
 from textual.screen import Screen
+from textual.worker import WorkerError
 
 from leadworker.clock import Clock, SystemClock
 from leadworker.errors import LeadworkerError
 from screens import crash, glyphs, keys, lastline
-from screens.base import BOTTOM, Ending, How, Kind, Page, Shell, Undo
+from screens.base import BOTTOM, WRITING, Ending, How, Kind, Page, Shell, Undo
 from screens.frame import TopLine
 from screens.hide import HideScreen
 from screens.plain import plain
@@ -353,7 +354,10 @@ class LeadworkerApp(Shell, inherit_bindings=False):
             if ending.how is How.LOCKED:  # the words are only on this screen: cover them, and try again
                 self.action_hide()
             return
+        await self._finish_writing()
         desk, self.open_desk = self.open_desk or self.made_desk, None
+        for screen in self.screen_stack:
+            self.workers.cancel_node(screen)  # they only read
         for stop in self._stops:
             stop()
         self._stops = []
@@ -361,6 +365,12 @@ class LeadworkerApp(Shell, inherit_bindings=False):
         self._hidden = True
         await self.push_screen(HideScreen())  # so that the terminal keeps no picture of the page
         self.call_after_refresh(self._away, desk, ending)
+
+    async def _finish_writing(self) -> None:
+        writing = [worker for worker in self.workers if worker.group == WRITING and not worker.is_finished]
+        for worker in writing:
+            with suppress(WorkerError):
+                await worker.wait()
 
     async def _away(self, desk: Desk | None, ending: Ending) -> None:
         if desk is not None:

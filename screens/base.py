@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import msgspec
 from textual import work
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 WIDTHS: list[tuple[int, str]] = [(0, "-tiny"), (60, "-narrow"), (96, "-mid"), (132, "-wide")]
 HEIGHTS: list[tuple[int, str]] = [(0, "-low"), (22, "-short"), (28, "-tall")]
+
+WRITING = "write"
+"""The group of everything that writes. It is never exclusive, never cancelled, and waited for before the vault closes."""
 
 BOTTOM = 2
 """Screens on the stack when a place is shown: the library's blank one, and the place."""
@@ -82,6 +85,10 @@ class Shell(App[Ending]):
     def unsent(self, wide: bool) -> Content:
         """Return what the top line says about the post."""
         return unsent_words(self.desk.post.state, self.now(), wide)
+
+    def write(self, deed: Coroutine[Any, Any, object]) -> None:
+        """Run something that writes, outside any page: it is finished also when the page goes away meanwhile."""
+        self.run_worker(deed, group=WRITING)
 
     def say(self, sentence: str, kind: Kind = "information", seconds: float = 6) -> None:
         """Show a sentence for some seconds, over whatever is on the screen."""
@@ -221,7 +228,9 @@ class Page(Screen[None]):
 
     @work(exclusive=True, group="load")
     async def reload(self) -> None:
-        """Load in the background; a newer load overtakes an older one."""
+        """Load in the background; a newer load overtakes an older one. Once the vault is closing nothing is loaded."""
+        if self.shell.open_desk is None:
+            return
         self._stale = False
         try:
             await self.load()

@@ -51,4 +51,4 @@ def _wear(shell: Shell, theme: str) -> Callable[[], object]:
         shell.theme = theme
         await shell.desk.do(settings.remember, "theme", theme)
 
-    return lambda: shell.run_worker(put_on(), group="write")
+    return lambda: shell.write(put_on())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
@@ -55,7 +56,9 @@ class Form(Page):
         self._begun: dict[str, str] = {}
         self._kept: dict[str, str] = {}
         self._asked_to_leave = False
-        self._saving = False
+        self._settled = asyncio.Event()
+        self._settled.set()
+        self._done = False
 
     # what a subclass gives
 
@@ -138,8 +141,9 @@ class Form(Page):
 
     async def keep(self) -> None:
         """Keep unsaved words in the vault."""
+        await self._settled.wait()  # while it is being saved it is not known yet whether anything is left to keep
         values = self.values()
-        if values != self._kept and not self._saving:
+        if values != self._kept and not self._done:
             await self.desk.do(keep_form, self.draft_key(), values if values != self._begun else {})
             self._kept = values
 
@@ -152,24 +156,23 @@ class Form(Page):
 
     def action_finish(self) -> None:
         """Save."""
-        if not self._saving:
-            self._saving = True
-            self._save()
+        if self._settled.is_set() and not self._done:
+            self._settled.clear()
+            self.shell.write(self._save())
 
-    @work(group="write")
     async def _save(self) -> None:
         try:
             said = await self.save(self.values())
             await self.desk.do(keep_form, self.draft_key(), {})
+            self._done = True
         except LeadworkerError as error:
             self.trouble(error.sentence)
-        else:
-            if self.is_current:
-                self.app.pop_screen()
+        finally:
+            self._settled.set()
+        if self._done and self.is_current:
+            self.app.pop_screen()
             self.shell.say(said)
             self.after(said)
-        finally:
-            self._saving = False
 
     def after(self, said: str) -> None:
         """Go on after saving; by default to the page before."""
@@ -180,16 +183,22 @@ class Form(Page):
 
     def action_back(self) -> None:
         """Leave; with unsaved words only at the second Esc."""
+        if not self._settled.is_set() or self._done:
+            return
         if self.values() != self._begun and not self._asked_to_leave:
             self._asked_to_leave = True
             self.trouble("This is not saved yet. Ctrl+S saves it, Esc again throws it away.")
         else:
-            self._throw_away()
+            self._done = True
+            self.shell.write(self._throw_away())
 
-    @work(group="write")
     async def _throw_away(self) -> None:
-        self._kept = self.values()
-        await self.desk.do(keep_form, self.draft_key(), {})
+        try:
+            await self.desk.do(keep_form, self.draft_key(), {})
+        except LeadworkerError as error:
+            self._done = False
+            self.trouble(error.sentence)
+            return
         if self.is_current:
             self.app.pop_screen()
 

@@ -6,6 +6,7 @@ Ctrl+S, and it says so only when that is durable.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 import msgspec
@@ -32,6 +33,7 @@ from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.reading import Reading, entry_of, read
 
 KEEP_EVERY_SECONDS = 2.0
+SAVED = "Saved on this laptop. It will be sent when you are online."
 
 FIELDS = (
     ("seen", "Seen", "Who did you see? Alone?"),
@@ -101,6 +103,8 @@ class NotePage(Page):
         self._people: tuple[Known, ...] = ()
         self._caseload: frozenset[str] = frozenset()
         self._finished = False
+        self._settled = asyncio.Event()
+        self._settled.set()
         self._state = BLANK
 
     def inside(self) -> Iterable[Widget]:
@@ -257,6 +261,7 @@ class NotePage(Page):
 
     async def keep(self) -> None:
         """Put the draft into the vault as it is now; an empty one is thrown away."""
+        await self._settled.wait()  # while it is being saved it is not known yet whether there is a draft to keep
         if self.draft is None or self._finished:
             return
         typed = self.typed(self.draft)
@@ -294,29 +299,30 @@ class NotePage(Page):
 
     def action_finish(self) -> None:
         """Finish the note."""
-        if not self._finished and self.draft is not None:
-            self._finished = True
-            self._sign()
+        reading = self._reading()
+        if self._settled.is_set() and not self._finished and self.draft is not None and reading is not None:
+            self._settled.clear()
+            self.shell.write(self._sign(self.typed(self.draft), reading))
 
-    @work(group="write")
-    async def _sign(self) -> None:
+    async def _sign(self, typed: Draft, reading: Reading) -> None:
         """Keep the entry. Until the vault says that it is durable, nothing here goes away."""
-        if self.draft is None:
-            return
-        typed, reading = self.typed(self.draft), self._reading()
         try:
-            if reading is not None:
-                entry = entry_of(typed, reading, self.shell.now(), self.desk.me)
-                await self.desk.do(save_note, entry, typed.id, typed.visit_id)
+            entry = entry_of(typed, reading, self.shell.now(), self.desk.me)
+            await self.desk.do(save_note, entry, typed.id, typed.visit_id)
+            self._finished = True
         except LeadworkerError as error:
-            self._finished = False
             self.shell.say(error.sentence, "warning", 12)
-            return
-        except BaseException:
-            self._finished = False
-            raise
-        self.app.pop_screen()
-        self.shell.say("Saved on this laptop. It will be sent when you are online.")
+        finally:
+            self._settled.set()
+        if self._finished:
+            if self.is_current:
+                self.app.pop_screen()
+            self.shell.say(SAVED)
+
+    def action_back(self) -> None:
+        """Go back; not while the note is being saved."""
+        if self._settled.is_set() and not self._finished:
+            super().action_back()
 
 
 def _words(draft: Draft) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
-from textual import on, work
+from textual import on
 from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Static
@@ -295,21 +295,20 @@ class PersonPage(Page):
 
             self.app.push_screen(EndAlertForm(line.behind))
         else:
-            self.take_away(line)
+            self.shell.write(self.take_away(line))
 
-    @work(group="write")
     async def take_away(self, line: Line) -> None:
         """Take a note or a contact away; ``u`` brings it back."""
         kind = TAKEN_AWAY.get(line.kind)
         if kind is None:
             return
+        desk, shell = self.desk, self.shell
         try:
-            await self.desk.do(taken_away, kind, line.id)
+            await desk.do(taken_away, kind, line.id)
         except LeadworkerError as error:
-            self.shell.say(error.sentence, "warning", 12)
+            shell.say(error.sentence, "warning", 12)
             return
-        back = Undo(lambda: self.desk.do(brought_back, kind, line.id), "It is back.")
-        self.shell.offer_undo("Taken away; its history stays.", back)
+        shell.offer_undo("Taken away; its history stays.", Undo(lambda: desk.do(brought_back, kind, line.id), "It is back."))
 
     def action_edit(self) -> None:
         """Change what is written about the person."""
@@ -328,12 +327,7 @@ class PersonPage(Page):
         """Tick the selected action off, or take the tick away."""
         panel: VList[ActionRow] = self.query_one("#actions", VList)
         if panel.has_focus and panel.selected is not None:
-            self.tick_off(panel.selected)
-
-    @work(group="write")
-    async def tick_off(self, action: ActionRow) -> None:
-        """Change whether an action is done; ``u`` undoes it."""
-        await tick(self, action)
+            self.shell.write(tick(self.shell, panel.selected))
 
 
 def taken_away(shelf: Shelf, kind: type[Record], record_id: str) -> None:

@@ -10,21 +10,21 @@ from leadworker.domain.alerts import DoorLine
 from leadworker.errors import LeadworkerError
 from leadworker.words.saying import say_due
 from screens import glyphs
-from screens.base import Page, Undo
+from screens.base import Shell, Undo
 from screens.plain import BLANK, Content, Tone, join, plain
 
 
-async def tick(page: Page, action: ActionRow) -> None:
+async def tick(shell: Shell, action: ActionRow) -> None:
     """Change whether an action is done, and offer to undo it."""
-    desk = page.desk
+    desk = shell.desk
     deed, back = (actions.reopen, actions.finish) if action.done_on else (actions.finish, actions.reopen)
     try:
         await desk.do(deed, action.id)
     except LeadworkerError as error:
-        page.shell.say(error.sentence, "warning", 12)
+        shell.say(error.sentence, "warning", 12)
         return
     words = f"“{action.text}” is open again." if action.done_on else f"Done: {action.text}."
-    page.shell.offer_undo(words, Undo(lambda: desk.do(back, action.id), "Undone."))
+    shell.offer_undo(words, Undo(lambda: desk.do(back, action.id), "Undone."))
 
 
 def due_words(action: ActionRow, day: date) -> tuple[Content, Content]:

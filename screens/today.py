@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from textual import on, work
+from textual import on
 from textual.containers import Container, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
@@ -211,12 +211,7 @@ class TodayPage(Page):
         """Tick the selected action off."""
         item = self._selected()
         if isinstance(item, ActionRow):
-            self.tick_off(item)
-
-    @work(group="write")
-    async def tick_off(self, action: ActionRow) -> None:
-        """Tick an action off, or take the tick away; ``u`` undoes it."""
-        await tick(self, action)
+            self.shell.write(tick(self.shell, item))
 
     def action_add_visit(self) -> None:
         """Put a visit in the diary."""

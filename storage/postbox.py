@@ -36,6 +36,7 @@ MOST_BYTES = 3 * 1024 * 1024
 """Bytes of one batch as it travels; the central store takes at most 4 MiB."""
 
 JOINED = "joined"
+SENT = "last sent"
 INVITES = "invite"
 
 
@@ -210,18 +211,15 @@ def control_lane(connection: Connection, book: bytes) -> tuple[Statement, ...]:
 
 def counts(vault: Vault, connection: Connection) -> Counts:
     """Return the figures that screens show about the post; on the storage thread."""
-    mine = "SELECT max(c.received_ms) FROM change c JOIN lane l ON l.no = c.lane_no WHERE l.mine = ? AND l.lane > 0"
-    last = connection.execute(
-        """SELECT w.name, c.received_ms FROM change c JOIN lane l ON l.no = c.lane_no
-           JOIN writer w ON w.device = lower(hex(l.device)) WHERE l.mine = 0 AND l.lane > 0 ORDER BY c.no DESC LIMIT 1"""
-    ).fetchone()
+    received_ms, device = taking_in.last_received(vault)
+    name = scalar(connection, "SELECT name FROM writer WHERE device = ?", device)
     return Counts(
         waiting=log.unsent(connection),
         put_aside=int(scalar(connection, "SELECT count(*) FROM put_aside")),
         troubled=tuple(row[0] for row in connection.execute("SELECT DISTINCT trouble FROM book WHERE trouble != ''")),
-        last_sent_ms=scalar(connection, mine, 1) or 0,
-        last_received_ms=last[1] if last else 0,
-        last_received=last[0] if last else "",
+        last_sent_ms=int.from_bytes(vault.fact(SENT) or b"", "big"),
+        last_received_ms=received_ms,
+        last_received=name or "",
         last_backup_ms=int.from_bytes(vault.fact("backup") or b"", "big"),
     )
 
@@ -297,5 +295,6 @@ def _acknowledge(vault: Vault, connection: Connection, receipts: tuple[Receipt, 
         last = receipt.first_seq + len(receipt.ns) - 1
         connection.execute("UPDATE lane SET acked = max(acked, ?) WHERE no = ?", (last, lane_no))
         taking_in.advance(connection, book_no, n)
+        vault.set_fact(SENT, receipt.received_ms.to_bytes(8, "big"))
         topics.add("journal_entry")
     return Bell(frozenset(topics | {"receipt"}), frozenset())

@@ -6,12 +6,14 @@ was written here, received, or replayed by a rebuild.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
 
-from leadworker.change import DROP, PUT, Content
+from leadworker.change import DROP, PUT, SCHEMA, Content
+from leadworker.clock import Moment
 from leadworker.record import Kept, Record, Rule, kept_fields, table_of, topics
 from leadworker.text import clean
 from storage import finding
@@ -21,6 +23,9 @@ GONE: Final = "gone"
 """The name under which a record's being in its set or out of it is a value like any other."""
 
 LARGEST_NUMBER: Final = 2**53
+LARGEST_STAMP: Final = 2**63 - 1
+
+_RECORD_ID = re.compile(r"[0-9a-f]{32}\Z")
 
 
 class Unfit(Exception):
@@ -112,8 +117,7 @@ class Projector:
         topic = self._topics.get(content.topic)
         if topic is None:
             return ()
-        if content.verb not in (PUT, DROP) or len(content.record) != 32:
-            raise Unfit("neither a writing nor a taking away of a record")
+        _refuse_unfit(content)
         values = topic.checked(content.values)
         if topic.kind.frozen:
             return self._append(topic, content, values, book, device, change_no)
@@ -181,6 +185,18 @@ class Projector:
     def _add_to_index(self, topic: _Topic, no: int | None, row: dict[str, Any]) -> None:
         if self._index and no is not None:
             topic.find.add(self._connection, no, row)
+
+
+def _refuse_unfit(content: Content) -> None:
+    """Raise `Unfit` for what no leadworker writes; the same here for a change that is taken in and for one that is replayed."""
+    if content.schema > SCHEMA:
+        raise Unfit("it was written by a newer leadworker; update to see it")
+    if content.verb not in (PUT, DROP) or not _RECORD_ID.match(content.record):
+        raise Unfit("neither a writing nor a taking away of a record")
+    if len(content.seen[1]) != 32 or not 0 <= content.stamp <= LARGEST_STAMP:
+        raise Unfit("its words cannot be read")
+    if not Moment(content.wrote_at, content.offset).is_on_calendar():
+        raise Unfit("it was written at a time that no clock shows")
 
 
 def quoted(names: Iterable[str], after: str = "") -> str:

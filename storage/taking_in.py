@@ -16,6 +16,9 @@ from storage.rebuilding import seen_by
 from storage.vault import Transaction, Vault
 
 
+RECEIVED = "last received"
+
+
 def keep_statements(transaction: Transaction, book: bytes, statements: tuple[Statement, ...]) -> None:
     """Append checked statements to the control lane of a book that has no content (the directory)."""
     intake = _Intake(transaction, book)
@@ -37,6 +40,7 @@ def take(
     intake.keep_keys(keys)
     topics: set[str] = set()
     ids: set[str] = set()
+    newest = b""
     for item in received:
         header = change.unpack(item.header)
         if item.own:
@@ -52,8 +56,11 @@ def take(
             touched = _fold(vault, intake, no, header, item, item.content)
             topics.add(item.content.topic)
             ids.update(touched)
+            newest = item.received_ms.to_bytes(8, "big") + header.device
             if item.content.topic == "person":
                 intake.name_subject(item.content.record)
+    if newest:
+        vault.set_fact(RECEIVED, newest)
     intake.finish(last_n=received[-1].n if received else since, digest=digest)
     return Bell(frozenset(topics), frozenset(ids))
 
@@ -67,6 +74,12 @@ def _fold(
     except Unfit as error:
         intake.put_aside(no, header, item, str(error))
         return ()
+
+
+def last_received(vault: Vault) -> tuple[int, str]:
+    """Return when the central store took the newest change that this laptop received of others, and its writer's device."""
+    raw = vault.fact(RECEIVED)
+    return (0, "") if raw is None else (int.from_bytes(raw[:8], "big"), raw[8:].hex())
 
 
 def advance(connection: Connection, book_no: int, n: int) -> None:

@@ -101,7 +101,7 @@ class Place:
             yield Open(desk, vault)
         except LeadworkerError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, its report goes into the vault and nowhere else
             reference = crash.reference()
             with contextlib.suppress(Exception):  # the notice must still appear
                 wiring.keep_crash_report(vault, crash.report_of(error, reference))

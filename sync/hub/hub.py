@@ -67,7 +67,8 @@ class Hub:
     """One process of the central store.
 
     `setup_code` is the one-time code for founding the organisation, known only to the process that made it, and empty
-    otherwise. `now_ms` is the store's clock; tests give their own.
+    otherwise; `was_founded` says whether there was an organisation already at the start. `now_ms` is the store's clock;
+    tests give their own.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Hub:
         self.held_bytes = 0
         self.nonces = Nonces()
         self._directory_id = b""
-        secret, self.setup_code = store.write(lambda session: _first_start(session, new_setup_code)).result()
+        secret, self.setup_code, self.was_founded = store.write(lambda session: _first_start(session, new_setup_code)).result()
         self._key = Ed25519PrivateKey.from_private_bytes(secret)
         self.public_key = self._key.public_key().public_bytes_raw()
         self.registry = Registry(self.public_key, self._key.sign)
@@ -265,23 +266,23 @@ class Hub:
                 self.log.note("refused", code=outcome.code, book=outcome.book, device=device)
 
 
-def _first_start(session: Session, new_setup_code: bool) -> tuple[bytes, str]:
-    """Return the store's private key, and a set-up code if one was made now."""
+def _first_start(session: Session, new_setup_code: bool) -> tuple[bytes, str, bool]:
+    """Return the store's private key, a set-up code if one was made now, and whether an organisation is there."""
     secret = session.setting(_KEY_SETTING)
     if secret is None:
         secret = secrets.token_bytes(32)
         session.keep_setting(_KEY_SETTING, secret)
     if session.setting(DIRECTORY_SETTING) is not None:
-        return secret, ""
+        return secret, "", True
     kept = session.setting(_SETUP_SETTING)
     if kept is not None and not new_setup_code:
-        return secret, ""
+        return secret, "", False
     code = "".join(secrets.choice(_ALPHABET) for _ in range(_CODE_LETTERS))
     if kept is None:
         session.keep_setting(_SETUP_SETTING, _code_hash(code))
     else:
         session.replace_setting(_SETUP_SETTING, _code_hash(code))
-    return secret, "-".join(code[place : place + 4] for place in range(0, _CODE_LETTERS, 4))
+    return secret, "-".join(code[place : place + 4] for place in range(0, _CODE_LETTERS, 4)), False
 
 
 def _code_hash(code: str) -> bytes:

@@ -176,6 +176,8 @@ def _say(console: TextIO, hub: Hub, url: str) -> None:
     print(f"The central store listens on {url}", file=console)
     if hub.setup_code:
         print(f"Set-up code, shown this once: {hub.setup_code}", file=console)
+    elif not hub.was_founded:
+        print("No organisation yet: it is set up with the code that was shown at the first start.", file=console)
     console.flush()
 
 

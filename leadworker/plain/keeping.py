@@ -1,0 +1,273 @@
+"""Commands about the vault itself: making one, looking through it, backing it up, putting it back, changing what opens it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from leadworker import wiring
+from leadworker.clock import Moment
+from leadworker.crypto.words import suggest_passphrase
+from leadworker.errors import DiskTrouble, NotUnderstood
+from leadworker.plain import output, secret
+from leadworker.plain.command import command
+from leadworker.plain.place import Open, Place
+from leadworker.words.saying import say_count
+
+BACKUP_FACT = "backup"
+"""Under this name the vault remembers when it was last backed up: UTC milliseconds, big-endian."""
+
+
+class VaultMade(msgspec.Struct, frozen=True):
+    """A vault that was made. `passphrase` is empty unless leadworker chose it."""
+
+    folder: str
+    name: str
+    passphrase: str
+    recovery_words: tuple[str, ...]
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """One thing that a check looked at."""
+
+    what: str
+    whole: bool
+    sentence: str
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """A check. `digest` is over every record; `missing` changes were known to the safety mark and are not here."""
+
+    whole: bool
+    changes: int
+    digest: str
+    mended: bool
+    missing: int
+    findings: tuple[Looked, ...]
+
+
+class BackedUp(msgspec.Struct, frozen=True):
+    """A backup that was written and opened once."""
+
+    file: str
+    bytes: int
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """A vault that was put back."""
+
+    folder: str
+    file: str
+
+
+class Opens(msgspec.Struct, frozen=True):
+    """What opens the vault from now on; empty is what stayed as it was or what the owner chose."""
+
+    passphrase: str
+    recovery_words: tuple[str, ...]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    command(app, "init")(init)
+    command(app, "check")(check)
+    command(app, "backup")(backup)
+    command(app, "restore")(restore)
+    command(app, "passphrase")(passphrase)
+
+
+def init(
+    place: Place,
+    name: Annotated[str, typer.Option("--name", help="Your name, as your colleagues know it.")],
+    own_passphrase: Annotated[bool, typer.Option("--own-passphrase", help="Type a passphrase of your own.")] = False,
+) -> None:
+    """Make a vault, with a generated passphrase and sixteen recovery words. Both are shown once and kept nowhere.
+
+    With --passphrase-file the passphrase is taken from that file instead.
+    """
+    from storage import opening
+
+    if opening.exists(place.folder):
+        raise NotUnderstood(f"There is a vault in {place.folder} already. Nothing was changed.")
+    given = _own(place, own_passphrase)
+    chosen = given or suggest_passphrase()
+    vault, words = opening.create(place.folder, name, chosen, purpose=place.purpose)
+    called = vault.name
+    vault.close()
+    made = VaultMade(str(place.folder), called, "" if given else chosen, words)
+    place.tell(made, _made(made))
+
+
+def _own(place: Place, typed: bool) -> str:
+    """Return the passphrase that somebody chose, judged, or an empty text for a generated one."""
+    if place.passphrase_file is not None and not typed:
+        return _judged(secret.first_line(place.passphrase_file))
+    if not typed:
+        return ""
+    first = _judged(secret.ask("New passphrase: "))
+    if " ".join(secret.ask("The same again: ").split()) != " ".join(first.split()):
+        raise NotUnderstood("Those were two different passphrases. Nothing was changed.")
+    return first
+
+
+def _judged(passphrase: str) -> str:
+    if wrong := wiring.judge_passphrase(passphrase):
+        raise NotUnderstood(f"{wrong} Nothing was changed.")
+    return passphrase
+
+
+def _made(made: VaultMade) -> Iterator[str]:
+    yield f"A vault for {made.name} was made in {made.folder}."
+    if made.passphrase:
+        yield f"Your passphrase: {made.passphrase}"
+    yield from _recovery(made.recovery_words)
+    yield "Write them down and keep them away from this computer: they are shown this once and kept nowhere."
+    yield "“leadworker people add NAME” writes down the first person."
+
+
+def _recovery(words: tuple[str, ...]) -> Iterator[str]:
+    yield "The sixteen recovery words, which open the vault when the passphrase is lost:"
+    for at in range(0, len(words), 4):
+        yield "  " + "  ".join(f"{number} {word}" for number, word in enumerate(words[at : at + 4], start=at + 1))
+
+
+def check(
+    place: Place,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Make every page of the journal again from its log and compare.")] = False,
+    mend: Annotated[bool, typer.Option("--mend", help="When the safety mark does not fit: keep what is whole and go on.")] = False,
+) -> None:
+    """Look through the whole vault: pages, chain, signatures, casebooks. Exit code 1 when something is not whole."""
+    if not mend:
+        with place.opened() as opened:
+            _report(place, opened, rebuild, mended=False, missing=0)
+        return
+    from storage import mending
+    from storage.vault import Vault
+
+    missing: list[int] = []
+
+    def mended() -> Vault:
+        vault, found = mending.mend(place.folder, place.passphrase(), purpose=place.purpose)
+        missing.append(found.missing)
+        return vault
+
+    place.refuse_without_vault()
+    with place.opened_by(mended) as opened:
+        _report(place, opened, rebuild, mended=True, missing=missing[0])
+
+
+def _report(place: Place, opened: Open, rebuild: bool, *, mended: bool, missing: int) -> None:
+    from storage import checking
+
+    vault = opened.vault
+    keys_of = wiring.signing_keys(asyncio.run(wiring.postbox_of(vault).directory()))
+    progress = output.Progress("Looked through", silent=place.as_json)
+    report = opened.on_thread(
+        lambda: checking.check(
+            vault.connection, vault.anchor.read(), vault.identity.signing_public, keys_of=keys_of, rebuild=rebuild,
+            progress=lambda what, done, of: progress.at(done, of),
+        )  # fmt: skip
+    )
+    findings = tuple(Looked(f.what, f.whole, f.sentence) for f in report.findings)
+    place.tell(Checked(report.whole, report.changes, report.digest, mended, missing, findings), _checked(report, mended, missing))
+    if not report.whole:
+        raise typer.Exit(1)
+
+
+def _checked(report: object, mended: bool, missing: int) -> Iterator[str]:
+    from storage.checking import Report
+
+    assert isinstance(report, Report)
+    if mended:
+        yield f"A new safety mark was made over the {report.changes} changes that are here."
+    if missing:
+        yield f"At least {say_count(missing, 'change is', 'changes are')} missing. What was sent comes back with the next sync."
+    for finding in report.findings:
+        yield finding.sentence if finding.whole else f"Not whole: {finding.sentence}"
+    yield f"Digest of all records: {report.digest}."
+    yield "The vault is whole." if report.whole else "The vault is not whole. Do not write in it before you have restored a backup."
+
+
+def backup(
+    place: Place, file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; one that exists is never written over.")]
+) -> None:
+    """Write one encrypted file with everything in it, and open it once to see that it is whole."""
+    from storage import backing_up
+
+    if not file.parent.is_dir():
+        raise NotUnderstood(f"There is no folder {file.parent}. Nothing was written.")
+    with place.opened() as opened:
+        vault = opened.vault
+        size = opened.on_thread(lambda: backing_up.backup(vault.connection, vault.folder, vault.master, file.absolute()))
+        opened.on_thread(lambda: _remember_backup(opened))
+    said = f"Everything is in {file}, {say_count(-(-size // 1024), 'KB', 'KB')}, encrypted as the vault is; it was opened once and is whole."
+    place.tell(BackedUp(str(file.absolute()), size), [said, "The passphrase and the recovery words of today open it. Keep it on another disk."])
+
+
+def _remember_backup(opened: Open) -> None:
+    with opened.vault.transaction() as transaction:
+        transaction.dirty = True
+        opened.vault.set_fact(BACKUP_FACT, Moment.of(opened.now()).ms.to_bytes(8, "big"))
+
+
+def restore(
+    place: Place, file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup that leadworker wrote.")]
+) -> None:
+    """Put a backup back into a folder that has no vault. It opens with the passphrase of the day of the backup."""
+    from storage import backing_up
+
+    try:
+        backing_up.restore(file, place.folder)
+    except OSError as error:
+        raise DiskTrouble(f"The backup could not be read or written: {error.strerror}. Nothing was restored.") from error
+    said = f"The vault is back in {place.folder}. It opens with the passphrase, or the recovery words, of the day of the backup."
+    later = "What was sent to the central store since then comes back with the next sync."
+    place.tell(Restored(str(place.folder), str(file.absolute())), [said, later])
+
+
+def passphrase(
+    place: Place,
+    recovery: Annotated[bool, typer.Option("--recovery", help="Open with the recovery words instead of the passphrase.")] = False,
+    recovery_file: Annotated[str, typer.Option("--recovery-file", metavar="FILE", help="A file with the recovery words; else they are asked for.")] = "",
+    own_passphrase: Annotated[bool, typer.Option("--own-passphrase", help="Type a new passphrase of your own.")] = False,
+    new_passphrase_file: Annotated[str, typer.Option("--new-passphrase-file", metavar="FILE", help="A file with the new passphrase in its first line.")] = "",
+    new_recovery_words: Annotated[bool, typer.Option("--new-recovery-words", help="Make new recovery words and leave the passphrase.")] = False,
+) -> None:
+    """Change the passphrase to a new generated one, or make new recovery words. The journal itself is not touched."""
+    from storage import slots
+
+    if new_recovery_words and (own_passphrase or new_passphrase_file):
+        raise NotUnderstood("Make new recovery words, or change the passphrase: one at a time. Nothing was changed.")
+    opening = place.opened_with_words(_typed_words(recovery_file)) if recovery or recovery_file else place.opened()
+    with opening as opened:
+        if new_recovery_words:
+            words = slots.new_recovery_words(opened.vault)
+            place.tell(Opens("", words), [*_recovery(words), "Those before open nothing any more. Write these down; they are shown this once."])
+            return
+        given = _judged(secret.first_line(Path(new_passphrase_file))) if new_passphrase_file else _own(_typed(place), own_passphrase)
+        chosen = given or suggest_passphrase()
+        slots.change_passphrase(opened.vault, chosen)
+    place.tell(Opens("" if given else chosen, ()), _changed("" if given else chosen))
+
+
+def _typed(place: Place) -> Place:
+    """The file that opened the vault does not hold the new passphrase."""
+    return Place(place.folder, None, as_json=place.as_json, purpose=place.purpose)
+
+
+def _typed_words(file: str) -> str:
+    return secret.whole_text(Path(file).expanduser(), "The file with the recovery words") if file else secret.ask("Recovery words: ")
+
+
+def _changed(generated: str) -> Iterator[str]:
+    if generated:
+        yield f"Your new passphrase: {generated}"
+        yield "Write it down; it is shown this once. The one before opens nothing any more."
+    else:
+        yield "The new passphrase opens the vault now. The one before opens nothing any more."
+    yield "Backups from before still open with the passphrase of their day."
