@@ -32,21 +32,18 @@ def saving(vault: Vault, desk: Desk, plain: Connection, person: str) -> list[Row
     twin = PlainSave(plain, model)
     now = Moment.of(SystemClock().now())
 
-    def words() -> dict[str, str]:
-        new = writer.entry(person, now)
-        return {name: getattr(new, name) for name in ("title", "seen", "said", "noticed", "think")}
-
-    mine_words, plain_words = words(), words()
+    new, plain_new = writer.entry(person, now), writer.entry(person, now)
 
     def ours() -> None:
-        vault._write(lambda shelf: journal.write(shelf, journal.NewEntry(person, kind="visit", happened=now, **mine_words)))
+        vault._write(lambda shelf: journal.write(shelf, new))
 
     def theirs() -> None:
-        twin.save(new_id(), secrets.token_bytes(900), plain_words)
+        words = {name: getattr(plain_new, name) for name in ("title", "seen", "said", "noticed", "think")}
+        twin.save(new_id(), secrets.token_bytes(900), words)
 
     def rest(turn: int) -> None:
-        nonlocal mine_words, plain_words
-        mine_words, plain_words = words(), words()
+        nonlocal new, plain_new
+        new, plain_new = writer.entry(person, now), writer.entry(person, now)
         if turn % 10 == 9:  # what the product does in an idle moment, the twin may do as well
             vault._tidy()
             finding.tidy(plain, ("journal_entry",))

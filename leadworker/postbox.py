@@ -183,8 +183,11 @@ class Postbox(Protocol):
 
     async def founded(self, book: bytes) -> None: ...
 
-    async def unsent(self, most: int) -> tuple[UnsentRun, ...]:
-        """Return up to about `most` changes that wait, oldest first in each book, and mark them as on their way."""
+    async def unsent(self, most: int, stopped: frozenset[bytes]) -> tuple[UnsentRun, ...]:
+        """Return up to about `most` changes that wait, oldest first in each book, and mark them as on their way.
+
+        Books that are `stopped` in this sync are left out; the next sync tries them again.
+        """
 
     async def not_on_its_way(self) -> None:
         """Note that what was on its way did not arrive."""

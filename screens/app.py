@@ -237,12 +237,15 @@ class LeadworkerApp(Shell, inherit_bindings=False):
         self._undo = undo
         self.say(f"{words}  u undoes it.")
 
-    async def action_undo(self) -> None:
+    def action_undo(self) -> None:
         """Take the last change back."""
         undo, self._undo = self._undo, None
         if undo is None:
             self.say("There is nothing to undo.")
-            return
+        else:
+            self.write(self._take_back(undo))
+
+    async def _take_back(self, undo: Undo) -> None:
         try:
             await undo.deed()
         except LeadworkerError as error:

@@ -5,9 +5,12 @@ SQLCipher with a raw key, the settings measured in docs/decisions/0005. There is
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from sqlcipher3 import dbapi2 as sqlcipher
 
@@ -45,11 +48,7 @@ def connect(path: Path, key: bytes, *, must_exist: bool = True) -> Connection:
         str(path), isolation_level=None, check_same_thread=False, timeout=5.0, cached_statements=256
     )
     try:
-        connection.execute("PRAGMA cipher_log_level=NONE")  # else it writes to the screen
-        connection.set_key(f"x'{key.hex()}'")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if connection.execute("PRAGMA cipher_status").fetchone() != ("1",):
-            raise VaultDamaged("The database did not open as an encrypted one. Nothing was read or written.")
+        _unlock(connection, key)
         for setting in _SETTINGS:
             connection.execute(f"PRAGMA {setting}").fetchall()
     except sqlcipher.Error as error:
@@ -59,6 +58,31 @@ def connect(path: Path, key: bytes, *, must_exist: bool = True) -> Connection:
         connection.close()
         raise
     return connection  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def looking(path: Path, key: bytes) -> Iterator[Connection]:
+    """Open the database only to look at it; raise `VaultDamaged` or `DiskTrouble`.
+
+    Opened to be written, a database takes what it can read of its write-ahead log over and throws the rest away, even
+    when it is closed at once. A damaged vault is refused as it stands, so that nothing is lost by trying to open it.
+    The caller holds the vault's lock.
+    """
+    _refuse_what_is_not_ours(path)
+    besides = [path.with_name(path.name + end) for end in ("-wal", "-shm")]
+    had_log = besides[0].exists()
+    try:
+        connection = sqlcipher.connect(_read_only(path), uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
+        try:
+            _unlock(connection, key)
+            yield connection
+        finally:
+            connection.close()
+            if not had_log:  # looking has made an empty one
+                for made in besides:
+                    made.unlink(missing_ok=True)
+    except sqlcipher.Error as error:
+        raise explain(error) from error
 
 
 def check_pages(connection: Connection) -> list[str]:
@@ -90,6 +114,19 @@ def explain(error: Exception) -> LeadworkerError:
             "“leadworker restore” brings back a backup; “leadworker check” says what is whole."
         )
     return VaultDamaged(f"The vault's database answered with an error that should not happen ({name or 'unknown'}).")
+
+
+def _unlock(connection: Connection, key: bytes) -> None:
+    connection.execute("PRAGMA cipher_log_level=NONE")  # else it writes to the screen
+    connection.set_key(f"x'{key.hex()}'")  # type: ignore[attr-defined]
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if connection.execute("PRAGMA cipher_status").fetchone() != ("1",):
+        raise VaultDamaged("The database did not open as an encrypted one. Nothing was read or written.")
+
+
+def _read_only(path: Path) -> str:
+    name = path.absolute().as_posix()
+    return f"file://{'' if name.startswith('/') else '/'}{quote(name, safe='/:')}?mode=ro"
 
 
 def _refuse_what_is_not_ours(path: Path) -> None:

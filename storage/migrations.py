@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from leadworker.errors import VaultTooNew
+from leadworker.errors import VaultDamaged, VaultTooNew
 from storage import schema
 from storage.engine import Connection, scalar
 
@@ -25,17 +25,25 @@ def version(connection: Connection) -> int:
     return int(scalar(connection, "PRAGMA user_version"))
 
 
-def migrate(connection: Connection) -> int:
-    """Bring the tables to this version, each step whole or not at all; return how many steps were taken.
-
-    Raises `VaultTooNew` before touching anything.
-    """
+def refuse_unknown(connection: Connection) -> None:
+    """Raise `VaultTooNew` for the tables of a later version, `VaultDamaged` for a file that has none."""
     found = version(connection)
     if found > VERSION:
         raise VaultTooNew(
             "This vault was last used by a newer leadworker. Nothing was opened or changed. "
             "Install that version or a later one."
         )
+    if found < 1:
+        raise VaultDamaged(
+            "The database has no tables: nothing of what was saved is in it, or the file that holds the last changes, "
+            "journal.db-wal, is damaged or was left behind. Nothing was changed. Put the right files together again, or "
+            "restore a backup."
+        )
+
+
+def migrate(connection: Connection) -> int:
+    """Bring the tables to this version, each step whole or not at all; return how many steps were taken."""
+    found = version(connection)
     for number in range(found, VERSION):
         connection.execute("BEGIN IMMEDIATE")
         try:

@@ -35,6 +35,9 @@ T = TypeVar("T")
 MOST_BYTES = 3 * 1024 * 1024
 """Bytes of one batch as it travels; the central store takes at most 4 MiB."""
 
+TO_FOUND = """SELECT b.no, b.id, k.secret FROM book b LEFT JOIN book_key k ON k.book_no = b.no AND k.epoch = 1
+    WHERE b.founded = 0 AND EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject) ORDER BY b.no"""
+
 JOINED = "joined"
 SENT = "last sent"
 INVITES = "invite"
@@ -110,17 +113,20 @@ class VaultPostbox:
         await self._write(lambda t: t.connection.execute(sql, (sentence, book)))
 
     async def to_found(self) -> tuple[ToFound, ...]:
+        if not await self._read(lambda c: c.execute(TO_FOUND).fetchone()):
+            return ()
         return await self._write(lambda t: _to_found(t.connection))
 
     async def founded(self, book: bytes) -> None:
         await self._write(lambda t: t.connection.execute("UPDATE book SET founded = 1 WHERE id = ?", (book,)))
 
-    async def unsent(self, most: int) -> tuple[UnsentRun, ...]:
+    async def unsent(self, most: int, stopped: frozenset[bytes]) -> tuple[UnsentRun, ...]:
         now = self._vault.clock.now().timestamp()
-        return await self._write(lambda t: _unsent(t.connection, most, int(now * 1000)))
+        return await self._write(lambda t: _unsent(t.connection, most, stopped, int(now * 1000)))
 
     async def not_on_its_way(self) -> None:
-        sql = "UPDATE change SET sent_ms = 0 WHERE sent_ms > 0 AND n IS NULL"
+        sql = """UPDATE change SET sent_ms = 0 WHERE n IS NULL AND no IN (
+                 SELECT c.no FROM lane l JOIN change c ON c.lane_no = l.no AND c.seq > l.acked WHERE l.mine = 1)"""
         await self._write(lambda t: t.connection.execute(sql))
 
     async def acknowledge(self, receipts: tuple[Receipt, ...]) -> Bell:
@@ -226,10 +232,8 @@ def counts(vault: Vault, connection: Connection) -> Counts:
 
 def _to_found(connection: Connection) -> tuple[ToFound, ...]:
     """A book's first key is kept before anybody is told of the book, so that a crash in between cannot lose it."""
-    sql = """SELECT b.no, b.id, k.secret FROM book b LEFT JOIN book_key k ON k.book_no = b.no AND k.epoch = 1
-             WHERE b.founded = 0 AND EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject) ORDER BY b.no"""
     found = []
-    for no, book, secret in connection.execute(sql).fetchall():
+    for no, book, secret in connection.execute(TO_FOUND).fetchall():
         if secret is None:
             secret = secrets.token_bytes(32)
             connection.execute("INSERT INTO book_key VALUES (?, 1, ?)", (no, secret))
@@ -237,15 +241,17 @@ def _to_found(connection: Connection) -> tuple[ToFound, ...]:
     return tuple(found)
 
 
-def _unsent(connection: Connection, most: int, now_ms: int) -> tuple[UnsentRun, ...]:
+def _unsent(connection: Connection, most: int, stopped: frozenset[bytes], now_ms: int) -> tuple[UnsentRun, ...]:
     lanes = """SELECT l.no, b.no, b.id, l.lane, l.acked FROM lane l JOIN book b ON b.no = l.book_no
-               WHERE l.mine = 1 AND l.lane > 0 AND b.founded = 1 AND b.trouble = ''
+               WHERE l.mine = 1 AND l.lane > 0 AND b.founded = 1
                AND (SELECT max(seq) FROM change c WHERE c.lane_no = l.no) > l.acked ORDER BY l.no"""
     key_sql = "SELECT epoch, secret FROM book_key WHERE book_no = ? ORDER BY epoch DESC LIMIT 1"
     rows_sql = "SELECT header, body, signature FROM change WHERE lane_no = ? AND seq > ? ORDER BY seq LIMIT ?"
     runs: list[UnsentRun] = []
     room, bytes_left = most, MOST_BYTES
     for lane_no, book_no, book, lane, acked in connection.execute(lanes).fetchall():
+        if bytes(book) in stopped:
+            continue
         rows = connection.execute(rows_sql, (lane_no, acked, room)).fetchall()
         rows = rows[: _whole_saves(rows, bytes_left)]
         if not rows:
@@ -294,6 +300,7 @@ def _acknowledge(vault: Vault, connection: Connection, receipts: tuple[Receipt, 
         )
         last = receipt.first_seq + len(receipt.ns) - 1
         connection.execute("UPDATE lane SET acked = max(acked, ?) WHERE no = ?", (last, lane_no))
+        connection.execute("UPDATE book SET trouble = '' WHERE no = ?", (book_no,))
         taking_in.advance(connection, book_no, n)
         vault.set_fact(SENT, receipt.received_ms.to_bytes(8, "big"))
         topics.add("journal_entry")

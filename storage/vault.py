@@ -21,7 +21,7 @@ from leadworker.domain import every_topic
 from leadworker.errors import DiskTrouble
 from leadworker.record import topics
 from leadworker.shelf import Shelf
-from storage import finding, log, schema
+from storage import finding, log, schema, vault_file
 from storage.anchor import Anchor, Mark
 from storage.clerk import Clerk
 from storage.engine import Connection, DatabaseError, explain, scalar
@@ -32,7 +32,7 @@ from storage.shelf import VaultShelf
 
 T = TypeVar("T")
 
-DATABASE_NAME = "journal.db"
+DATABASE_NAME = vault_file.DATABASE_NAME
 ANCHOR_NAME = "vault.anchor"
 FUTURE_MS = 180 * 86_400_000
 PAST_MS = 10 * 60_000
@@ -183,11 +183,14 @@ class Vault:
             ) from error
 
     def _tidy(self) -> None:
-        with contextlib.suppress(DatabaseError):  # it is only an idle moment's work; the next one tries again
+        try:
             self.connection.execute("BEGIN IMMEDIATE")
             finding.tidy(self.connection, self._find_topics)
             self.connection.execute("COMMIT")
             self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except DatabaseError:  # it is only an idle moment's work: the next one tries again, and no save may find it half done
+            with contextlib.suppress(DatabaseError):
+                self.connection.execute("ROLLBACK")
 
     def _close(self) -> None:
         with contextlib.suppress(DatabaseError):

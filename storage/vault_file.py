@@ -21,6 +21,9 @@ from leadworker.errors import VaultDamaged, VaultMissing, VaultTooNew
 FORMAT: Final = 1
 NAME: Final = "vault.json"
 COPY_NAME: Final = "vault.copy.json"
+DATABASE_NAME: Final = "journal.db"
+MAKING: Final = "vault.making"
+"""A file that stands in the folder while a vault is being made, so that one that was not made to the end can be told."""
 
 
 class VaultFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,6 +38,24 @@ class VaultFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _OnlyFormat(msgspec.Struct):
     format: int = 0
+
+
+def exists(folder: Path) -> bool:
+    """Return whether a folder holds the key file of a vault, whole or not."""
+    return (folder / NAME).exists() or (folder / COPY_NAME).exists()
+
+
+def has_orphan(folder: Path) -> bool:
+    """Return whether a folder holds a journal whose key file is gone: nothing may ever be made over it."""
+    return (folder / DATABASE_NAME).exists() and not exists(folder) and not (folder / MAKING).exists()
+
+
+def orphan_sentence(folder: Path) -> str:
+    """Return what to say of such a folder."""
+    return (
+        f"In {folder} there is a journal without its key file, vault.json, so it cannot be opened. It was not touched. Put "
+        "vault.json or vault.copy.json back; a backup holds it too, and “leadworker restore” brings one back into another folder."
+    )
 
 
 def new_vault_id() -> str:
@@ -68,7 +89,9 @@ def read(folder: Path) -> tuple[VaultFile, str]:
     """
     main, copy = _read_one(folder / NAME), _read_one(folder / COPY_NAME)
     if main is None and copy is None:
-        if not (folder / NAME).exists() and not (folder / COPY_NAME).exists():
+        if not exists(folder):
+            if has_orphan(folder):
+                raise VaultDamaged(orphan_sentence(folder))
             raise VaultMissing(f"There is no vault in {folder}. “leadworker init” makes one.")
         raise VaultDamaged(
             "Both copies of the vault's key file, vault.json and vault.copy.json, are damaged. The journal itself was not "

@@ -62,6 +62,7 @@ class Exchange:
         self._ring = ring
         self._tell = tell
         self._alarms: list[str] = []
+        self._stopped: set[bytes] = set()
         self._received = 0
         self._sent = 0
 
@@ -121,8 +122,7 @@ class Exchange:
             try:
                 await self._receive_book(book.book, directory, total)
             except HubMistrusted as error:
-                self._alarms.append(error.sentence)
-                await self._box.trouble(book.book, error.sentence)
+                await self._stop_book(book.book, error.sentence)
 
     async def _receive_book(self, book: bytes, directory: Directory, total: int) -> None:
         state = await self._box.book_state(book)
@@ -154,7 +154,9 @@ class Exchange:
 
     async def _send(self) -> None:
         waiting = (await self._box.counts()).waiting
-        while runs := await self._box.unsent(BATCH):
+        if not waiting:
+            return
+        while runs := await self._box.unsent(BATCH, frozenset(self._stopped)):
             try:
                 sealed = await asyncio.to_thread(_seal, runs)
                 pushed = await self._client.push(sealed)
@@ -164,9 +166,14 @@ class Exchange:
             taken = await self._settle(runs, sealed, pushed)
             self._sent += taken
             self._tell(Progress("sending", self._sent, max(waiting, self._sent)))
-            if not taken:
-                await self._box.not_on_its_way()
-                return
+        if self._stopped:
+            await self._box.not_on_its_way()
+
+    async def _stop_book(self, book: bytes, sentence: str) -> None:
+        """Leave one book out of this sync and say why; the others go on."""
+        self._stopped.add(book)
+        self._alarms.append(sentence)
+        await self._box.trouble(book, sentence)
 
     async def _settle(self, runs: tuple[UnsentRun, ...], sealed: tuple[wire.Run, ...], pushed: wire.Pushed) -> int:
         joined = await self._box.joined()
@@ -175,9 +182,7 @@ class Exchange:
         receipts = []
         for run, sent, outcome in zip(runs, sealed, pushed.outcomes, strict=True):
             if outcome.code:
-                sentence = one_line(outcome.sentence)[:400]
-                self._alarms.append(sentence)
-                await self._box.trouble(run.book, sentence)
+                await self._stop_book(run.book, one_line(outcome.sentence)[:400])
                 continue
             receipts.append(_receipt(joined, run, sent, outcome))
         self._ring(await self._box.acknowledge(tuple(receipts)))

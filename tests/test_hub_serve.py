@@ -54,6 +54,8 @@ def program(database: str, log: Path, **options: str) -> Iterator[Program]:
     with log.open("a") as errors:
         process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=errors, text=True)
     assert process.stdout is not None
+    impatient = threading.Timer(60, process.kill)  # so that a store that hangs fails the test and does not stop it
+    impatient.start()
     try:
         first = process.stdout.readline()
         assert first.startswith("The central store listens on "), log.read_text()
@@ -63,6 +65,7 @@ def program(database: str, log: Path, **options: str) -> Iterator[Program]:
         second = "" if founded else process.stdout.readline()
         yield Program(process, url, second.split()[-1] if second.startswith("Set-up code") else "")
     finally:
+        impatient.cancel()
         if process.poll() is None:
             process.terminate()
             process.wait(20)

@@ -157,29 +157,32 @@ _IDENTIFIERS = (
 _INVOLVED = select(func.count()).where(_involved.person_id == _who)
 
 
-def add(shelf: Shelf, name: str, *, on_caseload: bool = True, reason: str = "", **facts: str) -> str:
+def add(
+    shelf: Shelf, name: str, *, on_caseload: bool = True, reason: str = "", pronouns: str = "", born: str = "",
+    lives_at: str = "", talking: str = "",
+) -> str:  # fmt: skip
     """Write down a new person and begin their casebook; return the person's id.
 
-    `facts` may be ``pronouns``, ``born`` (any date that `read_born` reads, or "about 14"), ``lives_at`` and ``talking``.
+    `born` is any date that `read_born` reads, or an age such as "about 14".
     """
-    called = one_line(name)
-    if not skeleton(called):
-        raise NotUnderstood("A person needs a name, or what they are called. Nothing was saved.")
+    called = _name(name, "Nothing was saved.")
     person_id = new_id()
     shelf.start_casebook(person_id)
-    shelf.add(Person, person_id, record_id=person_id, name=called, sorted_as=skeleton(called), **_facts(shelf, facts))
+    facts = _facts(shelf, pronouns, born, lives_at, talking)
+    shelf.add(Person, person_id, record_id=person_id, name=called, sorted_as=skeleton(called), **facts)
     if on_caseload:
         begin_work_with(shelf, person_id, reason)
     return person_id
 
 
-def describe(shelf: Shelf, person_id: str, **facts: str) -> None:
-    """Change what is written about a person: ``name``, ``pronouns``, ``born``, ``lives_at``, ``talking``."""
-    values = _facts(shelf, facts)
-    if "name" in facts:
-        called = one_line(facts["name"])
-        if not skeleton(called):
-            raise NotUnderstood("A person needs a name, or what they are called. The old one was kept.")
+def describe(
+    shelf: Shelf, person_id: str, *, name: str | None = None, pronouns: str | None = None, born: str | None = None,
+    lives_at: str | None = None, talking: str | None = None,
+) -> None:  # fmt: skip
+    """Change what is written about a person; None leaves a fact as it is."""
+    values = _facts(shelf, pronouns, born, lives_at, talking)
+    if name is not None:
+        called = _name(name, "The old one was kept.")
         values |= {"name": called, "sorted_as": skeleton(called)}
     shelf.amend(Person, person_id, **values)
 
@@ -242,20 +245,25 @@ def facts(shelf: Shelf, person_id: str) -> PersonFacts:
     )
 
 
-def _facts(shelf: Shelf, given: dict[str, str]) -> dict[str, str | int]:
+def _name(name: str, safe: str) -> str:
+    called = one_line(name)
+    if not skeleton(called):
+        raise NotUnderstood(f"A person needs a name, or what they are called. {safe}")
+    return called
+
+
+def _facts(
+    shelf: Shelf, pronouns: str | None, born: str | None, lives_at: str | None, talking: str | None
+) -> dict[str, str | int]:
     values: dict[str, str | int] = {}
-    for name, text in given.items():
-        match name:
-            case "pronouns":
-                values[name] = one_line(text)
-            case "lives_at" | "talking":
-                values[name] = clean(text).strip()
-            case "born":
-                values |= _born(shelf, text)
-            case "name":
-                pass
-            case _:
-                raise TypeError(f"no such fact: {name}")
+    if pronouns is not None:
+        values["pronouns"] = one_line(pronouns)
+    if lives_at is not None:
+        values["lives_at"] = clean(lives_at).strip()
+    if talking is not None:
+        values["talking"] = clean(talking).strip()
+    if born is not None:
+        values |= _born(shelf, born)
     return values
 
 

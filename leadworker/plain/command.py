@@ -15,10 +15,6 @@ from leadworker import places
 from leadworker.plain import secret
 from leadworker.plain.place import Place
 
-VaultOption = Annotated[str, typer.Option("--vault", metavar="DIR", help="The vault's folder, if not the usual one.")]
-FileOption = Annotated[str, typer.Option("--passphrase-file", metavar="FILE", help="A file with the passphrase in its first line.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of sentences.")]
-
 
 class Given(msgspec.Struct, frozen=True):
     """What was given before the command's name; what stands after it counts more."""
@@ -26,6 +22,21 @@ class Given(msgspec.Struct, frozen=True):
     vault: str = ""
     passphrase_file: str = ""
     as_json: bool = False
+
+
+def flag(name: str, words: str) -> Any:
+    """Declare an option that is there or not."""
+    return typer.Option(name, help=words)
+
+
+def option(name: str, metavar: str, words: str) -> Any:
+    """Declare an option with a value."""
+    return typer.Option(name, metavar=metavar, help=words)
+
+
+def argument(metavar: str, words: str) -> Any:
+    """Declare an argument."""
+    return typer.Argument(metavar=metavar, help=words)
 
 
 def group(parent: typer.Typer, name: str, words: str) -> typer.Typer:
@@ -73,6 +84,11 @@ def command(
         return work
 
     return register
+
+
+VaultOption = Annotated[str, option("--vault", "DIR", "The vault's folder, if not the usual one.")]
+FileOption = Annotated[str, option("--passphrase-file", "FILE", "A file with the passphrase in its first line.")]
+JsonOption = Annotated[bool, flag("--json", "Print one JSON document instead of sentences.")]
 
 
 def _shared(data: bool, vault: bool) -> list[inspect.Parameter]:

@@ -15,7 +15,7 @@ from leadworker.clock import Moment
 from leadworker.crypto.words import suggest_passphrase
 from leadworker.errors import DiskTrouble, NotUnderstood
 from leadworker.plain import output, secret
-from leadworker.plain.command import command
+from leadworker.plain.command import argument, command, flag, option
 from leadworker.plain.place import Open, Place
 from leadworker.words.saying import say_count
 
@@ -83,8 +83,8 @@ def register(app: typer.Typer) -> None:
 
 def init(
     place: Place,
-    name: Annotated[str, typer.Option("--name", help="Your name, as your colleagues know it.")],
-    own_passphrase: Annotated[bool, typer.Option("--own-passphrase", help="Type a passphrase of your own.")] = False,
+    name: Annotated[str, flag("--name", "Your name, as your colleagues know it.")],
+    own_passphrase: Annotated[bool, flag("--own-passphrase", "Type a passphrase of your own.")] = False,
 ) -> None:
     """Make a vault, with a generated passphrase and sixteen recovery words. Both are shown once and kept nowhere.
 
@@ -138,13 +138,15 @@ def _recovery(words: tuple[str, ...]) -> Iterator[str]:
 
 def check(
     place: Place,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Make every page of the journal again from its log and compare.")] = False,
-    mend: Annotated[bool, typer.Option("--mend", help="When the safety mark does not fit: keep what is whole and go on.")] = False,
+    rebuild: Annotated[bool, flag("--rebuild", "Make every page of the journal again from its log and compare.")] = False,
+    mend: Annotated[bool, flag("--mend", "When the safety mark does not fit: keep what is whole and go on.")] = False,
 ) -> None:
     """Look through the whole vault: pages, chain, signatures, casebooks. Exit code 1 when something is not whole."""
     if not mend:
         with place.opened() as opened:
-            _report(place, opened, rebuild, mended=False, missing=0)
+            whole = _report(place, opened, rebuild, mended=False, missing=0)
+        if not whole:
+            raise typer.Exit(1)
         return
     from storage import mending
     from storage.vault import Vault
@@ -158,25 +160,29 @@ def check(
 
     place.refuse_without_vault()
     with place.opened_by(mended) as opened:
-        _report(place, opened, rebuild, mended=True, missing=missing[0])
+        whole = _report(place, opened, rebuild, mended=True, missing=missing[0])
+    if not whole:
+        raise typer.Exit(1)
 
 
-def _report(place: Place, opened: Open, rebuild: bool, *, mended: bool, missing: int) -> None:
+def _report(place: Place, opened: Open, rebuild: bool, *, mended: bool, missing: int) -> bool:
     from storage import checking
 
     vault = opened.vault
-    keys_of = wiring.signing_keys(asyncio.run(wiring.postbox_of(vault).directory()))
+    own, keys_of = vault.identity.signing_public, wiring.signing_keys(asyncio.run(wiring.postbox_of(vault).directory()))
     progress = output.Progress("Looked through", silent=place.as_json)
-    report = opened.on_thread(
-        lambda: checking.check(
-            vault.connection, vault.anchor.read(), vault.identity.signing_public, keys_of=keys_of, rebuild=rebuild,
-            progress=lambda what, done, of: progress.at(done, of),
-        )  # fmt: skip
-    )
+
+    def look() -> checking.Report:
+        connection, anchor = vault.connection, vault.anchor.read()
+        tell = progress.at
+        return checking.check(
+            connection, anchor, own, keys_of=keys_of, rebuild=rebuild, progress=lambda _, done, of: tell(done, of)
+        )
+
+    report = opened.on_thread(look)
     findings = tuple(Looked(f.what, f.whole, f.sentence) for f in report.findings)
     place.tell(Checked(report.whole, report.changes, report.digest, mended, missing, findings), _checked(report, mended, missing))
-    if not report.whole:
-        raise typer.Exit(1)
+    return report.whole
 
 
 def _checked(report: object, mended: bool, missing: int) -> Iterator[str]:
@@ -190,11 +196,13 @@ def _checked(report: object, mended: bool, missing: int) -> Iterator[str]:
     for finding in report.findings:
         yield finding.sentence if finding.whole else f"Not whole: {finding.sentence}"
     yield f"Digest of all records: {report.digest}."
-    yield "The vault is whole." if report.whole else "The vault is not whole. Do not write in it before you have restored a backup."
+    yield (
+        "The vault is whole." if report.whole else "The vault is not whole. Do not write in it before you have restored a backup."
+    )
 
 
 def backup(
-    place: Place, file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; one that exists is never written over.")]
+    place: Place, file: Annotated[Path, argument("FILE", "The file to write; one that exists is never written over.")]
 ) -> None:
     """Write one encrypted file with everything in it, and open it once to see that it is whole."""
     from storage import backing_up
@@ -205,8 +213,9 @@ def backup(
         vault = opened.vault
         size = opened.on_thread(lambda: backing_up.backup(vault.connection, vault.folder, vault.master, file.absolute()))
         opened.on_thread(lambda: _remember_backup(opened))
-    said = f"Everything is in {file}, {say_count(-(-size // 1024), 'KB', 'KB')}, encrypted as the vault is; it was opened once and is whole."
-    place.tell(BackedUp(str(file.absolute()), size), [said, "The passphrase and the recovery words of today open it. Keep it on another disk."])
+    said = f"Everything is in {file}, {-(-size // 1024):,} KB, encrypted as the vault is; it was opened once and is whole."
+    keep = "The passphrase and the recovery words of today open it. Keep it on another disk."
+    place.tell(BackedUp(str(file.absolute()), size), [said, keep])
 
 
 def _remember_backup(opened: Open) -> None:
@@ -215,9 +224,7 @@ def _remember_backup(opened: Open) -> None:
         opened.vault.set_fact(BACKUP_FACT, Moment.of(opened.now()).ms.to_bytes(8, "big"))
 
 
-def restore(
-    place: Place, file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup that leadworker wrote.")]
-) -> None:
+def restore(place: Place, file: Annotated[Path, argument("FILE", "A backup that leadworker wrote.")]) -> None:
     """Put a backup back into a folder that has no vault. It opens with the passphrase of the day of the backup."""
     from storage import backing_up
 
@@ -232,11 +239,17 @@ def restore(
 
 def passphrase(
     place: Place,
-    recovery: Annotated[bool, typer.Option("--recovery", help="Open with the recovery words instead of the passphrase.")] = False,
-    recovery_file: Annotated[str, typer.Option("--recovery-file", metavar="FILE", help="A file with the recovery words; else they are asked for.")] = "",
-    own_passphrase: Annotated[bool, typer.Option("--own-passphrase", help="Type a new passphrase of your own.")] = False,
-    new_passphrase_file: Annotated[str, typer.Option("--new-passphrase-file", metavar="FILE", help="A file with the new passphrase in its first line.")] = "",
-    new_recovery_words: Annotated[bool, typer.Option("--new-recovery-words", help="Make new recovery words and leave the passphrase.")] = False,
+    recovery: Annotated[bool, flag("--recovery", "Open with the recovery words instead of the passphrase.")] = False,
+    recovery_file: Annotated[
+        str, option("--recovery-file", "FILE", "A file with the recovery words; else they are asked for.")
+    ] = "",
+    own_passphrase: Annotated[bool, flag("--own-passphrase", "Type a new passphrase of your own.")] = False,
+    new_passphrase_file: Annotated[
+        str, option("--new-passphrase-file", "FILE", "A file with the new passphrase in its first line.")
+    ] = "",
+    new_recovery_words: Annotated[
+        bool, flag("--new-recovery-words", "Make new recovery words and leave the passphrase.")
+    ] = False,
 ) -> None:
     """Change the passphrase to a new generated one, or make new recovery words. The journal itself is not touched."""
     from storage import slots
@@ -247,12 +260,17 @@ def passphrase(
     with opening as opened:
         if new_recovery_words:
             words = slots.new_recovery_words(opened.vault)
-            place.tell(Opens("", words), [*_recovery(words), "Those before open nothing any more. Write these down; they are shown this once."])
+            last = "Those before open nothing any more. Write these down; they are shown this once."
+            place.tell(Opens("", words), [*_recovery(words), last])
             return
-        given = _judged(secret.first_line(Path(new_passphrase_file))) if new_passphrase_file else _own(_typed(place), own_passphrase)
+        given = _new(new_passphrase_file) or _own(_typed(place), own_passphrase)
         chosen = given or suggest_passphrase()
         slots.change_passphrase(opened.vault, chosen)
     place.tell(Opens("" if given else chosen, ()), _changed("" if given else chosen))
+
+
+def _new(file: str) -> str:
+    return _judged(secret.first_line(Path(file).expanduser())) if file else ""
 
 
 def _typed(place: Place) -> Place:
@@ -261,7 +279,9 @@ def _typed(place: Place) -> Place:
 
 
 def _typed_words(file: str) -> str:
-    return secret.whole_text(Path(file).expanduser(), "The file with the recovery words") if file else secret.ask("Recovery words: ")
+    return (
+        secret.whole_text(Path(file).expanduser(), "The file with the recovery words") if file else secret.ask("Recovery words: ")
+    )
 
 
 def _changed(generated: str) -> Iterator[str]:
