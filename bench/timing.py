@@ -31,7 +31,8 @@ def timed(work: Callable[[], object]) -> float:
 
 def paired(ours: Callable[[], object], twin: Callable[[], object], times: int, between: Callable[[int], None] | None = None) -> tuple[list[float], list[float]]:
     """Run both `times` times, in random order within each pair; return both lists of seconds."""
-    mine, theirs = [], []
+    mine: list[float] = []
+    theirs: list[float] = []
     for turn in range(times):
         for work, into in random.sample([(ours, mine), (twin, theirs)], 2):
             into.append(timed(work))

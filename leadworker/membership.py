@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import IntEnum
-from typing import Final, TypeVar, Union
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -65,7 +65,7 @@ class Revoke(msgspec.Struct, frozen=True, array_like=True, tag="revoke"):
     device: bytes
 
 
-DirectoryStatement = Union[Founding, Enrol, Revoke]
+DirectoryStatement = Founding | Enrol | Revoke
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True):
@@ -105,7 +105,7 @@ class Grant(msgspec.Struct, frozen=True, array_like=True, tag="grant"):
     seals: dict[bytes, bytes]
 
 
-BookStatement = Union[Membership, Rotation, Grant]
+BookStatement = Membership | Rotation | Grant
 
 _encoder = msgspec.msgpack.Encoder()
 _directory_decoder: msgspec.msgpack.Decoder[DirectoryStatement] = msgspec.msgpack.Decoder(DirectoryStatement)
@@ -148,6 +148,8 @@ class Directory:
         self.invites_used: dict[bytes, bytes] = {}
         self.seq = 0
         self.head = change.FIRST
+        self.heads: tuple[bytes, ...] = ()
+        """The id of every statement in order: what others say that they had seen is compared with it."""
 
     def apply(self, raw: bytes, body: bytes, signature: bytes) -> DirectoryStatement:
         """Check one statement against all before it and take it in; raise `NotAllowed` and stay as it was."""
@@ -166,12 +168,13 @@ class Directory:
             case Revoke():
                 self._revoke(statement)
         self.seq, self.head = header.seq, change.change_id(raw)
+        self.heads = (*self.heads, self.head)
         return statement
 
     def copy(self) -> Directory:
         """Return a directory of its own to try statements on, so that a page is taken whole or not at all."""
         other = Directory(self.book)
-        other.founding, other.seq, other.head = self.founding, self.seq, self.head
+        other.founding, other.seq, other.head, other.heads = self.founding, self.seq, self.head, self.heads
         other.devices, other.invites_used = dict(self.devices), dict(self.invites_used)
         return other
 
@@ -179,6 +182,16 @@ class Directory:
         """Return what the directory says of a device that may speak now, or None."""
         enrolled = self.devices.get(device)
         return None if enrolled is None or enrolled.revoked else enrolled.statement
+
+    def check_seen(self, seq: int, head: bytes) -> None:
+        """Compare what the writer of a statement had seen of the directory with this one; raise `NotAllowed` (C.8).
+
+        So a directory that was kept back from somebody, or shown to two people in two forms, comes to light.
+        """
+        if seq > self.seq:
+            raise NotAllowed("its writer had seen more of the directory than was shown here")
+        if seq > 0 and self.heads[seq - 1] != head:
+            raise NotAllowed("its writer was shown another directory")
 
     def supervisors(self, team: bytes) -> list[tuple[bytes, Enrol]]:
         """Return the devices of a team's supervisors, in the order in which they were enrolled."""
@@ -242,6 +255,7 @@ class BookMembers:
         self.lead = b""
         self.epoch = 0
         self.commitments: dict[int, bytes] = {}
+        self.ladders: dict[int, bytes] = {}
         self.seq = 0
         self.head = change.FIRST
 
@@ -272,7 +286,8 @@ class BookMembers:
         """Return members of their own to try statements on."""
         other = BookMembers(self.book)
         other.members, other.lead, other.epoch = dict(self.members), self.lead, self.epoch
-        other.commitments, other.seq, other.head = dict(self.commitments), self.seq, self.head
+        other.commitments, other.ladders = dict(self.commitments), dict(self.ladders)
+        other.seq, other.head = self.seq, self.head
         return other
 
     def may_write(self, device: bytes) -> bool:
@@ -298,6 +313,7 @@ class BookMembers:
             raise NotAllowed("a read-only member cannot hand out keys")
 
     def _apply_membership(self, statement: Membership, directory: Directory) -> None:
+        directory.check_seen(*statement.directory)
         members = dict(self.members)
         for device in statement.remove:
             if members.pop(device, None) is None:
@@ -324,6 +340,7 @@ class BookMembers:
             raise NotAllowed("every key but the first carries the one before it")
         self.epoch = statement.epoch
         self.commitments[statement.epoch] = statement.commitment
+        self.ladders[statement.epoch] = statement.ladder
 
     def _check_seals(self, epoch: int, seals: dict[bytes, bytes]) -> None:
         if epoch != self.epoch:
@@ -349,5 +366,5 @@ def _open_header(raw: bytes, body: bytes, book: bytes, seq: int, head: bytes) ->
 def _decode(decoder: msgspec.msgpack.Decoder[Statement], body: bytes) -> Statement:
     try:
         return decoder.decode(body)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
         raise NotAllowed("a statement that cannot be read") from error

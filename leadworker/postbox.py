@@ -66,10 +66,27 @@ class LaneHead(msgspec.Struct, frozen=True):
     mine: bool
 
 
+class Promised(msgspec.Struct, frozen=True):
+    """What a receipt said: which change of this laptop has a number. `digest` is the running one there, or empty inside a run."""
+
+    lane: int
+    seq: int
+    digest: bytes
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How far a book is confirmed here, with the running digest there, and why it could not be synced, if so."""
+
+    n: int
+    digest: bytes
+    trouble: str
+
+
 class BookState(msgspec.Struct, frozen=True):
     """Where one book stands on this laptop, as `sync.checking` needs it.
 
-    `own` holds the ids of this laptop's own changes that no pull has confirmed yet, by ``(lane, seq)``.
+    `own` holds the ids of this laptop's own changes that no pull has confirmed yet, by ``(lane, seq)``; `promised`, by
+    number, what receipts said of those among them that the central store has taken.
     """
 
     book: bytes
@@ -77,6 +94,7 @@ class BookState(msgspec.Struct, frozen=True):
     digest: bytes
     lanes: dict[tuple[bytes, int], LaneHead]
     own: dict[tuple[int, int], bytes]
+    promised: dict[int, Promised]
     members: BookMembers
     keys: dict[int, bytes]
 
@@ -126,6 +144,16 @@ class Receipt(msgspec.Struct, frozen=True):
     received_ms: int
 
 
+class PutAside(msgspec.Struct, frozen=True):
+    """A change that was received and could not be opened or applied: who wrote it, why, and when it came (UTC ms)."""
+
+    book: bytes
+    n: int
+    written_by: str
+    why: str
+    received_ms: int
+
+
 class Counts(msgspec.Struct, frozen=True):
     """What the top line and the Sync screen say in figures. Times are UTC milliseconds, 0 for never."""
 
@@ -164,13 +192,13 @@ class Postbox(Protocol):
     async def take_directory(self, statements: tuple[Statement, ...], names: dict[bytes, str]) -> Bell:
         """Keep checked directory statements, and the names of the devices that they enrol."""
 
-    async def heads(self) -> dict[bytes, int]:
-        """Return how far each book is confirmed here: book id to number."""
+    async def standings(self) -> dict[bytes, Standing]:
+        """Return how far each book is confirmed here, by its id."""
 
     async def book_state(self, book: bytes) -> BookState: ...
 
     async def take(self, book: bytes, since: int, received: tuple[Received, ...], keys: dict[int, bytes], digest: bytes) -> Bell:
-        """Keep a checked page of one book that follows number `since`, and fold it in.
+        """Keep a checked page of one book that follows number `since`, and fold it in; with new keys, open what waited for them.
 
         Raises `HubMistrusted` and keeps nothing when a change says that its author had been shown another history.
         """
@@ -189,11 +217,14 @@ class Postbox(Protocol):
         Books that are `stopped` in this sync are left out; the next sync tries them again.
         """
 
-    async def not_on_its_way(self) -> None:
-        """Note that what was on its way did not arrive."""
+    async def not_on_its_way(self) -> Bell:
+        """Note that what was on its way did not arrive, so that it is *here* again."""
 
     async def acknowledge(self, receipts: tuple[Receipt, ...]) -> Bell:
-        """Keep the central store's receipts."""
+        """Keep the central store's receipts; raise `HubMistrusted` and keep none when they do not fit what is known here."""
+
+    async def put_aside(self) -> tuple[PutAside, ...]:
+        """Return what could not be opened or applied, newest first."""
 
     async def invites(self) -> tuple[PendingInvite, ...]: ...
 

@@ -52,7 +52,7 @@ class LeadworkerApp(Shell, inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = list(keys.app_bindings())
     CSS = """
     ToastRack { margin-bottom: 1; }
-    Toast { background: $panel; border-left: outer $primary; padding: 0 1; max-width: 76; }
+    Toast { background: $panel; border-left: outer $primary; padding: 0 1; width: auto; max-width: 76; }
     Toast.-warning { border-left: outer $warning; }
     Toast.-error { border-left: outer $error; }
     """

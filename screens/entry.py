@@ -8,7 +8,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.widgets import Static
 
 from leadworker.domain.journal import EntryView
 from leadworker.words.saying import say_time
@@ -17,6 +16,7 @@ from screens.entry_rows import clocks_words, entry_lines
 from screens.lines import hang, rule
 from screens.plain import BLANK, Content, Tone, plain, single
 from screens.postwords import local
+from screens.words import Words
 
 
 class EntryDialog(Dialog):
@@ -31,7 +31,7 @@ class EntryDialog(Dialog):
     EntryDialog.-short #entry-panel { margin: 1 0; }
     EntryDialog.-low #entry-panel { margin: 0; }
     EntryDialog.-tiny #entry-panel, EntryDialog.-narrow #entry-panel { width: 100%; }
-    EntryDialog Static { height: auto; background: $panel; }
+    EntryDialog Words { height: auto; background: $panel; }
     """
 
     def __init__(self, entry: EntryView) -> None:
@@ -41,7 +41,7 @@ class EntryDialog(Dialog):
     def compose(self) -> ComposeResult:
         """Lay out the panel."""
         with VerticalScroll(id="entry-panel"):
-            yield Static(id="entry-words", markup=False)
+            yield Words(id="entry-words")
 
     def on_mount(self) -> None:
         """Take the keyboard, so that arrows scroll."""
@@ -51,7 +51,7 @@ class EntryDialog(Dialog):
         """Lay the words out for this width."""
         panel = self.query_one("#entry-panel")
         width = max(panel.scrollable_content_region.width, 20)
-        self.query_one("#entry-words", Static).update(plain("\n").join(self._lines(width)))
+        self.query_one("#entry-words", Words).show(plain("\n").join(self._lines(width)))
 
     def _lines(self, width: int) -> Iterable[Content]:
         now = self.shell.now()

@@ -72,7 +72,7 @@ def said_lines(said: str, width: int) -> list[Content]:
     lines: list[Content] = []
     for paragraph in said.split("\n"):
         if paragraph.strip():
-            words = paragraph.strip().strip("“”\"")
+            words = paragraph.strip().strip('“”"')
             for line in plain(f"{glyphs.QUOTE}{words}{glyphs.UNQUOTE}", Tone.SAID).wrap(max(width - 4, 8)):
                 lines.append(join(bar, line))
     return lines
@@ -123,4 +123,6 @@ def clocks_words(entry: EntryView, now: datetime) -> Content:
     """Return both clocks of an entry in a sentence: when it happened, and when it was written down."""
     happened, recorded = entry.happened().local(), entry.recorded().local()
     when = say_time(happened, now) if entry.precision == "exact" else say_day(happened.date(), now.date())
-    return plain(f"Happened {when}. Written {say_time(recorded, now)} by {'you' if entry.by_me else author_words(entry)}.", Tone.MUTED)
+    return plain(
+        f"Happened {when}. Written {say_time(recorded, now)} by {'you' if entry.by_me else author_words(entry)}.", Tone.MUTED
+    )

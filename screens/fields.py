@@ -42,9 +42,7 @@ class LineField(Input):
         classes: str | None = None,
     ) -> None:
         """Make a field; `placeholder` is a constant of ours."""
-        super().__init__(
-            value, placeholder, password=password, select_on_focus=False, id=id, classes=classes, validate_on=()
-        )
+        super().__init__(value, placeholder, password=password, select_on_focus=False, id=id, classes=classes, validate_on=())
         self.cursor_blink = False
 
     def validate_value(self, value: str) -> str:

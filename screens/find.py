@@ -12,7 +12,6 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.widgets import Static
 
 from leadworker.domain import caseload, journal
 from leadworker.domain.journal import EntryView
@@ -25,13 +24,16 @@ from screens.base import Dialog
 from screens.commands import Command, commands
 from screens.entry_rows import entry_summary
 from screens.fields import LineField
+from screens.glyphs import CUT
 from screens.lines import cut, sides
 from screens.plain import Content, Tone, join, marked, plain, single
 from screens.vlist import Heading, VList
+from screens.words import Words
 
 MOST_PEOPLE = 8
 MOST_NOTES = 12
 MOST_COMMANDS = 6
+WORDS_BEFORE = 16
 NEAR_FROM = 3
 """Letters from which misspelt names are looked for, and direct hits under which it is worth while."""
 
@@ -101,7 +103,7 @@ class FindDialog(Dialog):
             yield VList[Found](_draw, lambda found: found.id, height=1, keep_lit=True, id="found")
             words = [("enter", " open   "), (">", " commands only   "), ("@", " people only")]
             help_line = [part for key, word in words for part in (plain(key, Tone.STRONG), plain(word, Tone.MUTED))]
-            yield Static(join(*help_line), id="find-help", markup=False)
+            yield Words(join(*help_line), id="find-help")
 
     def on_mount(self) -> None:
         """Put the caret into the line; learn who there is."""
@@ -230,8 +232,15 @@ def _draw(found: Found, width: int) -> list[Content]:
 
 
 def snippet(text: str) -> Content:
-    """Return the words around a find on one line, what matched marked; the store puts \\x02 and \\x03 about it."""
+    """Return the words around a find on one line, what matched marked; the store puts \\x02 and \\x03 about it.
+
+    It begins shortly before what matched, so that this is seen also where there is little room.
+    """
     parts: list[Content] = []
+    first = text.find("\x02")
+    if first > WORDS_BEFORE:
+        start = text.find(" ", first - WORDS_BEFORE, first) + 1
+        text = CUT + text[start or first :]
     for piece in text.split("\x02"):
         inside, mark, after = piece.partition("\x03")
         parts += [single(inside, Tone.HIT), single(after, Tone.MUTED)] if mark else [single(piece, Tone.MUTED)]

@@ -12,7 +12,6 @@ from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Static
 
 from leadworker.errors import LeadworkerError
 from leadworker.text import one_line, skeleton
@@ -22,6 +21,7 @@ from screens.fields import LineField, SecretField
 from screens.frame import FootLine
 from screens.lines import side_by_side
 from screens.plain import Content, Tone, join, plain
+from screens.words import Words
 
 if TYPE_CHECKING:
     from leadworker.desk import Desk
@@ -43,7 +43,7 @@ class FirstRunScreen(Screen[None]):
     FirstRunScreen.-tiny #steps { padding: 0 1; }
     FirstRunScreen .step { height: auto; display: none; }
     FirstRunScreen .step.-now { display: block; }
-    FirstRunScreen Static { height: auto; margin-bottom: 1; }
+    FirstRunScreen Words { height: auto; margin-bottom: 1; }
     FirstRunScreen LineField { margin-bottom: 1; background: $panel; }
     FirstRunScreen #trouble { color: $warning; min-height: 1; }
     """
@@ -68,18 +68,18 @@ class FirstRunScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Lay out every step; one is shown at a time."""
         with VerticalScroll(id="steps", can_focus=False):
-            yield Static(plain("leadworker", Tone.STRONG))
+            yield Words(plain("leadworker", Tone.STRONG))
             with Vertical(id="step-name", classes="step -now"):
                 yield from self._name_step()
             with Vertical(id="step-passphrase", classes="step"):
                 yield from self._passphrase_step()
             with Vertical(id="step-again", classes="step"):
-                yield Static(plain("Type the passphrase once more, so that no slip of a finger locks you out."))
+                yield Words(plain("Type the passphrase once more, so that no slip of a finger locks you out."))
                 yield SecretField("The same passphrase", id="again")
             with Vertical(id="step-words", classes="step"):
-                yield Static(plain("Write these 16 words down on paper, with their numbers.", Tone.STRONG))
-                yield Static(id="recovery")
-                yield Static(
+                yield Words(plain("Write these 16 words down on paper, with their numbers.", Tone.STRONG))
+                yield Words(id="recovery")
+                yield Words(
                     plain(
                         "They open this journal if the passphrase is ever forgotten. They are shown this once. "
                         "Keep the paper where you keep your passport, not with the laptop. "
@@ -88,29 +88,29 @@ class FirstRunScreen(Screen[None]):
                     )
                 )
             with Vertical(id="step-back", classes="step"):
-                yield Static(plain("Read three of the words back from your paper."))
+                yield Words(plain("Read three of the words back from your paper."))
                 for number in range(ASKED_BACK):
                     yield LineField(id=f"word-{number}", classes="asked")
-                yield Static(plain("Esc shows the words again.", Tone.MUTED))
-            yield Static(id="trouble")
+                yield Words(plain("Esc shows the words again.", Tone.MUTED))
+            yield Words(id="trouble")
         yield FootLine(self.KEYS)
 
     def _name_step(self) -> Iterable[Widget]:
-        yield Static(plain("There is no journal on this laptop yet. Let us make one; it takes two minutes."))
-        yield Static(
+        yield Words(plain("There is no journal on this laptop yet. Let us make one; it takes two minutes."))
+        yield Words(
             join(
                 plain("It will be one encrypted file here:\n", Tone.MUTED),
                 plain(self.shell.door.where()),
                 plain("\nNothing in it can be read without your passphrase, by anyone.", Tone.MUTED),
             )
         )
-        yield Static(plain("What are you called? Your name stands beside what you write."))
+        yield Words(plain("What are you called? Your name stands beside what you write."))
         yield LineField("", "Your name", id="name")
 
     def _passphrase_step(self) -> Iterable[Widget]:
-        yield Static(plain("Now a passphrase. You type it each time you open the journal."))
-        yield Static(id="suggestion")
-        yield Static(
+        yield Words(plain("Now a passphrase. You type it each time you open the journal."))
+        yield Words(id="suggestion")
+        yield Words(
             plain("Type this one, or one of your own: several words that nobody would guess from knowing you.", Tone.MUTED)
         )
         yield SecretField("Passphrase", id="passphrase")
@@ -123,7 +123,7 @@ class FirstRunScreen(Screen[None]):
     def action_suggest(self) -> None:
         """Suggest another passphrase."""
         self._suggested = self.shell.door.suggest_passphrase()
-        self.query_one("#suggestion", Static).update(
+        self.query_one("#suggestion", Words).show(
             join(
                 plain("A good one:  ", Tone.MUTED),
                 plain(self._suggested, Tone.STRONG),
@@ -148,7 +148,7 @@ class FirstRunScreen(Screen[None]):
         self.set_focus(self.query_one(fields[step], LineField) if step in fields else None)
 
     def _trouble(self, words: str, tone: Tone = Tone.SAFETY) -> None:
-        self.query_one("#trouble", Static).update(plain(words, tone))
+        self.query_one("#trouble", Words).show(plain(words, tone))
 
     def action_back(self) -> None:
         """Go back one step; from the first one, leave. Once the words are shown there is no way back behind them."""
@@ -225,7 +225,7 @@ class FirstRunScreen(Screen[None]):
             self._busy = False
 
     def _show_words(self) -> None:
-        self.query_one("#recovery", Static).update(self._numbered())
+        self.query_one("#recovery", Words).show(self._numbered())
         self._show("words")
 
     def _numbered(self) -> Content:
@@ -246,7 +246,7 @@ class FirstRunScreen(Screen[None]):
         for number, at in enumerate(self._asked):
             field = self.query_one(f"#word-{number}", LineField)
             field.value, field.placeholder = "", f"Word {at + 1}"
-        self.query_one("#recovery", Static).update(plain(""))
+        self.query_one("#recovery", Words).show(plain(""))
         self._show("back")
 
     def _check_words(self, field: object) -> None:

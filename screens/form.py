@@ -8,16 +8,16 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import msgspec
-from textual import work
+from textual import events, work
 from textual.containers import Horizontal, VerticalScroll
 from textual.widget import Widget
-from textual.widgets import Static
 
 from leadworker.errors import LeadworkerError
 from leadworker.shelf import Shelf
 from screens.base import Page
 from screens.fields import LineField, TextField
 from screens.plain import Content, Tone, plain
+from screens.words import Words
 
 KEEP_EVERY_SECONDS = 2.0
 DRAWER = "form"
@@ -87,17 +87,17 @@ class Form(Page):
     def inside(self) -> Iterable[Widget]:
         """Lay out heading, fields and the line for trouble."""
         with VerticalScroll(id="form", can_focus=False):
-            yield Static(self.heading(), classes="form-title", markup=False)
+            yield Words(self.heading(), classes="form-title")
             for field in self.fields():
                 self._begun[field.name] = field.value
                 with Horizontal(classes="form-line"):
-                    yield Static(plain(field.label, Tone.MUTED), classes="label", markup=False)
+                    yield Words(plain(field.label, Tone.MUTED), classes="label")
                     if field.lines:
                         yield TextField(field.value, plain(field.hint), id=f"field-{field.name}")
                     else:
                         yield LineField(field.value, field.hint, id=f"field-{field.name}")
-            yield Static(self.hint(), markup=False)
-            yield Static(id="trouble", markup=False)
+            yield Words(self.hint())
+            yield Words(id="trouble")
 
     def on_mount(self) -> None:
         """Put the caret into the first field, and begin to keep what is typed."""
@@ -137,7 +137,7 @@ class Form(Page):
 
     def trouble(self, words: str, tone: Tone = Tone.SAFETY) -> None:
         """Say something under the fields."""
-        self.query_one("#trouble", Static).update(plain(words, tone))
+        self.query_one("#trouble", Words).show(plain(words, tone))
 
     async def keep(self) -> None:
         """Keep unsaved words in the vault."""
@@ -177,9 +177,10 @@ class Form(Page):
     def after(self, said: str) -> None:
         """Go on after saving; by default to the page before."""
 
-    def on_key(self) -> None:
+    def on_key(self, event: events.Key) -> None:
         """Any other key means that the form is not being left after all."""
-        self._asked_to_leave = False
+        if event.key != "escape":
+            self._asked_to_leave = False
 
     def action_back(self) -> None:
         """Leave; with unsaved words only at the second Esc."""

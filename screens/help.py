@@ -8,12 +8,12 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.widgets import Static
 
 from screens import keys
 from screens.base import Dialog
 from screens.lines import hang, pad
 from screens.plain import BLANK, Content, Tone, plain
+from screens.words import Words
 
 KEY_WIDTH = 20
 
@@ -31,7 +31,7 @@ class HelpDialog(Dialog):
     }
     HelpDialog.-short #help-panel { margin: 1 0; }
     HelpDialog.-low #help-panel { margin: 0; }
-    HelpDialog Static { height: auto; background: $panel; }
+    HelpDialog Words { height: auto; background: $panel; }
     """
 
     def __init__(self, place: str) -> None:
@@ -42,7 +42,7 @@ class HelpDialog(Dialog):
     def compose(self) -> ComposeResult:
         """Lay out the list."""
         with VerticalScroll(id="help-panel"):
-            yield Static(id="help-words")
+            yield Words(id="help-words")
 
     def on_mount(self) -> None:
         """Take the keyboard, so that arrows scroll."""
@@ -51,7 +51,7 @@ class HelpDialog(Dialog):
     def on_resize(self) -> None:
         """Lay the words out for this width."""
         width = min(76, self.size.width) - 6
-        self.query_one("#help-words", Static).update(plain("\n").join(self._lines(max(width, 20))))
+        self.query_one("#help-words", Words).show(plain("\n").join(self._lines(max(width, 20))))
 
     def _lines(self, width: int) -> Iterable[Content]:
         here = [key for key in keys.PLACES.get(self._place, ()) if key.action or key.words]

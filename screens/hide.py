@@ -7,11 +7,11 @@ from typing import ClassVar, cast
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from screens import keys
 from screens.base import Shell
 from screens.plain import Content, join, plain
+from screens.words import Words
 
 
 class HideScreen(ModalScreen[None]):
@@ -26,11 +26,11 @@ class HideScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out the time where the top line has it, so that nothing jumps."""
-        yield Static(self._clock(), id="hidden-clock", markup=False)
+        yield Words(self._clock(), id="hidden-clock")
 
     def tick(self) -> None:
         """Show the time anew."""
-        self.query_one("#hidden-clock", Static).update(self._clock())
+        self.query_one("#hidden-clock", Words).show(self._clock())
 
     def _clock(self) -> Content:
         return join(cast(Shell, self.app).clock_words(), plain(" "))

@@ -14,7 +14,6 @@ from textual import events, on, work
 from textual.containers import Horizontal, VerticalScroll
 from textual.geometry import Region
 from textual.widget import Widget
-from textual.widgets import Static
 
 from leadworker.clock import Moment
 from leadworker.domain import caseload, drafts
@@ -31,6 +30,7 @@ from screens.lines import hang, sides
 from screens.mention import Mentions
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.reading import Reading, entry_of, read
+from screens.words import Words
 
 KEEP_EVERY_SECONDS = 2.0
 SAVED = "Saved on this laptop. It will be sent when you are online."
@@ -109,17 +109,17 @@ class NotePage(Page):
 
     def inside(self) -> Iterable[Widget]:
         """Lay out the fields with their labels."""
-        yield Static(id="state", markup=False)
+        yield Words(id="state")
         with VerticalScroll(id="note", can_focus=False):
             with Horizontal(classes="part first"):
-                yield Static(plain("What"), classes="label", markup=False)
+                yield Words(plain("What"), classes="label")
                 yield FirstLineField("", "visit @name home today 2pm 50 min", id="what")
-            yield Static(id="chips", classes="read", markup=False)
+            yield Words(id="chips", classes="read")
             for name, label, hint in FIELDS:
                 with Horizontal(classes="part"):
-                    yield Static(plain(label), classes="label", markup=False)
+                    yield Words(plain(label), classes="label")
                     yield PartField("", plain(hint), id=name)
-            yield Static(id="actions", classes="read", markup=False)
+            yield Words(id="actions", classes="read")
         yield Mentions()
 
     def on_mount(self) -> None:
@@ -185,7 +185,7 @@ class NotePage(Page):
         chips = run_on([_chip(chip) for chip in reading.first.chips])
         if not reading.about:
             chips = run_on([chips, plain("who? write @ and a name", Tone.SAFETY)])
-        self.query_one("#chips", Static).update(chips)
+        self.query_one("#chips", Words).show(chips)
         lines: list[Content] = []
         for action in reading.actions:
             owner = plain("you" if action.owner_is_me else action.owner, Tone.MUTED)
@@ -194,7 +194,7 @@ class NotePage(Page):
             asks = [_chip(chip) for chip in action.chips if not chip.certain]
             words = join(plain(action.text), "  ", run_on([run_on([owner, due], ", "), *asks]))
             lines += hang(plain(f"{glyphs.NEXT} ", Tone.NEXT), words, width)
-        self.query_one("#actions", Static).update(plain("\n").join(lines))
+        self.query_one("#actions", Words).show(plain("\n").join(lines))
         self._head(reading)
 
     def _head(self, reading: Reading) -> None:
@@ -212,7 +212,7 @@ class NotePage(Page):
     def _show_state(self) -> None:
         title = self._title or plain("New note", Tone.STRONG)
         width = max(self.size.width - 4, 20)
-        self.query_one("#state", Static).update(sides(title, self._state, width, gap=2))
+        self.query_one("#state", Words).show(sides(title, self._state, width, gap=2))
 
     def on_resize(self) -> None:
         """Lay the words out for this width."""

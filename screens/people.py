@@ -7,7 +7,6 @@ from datetime import datetime
 
 from textual import events, on
 from textual.widget import Widget
-from textual.widgets import Static
 
 from leadworker.clock import Moment
 from leadworker.domain import caseload
@@ -20,6 +19,7 @@ from screens.fields import LineField
 from screens.lines import cut, sides
 from screens.plain import Content, Tone, join, plain, run_on, single
 from screens.vlist import Heading, VList
+from screens.words import Words
 
 TWO_FACTS_FROM = 60
 """Width from which a row also says where somebody lives and how many actions are open."""
@@ -46,7 +46,7 @@ class PeoplePage(Page):
 
     def inside(self) -> Iterable[Widget]:
         """Lay out the count, the filter and the list."""
-        yield Static(id="top", markup=False)
+        yield Words(id="top")
         yield LineField("", "Filter by name", id="filter")
         yield VList[PersonRow](self._draw_person, lambda person: person.id, height=1, id="people")
 
@@ -85,7 +85,7 @@ class PeoplePage(Page):
         facts = [plain(say_count(len(self._mine), "person", "people") + " on your caseload", Tone.MUTED)]
         if self._others:
             facts.append(plain(say_count(len(self._others), "other", "others"), Tone.MUTED))
-        self.query_one("#top", Static).update(join(plain("People", Tone.STRONG), "   ", run_on(facts, ", ")))
+        self.query_one("#top", Words).show(join(plain("People", Tone.STRONG), "   ", run_on(facts, ", ")))
 
     def _nobody(self, filtered: bool) -> Content:
         if filtered:

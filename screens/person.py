@@ -9,7 +9,6 @@ import msgspec
 from textual import on
 from textual.containers import Container
 from textual.widget import Widget
-from textual.widgets import Static
 
 from leadworker.domain import actions, alerts, journal, people, visits
 from leadworker.domain.actions import ActionRow
@@ -30,6 +29,7 @@ from screens.lines import flow, hang, sides
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.rows import door_sign, door_words, due_words, tick
 from screens.vlist import Heading, VList
+from screens.words import Words
 
 PANELS = (("journal", "Journal"), ("actions", "Actions"), ("about", "Contact"))
 ENTRIES_AT_A_TIME = 200
@@ -89,7 +89,7 @@ class PersonPage(Page):
 
     def inside(self) -> Iterable[Widget]:
         """Lay out the header and three panels."""
-        yield Static(id="header", markup=False)
+        yield Words(id="header")
         yield PanelStrip(PANELS)
         with Container(id="panels"):
             yield VList[EntryView](self._draw_entry, lambda entry: entry.id, gap=1, id="journal", classes="panel -current")
@@ -137,14 +137,12 @@ class PersonPage(Page):
         if self.facts is not None:
             width = max(self.size.width - 4, 20)
             lines = list(self._header(self.facts, width))
-            self.query_one("#header", Static).update(plain("\n").join(lines))
+            self.query_one("#header", Words).show(plain("\n").join(lines))
 
     def _header(self, facts: PersonFacts, width: int) -> Iterable[Content]:
         age = age_words(facts.born_on, facts.age_about, facts.age_said_on, self._now.date())
         also = f"also {', '.join(name.name for name in facts.known_as)}" if facts.known_as else ""
-        left = run_on(
-            [single(facts.name, Tone.STRONG), plain(age), single(also, Tone.MUTED), single(facts.pronouns, Tone.MUTED)]
-        )
+        left = run_on([single(facts.name, Tone.STRONG), plain(age), single(also, Tone.MUTED), single(facts.pronouns, Tone.MUTED)])
         lives = single(facts.lives_at, Tone.MUTED)
         if left.cell_length + lives.cell_length + 2 <= width:
             yield sides(left, lives, width)

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from textual import on, work
 from textual.widget import Widget
-from textual.widgets import Static
 
 from leadworker.desk import PostState
 from leadworker.domain import journal
@@ -19,6 +18,7 @@ from screens.lines import hang, pad, sides
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.postwords import say_when
 from screens.vlist import VList
+from screens.words import Words
 
 LABEL_WIDTH = 18
 BAR_WIDTH = 32
@@ -41,9 +41,9 @@ class SyncPage(Page):
 
     def inside(self) -> Iterable[Widget]:
         """Lay out the facts, the list of what is only here, and the progress."""
-        yield Static(id="facts", markup=False)
+        yield Words(id="facts")
         yield VList[EntryView](self._draw_entry, lambda entry: entry.id, height=1, id="here")
-        yield Static(id="progress", markup=False)
+        yield Words(id="progress")
 
     def on_mount(self) -> None:
         """Begin in the list."""
@@ -79,8 +79,8 @@ class SyncPage(Page):
 
     def _show_state(self, state: PostState) -> None:
         width = max(self.size.width - 4, 20)
-        self.query_one("#facts", Static).update(plain("\n").join(self._facts(state, width)))
-        self.query_one("#progress", Static).update(plain("\n").join(self._progress(state)))
+        self.query_one("#facts", Words).show(plain("\n").join(self._facts(state, width)))
+        self.query_one("#progress", Words).show(plain("\n").join(self._progress(state)))
 
     def _facts(self, state: PostState, width: int) -> Iterable[Content]:
         yield from hang(plain("This laptop  ", Tone.HEADING), plain(state.sentence, Tone.MUTED), width, 0)
@@ -95,7 +95,9 @@ class SyncPage(Page):
             yield from self._post_facts(state, width)
         backup = say_when(state.last_backup_ms, self._now)
         hint = "" if state.last_backup_ms else "; “leadworker backup FILE” writes one"
-        yield from self._fact(glyphs.DONE if state.last_backup_ms else glyphs.OPEN, "Backup", plain(f"{backup}{hint}", Tone.MUTED), width)
+        yield from self._fact(
+            glyphs.DONE if state.last_backup_ms else glyphs.OPEN, "Backup", plain(f"{backup}{hint}", Tone.MUTED), width
+        )
 
     def _post_facts(self, state: PostState, width: int) -> Iterable[Content]:
         waiting = say_count(state.waiting, "change", "changes") if state.waiting else "nothing"
@@ -123,7 +125,9 @@ class SyncPage(Page):
             return
         share = min(state.sending_done / state.sending_of, 1.0)
         done = int(share * BAR_WIDTH)
-        yield join(plain(f"Sending {state.sending_done:,} of {state.sending_of:,}.  "), plain("You can keep working.", Tone.MUTED))
+        yield join(
+            plain(f"Sending {state.sending_done:,} of {state.sending_of:,}.  "), plain("You can keep working.", Tone.MUTED)
+        )
         yield join(plain("━" * done, Tone.NEXT), plain("━" * (BAR_WIDTH - done), Tone.LINE), plain(f"  {share:.0%}"))
 
     def _draw_entry(self, entry: EntryView, width: int) -> list[Content]:

@@ -8,7 +8,6 @@ from typing import ClassVar
 from textual import on
 from textual.containers import Container, VerticalScroll
 from textual.widget import Widget
-from textual.widgets import Static
 
 from leadworker.clock import Moment
 from leadworker.domain import today
@@ -25,6 +24,7 @@ from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.postwords import local
 from screens.rows import door_sign, door_words, due_words, tick
 from screens.vlist import VList
+from screens.words import Words
 
 ONE_LINE_FROM = 60
 """Width from which an action and its person stand on one line."""
@@ -55,7 +55,7 @@ class TodayPage(Page):
 
     def inside(self) -> Iterable[Widget]:
         """Lay out four lists in two columns, which stack where it is narrow."""
-        yield Static(id="day", markup=False)
+        yield Words(id="day")
         with Container(id="columns"):
             with VerticalScroll(id="left", classes="column", can_focus=False):
                 yield VList[VisitRow](
@@ -98,7 +98,7 @@ class TodayPage(Page):
     def _show(self, gathered: today.Today) -> None:
         self._now = self.shell.now()
         self._today = self._now.date()
-        self.query_one("#day", Static).update(self._day_words(gathered))
+        self.query_one("#day", Words).show(self._day_words(gathered))
         unfinished: list[Draft | VisitRow] = [*gathered.drafts, *gathered.not_written_up]
         shown: Sequence[tuple[str, Sequence[object]]] = (
             ("visits", gathered.visits), ("unfinished", unfinished), ("todo", gathered.todo), ("news", gathered.news),
@@ -139,7 +139,9 @@ class TodayPage(Page):
         lines = [sides(left, plain(state, Tone.SAFETY if soon else Tone.MUTED), width)]
         indent = "       "
         if visit.contested:
-            lines += hang(plain(f"{indent}! "), plain("Two people wrote different times; the earlier one is shown.", Tone.LATE), width)
+            lines += hang(
+                plain(f"{indent}! "), plain("Two people wrote different times; the earlier one is shown.", Tone.LATE), width
+            )
         for line in visit.door:
             lines += hang(join(indent, door_sign(line)), door_words(line), width)
         if visit.note:
@@ -154,7 +156,10 @@ class TodayPage(Page):
         started = Moment(item.started_ms, item.started_offset).local()
         words = item.first_line or item.seen or item.said or item.noticed or item.think or item.next_steps
         left = join(
-            plain(f"{glyphs.DRAFT} ", Tone.NEXT), single(words.strip()[:120], Tone.STRONG), "  ", single(item.person_name, Tone.MUTED)
+            plain(f"{glyphs.DRAFT} ", Tone.NEXT),
+            single(words.strip()[:120], Tone.STRONG),
+            "  ",
+            single(item.person_name, Tone.MUTED),
         )
         return [sides(left, plain(f"started {say_time(started, self._now)}", Tone.MUTED), width)]
 

@@ -10,13 +10,13 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
-from textual.widgets import Static
 
 from leadworker.errors import LeadworkerError, WrongPassphrase
 from leadworker.words.saying import say_count
 from screens import keys
 from screens.fields import LineField, SecretField
 from screens.plain import BLANK, Content, Tone, join, plain
+from screens.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -60,10 +60,10 @@ class UnlockScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Lay out the name of the program, the field and what to press."""
         with Vertical(id="way-in"):
-            yield Static(plain("leadworker", Tone.STRONG))
-            yield Static(plain(self._greeting, Tone.MUTED), id="greeting", classes="quiet")
+            yield Words(plain("leadworker", Tone.STRONG))
+            yield Words(plain(self._greeting, Tone.MUTED), id="greeting", classes="quiet")
             yield SecretField("Passphrase", id="passphrase")
-            yield Static(self._help(), id="help", classes="quiet")
+            yield Words(self._help(), id="help", classes="quiet")
 
     def on_mount(self) -> None:
         """Count a wait down, if one is running."""
@@ -98,7 +98,7 @@ class UnlockScreen(Screen[None]):
         field = self.query_one("#passphrase", SecretField)
         field.value = ""
         field.placeholder = "Recovery words" if self._by_words else "Passphrase"
-        self.query_one("#help", Static).update(self._help())
+        self.query_one("#help", Words).show(self._help())
         self._say(BLANK)
 
     @on(LineField.Submitted)
@@ -158,4 +158,4 @@ class UnlockScreen(Screen[None]):
     _until_shown = False
 
     def _say(self, words: Content) -> None:
-        self.query_one("#greeting", Static).update(words)
+        self.query_one("#greeting", Words).show(words)

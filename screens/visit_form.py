@@ -74,9 +74,7 @@ class VisitForm(Form):
         starts = read_start(values["when"], now)
         read = read_first_line(values["long"], now, ())
         minutes = (read.minutes or 60) if values["long"].strip() else 60
-        await self.desk.do(
-            visits.plan, person.id, Moment.of(starts), minutes=minutes, place=values["place"], note=values["note"]
-        )
+        await self.desk.do(visits.plan, person.id, Moment.of(starts), minutes=minutes, place=values["place"], note=values["note"])
         return f"{person.name}, {say_time(starts, now)}, {say_length(minutes)}: in the diary."
 
     async def _change(self, visit: VisitRow, words: str, now: datetime) -> str:

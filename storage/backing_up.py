@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -12,11 +13,11 @@ from typing import BinaryIO, Final
 import msgspec
 
 from leadworker.crypto import keys
-from leadworker.errors import DiskTrouble, NotUnderstood, VaultDamaged
+from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood, VaultDamaged
 from storage import vault_file
-from storage.engine import Connection, check_pages, connect
-from storage.mending import RESTORED
-from storage.vault import ANCHOR_NAME, DATABASE_NAME
+from storage.engine import Connection, DatabaseError, check_pages, connect, explain
+from storage.opening import clear_away
+from storage.vault import DATABASE_NAME
 from storage.vault_file import VaultFile
 
 _HEAD = struct.Struct(">8sIQ32s")
@@ -33,16 +34,19 @@ def backup(connection: Connection, folder: Path, master: bytes, target: Path) ->
         raise NotUnderstood(f"There is a file {target.name} already, and a backup is never written over one. Choose another name.")
     slots, _ = vault_file.read(folder)
     copy = target.with_name(target.name + ".part")
+    leftovers = (copy, Path(f"{copy}-wal"), Path(f"{copy}-shm"), target.with_name(target.name + ".new"))
     try:
-        copy.unlink(missing_ok=True)
+        _remove(leftovers)
         connection.execute("VACUUM INTO ?", (str(copy),))
         check_copy(copy, master)
         _pack(slots, copy, target)
     except OSError as error:
         raise DiskTrouble(f"The backup could not be written: {error.strerror}. The vault itself is as it was.") from error
+    except DatabaseError as error:
+        raise _explain(error) from error
     finally:
-        for leftover in (copy, Path(f"{copy}-wal"), Path(f"{copy}-shm")):
-            leftover.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            _remove(leftovers)
     return target.stat().st_size
 
 
@@ -52,7 +56,7 @@ def restore(source: Path, folder: Path) -> None:
     What is restored is older than what it replaces may have been, so its safety mark is left out: the vault is then
     mended on its first opening, which starts a new lane rather than write over what others have already seen (C.8).
     """
-    if vault_file_exists(folder) or (folder / DATABASE_NAME).exists():
+    if vault_file.exists(folder) or vault_file.has_orphan(folder):
         raise NotUnderstood(
             f"There is a vault in {folder} already, and a restore never writes over one. "
             "Move that folder away first, or name another with --vault."
@@ -62,22 +66,28 @@ def restore(source: Path, folder: Path) -> None:
             slots, size, digest = _read_head(file)
             folder.mkdir(parents=True, exist_ok=True)
             part = folder / (DATABASE_NAME + ".part")
-            if _copy_out(file, part, size) != digest or file.read(1):
+            try:
+                if _copy_out(file, part, size) != digest or file.read(1):
+                    raise VaultDamaged(
+                        "The backup file is damaged: it is not as it was written. Nothing was restored. Try another backup."
+                    )
+                _put_in_place(folder, part, slots)
+            finally:
                 part.unlink(missing_ok=True)
-                raise VaultDamaged("The backup file is damaged: it is not as it was written. Nothing was restored. Try another backup.")
     except FileNotFoundError:
         raise NotUnderstood(f"There is no file {source}. Nothing was restored.") from None
     except OSError as error:
         raise DiskTrouble(f"The backup could not be read or written: {error.strerror}. Nothing was restored.") from error
+
+
+def _put_in_place(folder: Path, part: Path, slots: VaultFile) -> None:
+    """Broken off anywhere in between, the folder holds no vault yet and the restore can be done again."""
+    clear_away(folder)
+    vault_file.replace_durably(folder / vault_file.RESTORED, b"put back from a backup\n")
     os.replace(part, folder / DATABASE_NAME)
-    (folder / ANCHOR_NAME).unlink(missing_ok=True)
-    vault_file.replace_durably(folder / RESTORED, b"put back from a backup\n")
+    vault_file.sync_folder(folder)
     vault_file.write(folder, slots)
-
-
-def vault_file_exists(folder: Path) -> bool:
-    """Return whether a folder holds the key file of a vault."""
-    return (folder / vault_file.NAME).exists() or (folder / vault_file.COPY_NAME).exists()
+    (folder / vault_file.MAKING).unlink(missing_ok=True)
 
 
 def check_copy(path: Path, master: bytes) -> None:
@@ -90,6 +100,21 @@ def check_copy(path: Path, master: bytes) -> None:
         connection.close()
     if troubles:
         raise VaultDamaged("The backup that was just written is not whole, so it was thrown away. The vault itself is as it was.")
+
+
+def _remove(paths: tuple[Path, ...]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _explain(error: Exception) -> LeadworkerError:
+    explained = explain(error)
+    if isinstance(explained, DiskTrouble):
+        return DiskTrouble(
+            "The backup could not be written: the disk is full, or nothing may be written there. The vault itself is as it was. "
+            "Free some space or choose another place."
+        )
+    return explained
 
 
 def _pack(slots: VaultFile, copy: Path, target: Path) -> None:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
 from leadworker import change, proof
 from leadworker.change import Kind
 from storage import log, rebuilding
-from storage.anchor import AnchorRead, Mark
-from storage.engine import Connection, check_pages, scalar
+from storage.anchor import AnchorRead
+from storage.engine import Connection, DatabaseError, check_pages, scalar
+
+T = TypeVar("T")
 
 Progress = Callable[[str, int, int], None]
 
@@ -46,13 +49,31 @@ def check(
 ) -> Report:  # fmt: skip
     """Look through an open vault. `keys_of` gives the signing key of a device by its id, None for an unknown one."""
     tell = progress or (lambda what, done, of: None)
-    findings = [pages(connection, tell), chain(connection, tell), _anchored(connection, anchor)]
-    findings.append(_signatures(connection, own_key, keys_of, tell))
-    findings.append(_books(connection))
-    before = rebuilding.digest(connection)
+    findings = [
+        _look("pages", lambda: pages(connection, tell)),
+        _look("chain", lambda: chain(connection, tell)),
+        _look("anchor", lambda: _anchored(connection, anchor)),
+        _look("signatures", lambda: _signatures(connection, own_key, keys_of, tell)),
+        _look("books", lambda: _books(connection)),
+    ]
+    before = _read(lambda: rebuilding.digest(connection), "")
     if rebuild:
-        findings.append(_rebuilt(connection, before, tell))
-    return Report(tuple(findings), rebuilding.digest(connection), int(scalar(connection, "SELECT count(*) FROM change")))
+        findings.append(_look("rebuild", lambda: _rebuilt(connection, before, tell)))
+    digest = _read(lambda: rebuilding.digest(connection), "")
+    return Report(tuple(findings), digest, _read(lambda: int(scalar(connection, "SELECT count(*) FROM change")), 0))
+
+
+def _look(what: str, step: Callable[[], Finding]) -> Finding:
+    """A check goes on after a part of the database that cannot be read, and says so."""
+    unread = Finding(what, False, "A part of the database that this check needs cannot be read. Restore a backup.")
+    return _read(step, unread)
+
+
+def _read(step: Callable[[], T], otherwise: T) -> T:
+    try:
+        return step()
+    except (DatabaseError, ValueError, TypeError, msgspec.DecodeError):
+        return otherwise
 
 
 def pages(connection: Connection, tell: Progress = lambda what, done, of: None) -> Finding:
@@ -98,12 +119,9 @@ def _wrong_change(header: bytes, body: bytes | None, seq: int, before: tuple[int
 def _anchored(connection: Connection, anchor: AnchorRead) -> Finding:
     if anchor.mark is None:
         return Finding("anchor", False, "The safety mark beside the database is missing or damaged.")
-    held, chain = log.chain_head(connection)
-    commits = int(scalar(connection, "SELECT commits FROM state"))
-    here = Mark(commits, held, chain)
     if anchor.spoilt:
         return Finding("anchor", False, "One of the two safety marks beside the database is damaged; opening the vault mends it.")
-    if here != anchor.mark and commits <= anchor.mark.commits:
+    if log.behind(connection, anchor.mark) or not log.leads_through(connection, anchor.mark):
         return Finding("anchor", False, "The safety mark does not fit the database.")
     return Finding("anchor", True, "The safety mark beside the database fits it.")
 

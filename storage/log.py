@@ -7,7 +7,9 @@ of every lane that grew is signed, and the vault's own chain over all changes gr
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -17,6 +19,7 @@ from leadworker.change import Content, Header, Kind
 from leadworker.clock import HybridClock, Moment
 from leadworker.crypto.identity import Identity
 from leadworker.errors import NotUnderstood
+from storage.anchor import Mark
 from storage.engine import Connection, scalar
 
 NO_CHAIN = hashlib.sha256(b"lw/chain/v1").digest()
@@ -25,6 +28,9 @@ NO_CHAIN = hashlib.sha256(b"lw/chain/v1").digest()
 MOST_UNSIGNED = 250
 MOST_UNSIGNED_BYTES = 512 * 1024
 """A run on the wire is taken whole, so no run may grow beyond what one request carries."""
+
+FIRST_LANE = 1
+LAST_LANE = 2**16 - 1
 
 LARGEST_CONTENT = change.LARGEST_BODY - 1024
 
@@ -68,6 +74,7 @@ class Writing:
         self._lane_number = lane
         self._lanes: dict[bytes, Lane] = {}
         self._written: list[Written] = []
+        self._before = last
         self.last = last
         self.chain = chain
 
@@ -77,12 +84,18 @@ class Writing:
             "INSERT INTO book (id, subject, digest) VALUES (?, ?, ?)", (book, subject, change.first_digest(book))
         )
 
-    def write(self, book: bytes, topic: str, record: str, verb: str, values: dict[str, Any], now: Moment) -> tuple[int, Content]:
-        """Write one change; return its number in this vault and its content. Raises `NotUnderstood` when it is too long."""
+    def write(
+        self, book: bytes, topic: str, record: str, verb: str, values: dict[str, Any], now: Moment, replaced: Iterable[int] = ()
+    ) -> tuple[int, Content]:
+        """Write one change; return its number in this vault and its content. Raises `NotUnderstood` when it is too long.
+
+        `replaced` are the numbers of the changes whose values this one takes the place of.
+        """
         lane = self._lanes.get(book) or self._find_lane(book)
         content = Content(
-            change.SCHEMA, topic, record, verb, values, self._clock.stamp(), (lane.n, lane.digest), now.ms, now.offset
-        )
+            change.SCHEMA, topic, record, verb, values, self._clock.stamp(), (lane.n, lane.digest), now.ms, now.offset,
+            self._named(lane, replaced),
+        )  # fmt: skip
         body = change.write_content(content, secrets.token_bytes(change.SALT_BYTES))
         if len(body) > LARGEST_CONTENT:
             raise NotUnderstood("This is too long to be kept in one piece. Nothing was saved; what you typed is still here.")
@@ -95,6 +108,20 @@ class Writing:
         self.chain = link(self.chain, lane.head)
         self._written.append(Written(self.last, lane, lane.seq, header, body, self.chain))
         return self.last, content
+
+    def _named(self, lane: Lane, replaced: Iterable[int]) -> tuple[bytes, ...]:
+        """Return the ids of replaced changes of which nobody could tell otherwise that this laptop had seen them.
+
+        They are those that it wrote in an older lane, before it was mended, and that the central store has not numbered.
+        """
+        if lane.lane == FIRST_LANE:
+            return ()
+        named = []
+        for no in sorted(replaced):
+            row = self._connection.execute("SELECT lane_no, n, header FROM change WHERE no = ?", (no,)).fetchone()
+            if no <= self._before and row[0] != lane.no and (row[1] is None or row[1] > lane.n):
+                named.append(change.change_id(row[2]))
+        return tuple(named)
 
     def finish(self) -> None:
         """Sign the head of each lane that grew and insert everything; the caller commits."""
@@ -139,6 +166,19 @@ def chain_head(connection: Connection) -> tuple[int, bytes]:
     """Return how many changes the vault holds and the head of its chain."""
     row = connection.execute("SELECT no, chain FROM change ORDER BY no DESC LIMIT 1").fetchone()
     return (0, NO_CHAIN) if row is None else (row[0], row[1])
+
+
+def behind(connection: Connection, mark: Mark) -> bool:
+    """Return whether the vault holds less than it did when the mark was made."""
+    return int(scalar(connection, "SELECT commits FROM state")) < mark.commits or chain_head(connection)[0] < mark.changes
+
+
+def leads_through(connection: Connection, mark: Mark) -> bool:
+    """Return whether the vault's chain went through the mark, so that its history is the one that was marked."""
+    if not mark.changes:
+        return hmac.compare_digest(NO_CHAIN, mark.chain)
+    chain = scalar(connection, "SELECT chain FROM change WHERE no = ?", mark.changes)
+    return chain is not None and hmac.compare_digest(bytes(chain), mark.chain)
 
 
 def last_times(connection: Connection, device: bytes) -> tuple[int, int]:

@@ -6,22 +6,23 @@ never write a second change under a number that others have already seen (securi
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from leadworker.clock import Clock, SystemClock
 from leadworker.crypto import keys, words
-from leadworker.errors import VaultDamaged
+from leadworker.errors import VaultDamaged, VaultError
 from storage import checking, migrations, rebuilding, vault_file
 from storage.anchor import Anchor
-from storage.engine import Connection, DatabaseError, connect, explain
+from storage.engine import Connection, DatabaseError, connect, explain, looking
 from storage.holder import Hold
+from storage.log import FIRST_LANE, LAST_LANE
+from storage.vault_file import RESTORED
 from storage.vault import ANCHOR_NAME, DATABASE_NAME, Vault
-
-RESTORED = "vault.restored"
-"""A file that a restore leaves, so that the first opening mends without being asked."""
 
 
 class Mended(msgspec.Struct, frozen=True):
@@ -44,6 +45,7 @@ def mend(
             master = keys.open_with_recovery(file.slots, recovery, file.vault_id)
         else:
             master = keys.open_with_passphrase(file.slots, secret, file.vault_id)
+        vault_file.refuse_altered(file, master)
         return mend_opened(folder, master, file.vault_id, clock or SystemClock(), hold)
     except BaseException:
         hold.release()
@@ -54,33 +56,53 @@ def mend_opened(folder: Path, master: bytes, vault_id: str, clock: Clock, hold: 
     """The same for a vault whose master key is known and whose lock is held."""
     anchor = Anchor(folder / ANCHOR_NAME, keys.derive(master, keys.ANCHOR), vault_id)
     before = anchor.read().mark
-    connection = connect(folder / DATABASE_NAME, keys.derive(master, keys.DATABASE))
-    try:
-        migrations.migrate(connection)
+    key = keys.derive(master, keys.DATABASE)
+    with in_words(), looking(folder / DATABASE_NAME, key) as connection:
+        migrations.refuse_unknown(connection)
         _refuse_what_is_not_whole(connection)
-        with_new_lane(connection)
-        rebuilding.remake(connection)
-        vault = Vault(folder, connection, master, vault_id, clock, hold, anchor)
-    except DatabaseError as error:
-        connection.close()
-        raise explain(error) from error
+    connection = connect(folder / DATABASE_NAME, key)
+    try:
+        with in_words():
+            migrations.migrate(connection)
+            with_new_lane(connection)
+            rebuilding.remake(connection)
+            vault = Vault(folder, connection, master, vault_id, clock, hold, anchor)
     except BaseException:
         connection.close()
         raise
-    anchor.rewrite(vault.mark)
-    (folder / RESTORED).unlink(missing_ok=True)
+    try:
+        anchor.rewrite(vault.mark)
+        (folder / RESTORED).unlink(missing_ok=True)
+    except OSError:
+        vault.close()
+        raise
     missing = max(0, before.changes - vault.mark.changes) if before else 0
     return vault, Mended(vault.mark.changes, missing)
+
+
+@contextlib.contextmanager
+def in_words() -> Iterator[None]:
+    """Say in a sentence what a database that is not as it should be answers while a vault is opened."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise explain(error) from error
+    except VaultError:
+        raise
+    except (msgspec.DecodeError, ValueError, TypeError) as error:
+        raise VaultDamaged(
+            "The vault's own facts cannot be read. Nothing was changed. “leadworker restore” brings back a backup."
+        ) from error
 
 
 def with_new_lane(connection: Connection) -> None:
     """Let this device write in a lane that it has never written in."""
     connection.execute("BEGIN IMMEDIATE")
-    (highest,) = connection.execute("SELECT coalesce(max(lane), 1) FROM lane WHERE mine = 1").fetchone()
+    used = {lane for (lane,) in connection.execute("SELECT lane FROM lane WHERE mine = 1")}
     row = connection.execute("SELECT value FROM fact WHERE key = 'lane'").fetchone()
-    present = int.from_bytes(row[0], "big") if row else 1
-    # A random step: the vault may be an old copy that does not know of lanes it has opened since.
-    fresh = max(highest, present) + 1 + secrets.randbelow(256)
+    used.add(int.from_bytes(row[0], "big") if row else FIRST_LANE)
+    # Any of 65,534: the vault may be an old copy that does not know of lanes it has opened since.
+    fresh = secrets.choice([lane for lane in range(FIRST_LANE + 1, LAST_LANE + 1) if lane not in used])
     connection.execute("INSERT OR REPLACE INTO fact VALUES ('lane', ?)", (fresh.to_bytes(2, "big"),))
     connection.execute("UPDATE state SET commits = commits + 1")
     connection.execute("COMMIT")

@@ -6,7 +6,6 @@ A vault is opened whole or not at all. What is wrong is said in words, with the 
 from __future__ import annotations
 
 import contextlib
-import hmac
 import os
 import secrets
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from leadworker.errors import DiskTrouble, NotUnderstood, VaultDamaged, VaultErr
 from leadworker.text import one_line
 from storage import log, mending, migrations, rebuilding, schema, vault_file
 from storage.anchor import Anchor, AnchorRead, Mark
-from storage.engine import Connection, DatabaseError, connect, explain, scalar
+from storage.engine import Connection, DatabaseError, connect, explain, looking, scalar
 from storage.holder import Hold
 from storage.vault import ANCHOR_NAME, DATABASE_NAME, Facts, Vault
 from storage.vault_file import VaultFile
@@ -29,7 +28,7 @@ from storage.vault_file import VaultFile
 
 def exists(folder: Path) -> bool:
     """Return whether there is a vault in a folder, whole or not."""
-    return any((folder / name).exists() for name in (vault_file.NAME, vault_file.COPY_NAME))
+    return vault_file.exists(folder)
 
 
 def create(
@@ -45,6 +44,8 @@ def create(
         raise NotUnderstood("A vault needs your name, as your colleagues know it. Nothing was made.")
     if exists(folder):
         raise NotUnderstood(f"There is a vault in {folder} already. Nothing was changed.")
+    if vault_file.has_orphan(folder):
+        raise NotUnderstood(vault_file.orphan_sentence(folder))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(OSError):  # a folder on a stick may not know rights; the contents are encrypted
@@ -67,17 +68,27 @@ def _create(
             keys.passphrase_slot(master, passphrase, vault_id, memory_kib),
             keys.recovery_slot(master, recovery, vault_id),
         )
-        (folder / DATABASE_NAME).unlink(missing_ok=True)
+        vault_file.replace_durably(folder / vault_file.MAKING, b"a vault is being made\n")
+        clear_away(folder)
         connection = connect(folder / DATABASE_NAME, keys.derive(master, keys.DATABASE), must_exist=False)
         _fill(connection, name, clock)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         anchor = Anchor(folder / ANCHOR_NAME, keys.derive(master, keys.ANCHOR), vault_id)
         anchor.rewrite(Mark(1, *log.chain_head(connection)))
         # Last, so that a vault that was not made to the end does not look like one.
         vault_file.write(folder, vault_file.sealed(VaultFile(vault_file.FORMAT, vault_id, slots), master))
+        (folder / vault_file.MAKING).unlink(missing_ok=True)
         return Vault(folder, connection, master, vault_id, clock, hold, anchor), words.to_words(recovery)
     except BaseException:
         hold.release()
         raise
+
+
+def clear_away(folder: Path) -> None:
+    """Remove what a making or a restore that was broken off has left; a write-ahead log would spoil the next database."""
+    left = (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm", ANCHOR_NAME, vault_file.RESTORED)
+    for name in left:
+        (folder / name).unlink(missing_ok=True)
 
 
 def _fill(connection: Connection, name: str, clock: Clock) -> None:
@@ -112,14 +123,10 @@ def _open(folder: Path, unlock: Callable[[VaultFile], bytes], clock: Clock | Non
     hold.take()
     try:
         master = unlock(file)
-        if not vault_file.is_sealed_with(file, master):
-            raise VaultDamaged(
-                "The vault's key file was altered by somebody without its key. Nothing was opened. "
-                "Put back vault.json from a backup."
-            )
+        vault_file.refuse_altered(file, master)
         if notice:
             vault_file.mend(folder, file)
-        if (folder / mending.RESTORED).exists():
+        if (folder / vault_file.RESTORED).exists():
             vault, mended = mending.mend_opened(folder, master, file.vault_id, clock or SystemClock(), hold)
             vault.notices.append(
                 f"This vault was put back from a backup with {mended.changes} changes. What was sent since then comes back "
@@ -128,6 +135,7 @@ def _open(folder: Path, unlock: Callable[[VaultFile], bytes], clock: Clock | Non
         else:
             vault = _open_database(folder, file, master, clock or SystemClock(), hold)
         vault.notices += [notice] if notice else []
+        (folder / vault_file.MAKING).unlink(missing_ok=True)
         return vault
     except OSError as error:
         hold.release()
@@ -140,25 +148,30 @@ def _open(folder: Path, unlock: Callable[[VaultFile], bytes], clock: Clock | Non
 def _open_database(folder: Path, file: VaultFile, master: bytes, clock: Clock, hold: Hold) -> Vault:
     anchor = Anchor(folder / ANCHOR_NAME, keys.derive(master, keys.ANCHOR), file.vault_id)
     found = anchor.read()
-    connection = connect(folder / DATABASE_NAME, keys.derive(master, keys.DATABASE))
-    try:
-        migrations.migrate(connection)
+    key = keys.derive(master, keys.DATABASE)
+    with mending.in_words(), looking(folder / DATABASE_NAME, key) as connection:
+        migrations.refuse_unknown(connection)
         compare_with_anchor(connection, found)
-        remade = _remake_projections(connection)
-        vault = Vault(folder, connection, master, file.vault_id, clock, hold, anchor)
-    except DatabaseError as error:
+    connection = connect(folder / DATABASE_NAME, key)
+    try:
+        with mending.in_words():
+            migrations.migrate(connection)
+            remade = _remake_projections(connection)
+            vault = Vault(folder, connection, master, file.vault_id, clock, hold, anchor)
+    except BaseException:
         connection.close()
-        raise explain(error) from error
-    except (VaultError, msgspec.DecodeError, ValueError, TypeError) as error:
-        connection.close()
-        if isinstance(error, VaultError):
-            raise
-        raise VaultDamaged(
-            "The vault's own facts cannot be read. Nothing was changed. “leadworker restore” brings back a backup."
-        ) from error
-    if found.spoilt:
-        anchor.rewrite(vault.mark)
-        vault.notices.append("One of the two safety marks beside the database was damaged; the other is whole and replaced it.")
+        raise
+    try:
+        if found.spoilt:
+            anchor.rewrite(vault.mark)
+            vault.notices.append("One of the two safety marks beside the database was damaged; the other is whole and replaced it.")
+        elif found.mark != vault.mark:  # it was killed after a commit and before its mark: nothing that is shown may be lost again
+            with contextlib.suppress(DatabaseError):
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            anchor.write(vault.mark)
+    except OSError:
+        vault.close()
+        raise
     if remade:
         vault.notices.append("The pages of the journal were made again from its log for this version.")
     return vault
@@ -172,18 +185,15 @@ def compare_with_anchor(connection: Connection, found: AnchorRead) -> None:
             "The vault's safety mark, vault.anchor, is missing or damaged, so it cannot be told whether records are missing. "
             "Nothing was opened. “leadworker check --mend” looks through everything and makes a new mark."
         )
-    commits = int(scalar(connection, "SELECT commits FROM state"))
-    held, _ = log.chain_head(connection)
-    if commits < mark.commits or held < mark.changes:
-        missing = max(mark.changes - held, 0)
+    if log.behind(connection, mark):
+        missing = max(mark.changes - log.chain_head(connection)[0], 0)
         said = f"At least {missing} saved changes are" if missing else "The last thing that was saved is"
         raise VaultDamaged(
             f"{said} missing: the database is older or shorter than it was when this vault was last closed. "
             "Nothing was opened. If an older copy was put back, restore the newest backup; otherwise “leadworker check --mend” "
             "keeps what is here and asks the central store for the rest."
         )
-    chain = log.NO_CHAIN if not mark.changes else scalar(connection, "SELECT chain FROM change WHERE no = ?", mark.changes)
-    if not hmac.compare_digest(bytes(chain), mark.chain):
+    if not log.leads_through(connection, mark):
         raise VaultDamaged(
             "The database is not the one that was last used with this vault: its history is another one. Nothing was opened. "
             "Put the right files together again, or restore a backup."

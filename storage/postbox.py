@@ -19,8 +19,11 @@ from leadworker.postbox import (
     Joined,
     LaneHead,
     PendingInvite,
+    Promised,
+    PutAside,
     Receipt,
     Received,
+    Standing,
     Statement,
     ToFound,
     UnsentRun,
@@ -92,8 +95,9 @@ class VaultPostbox:
 
         return await self._write(take)
 
-    async def heads(self) -> dict[bytes, int]:
-        return await self._read(lambda c: {bytes(book): n for book, n in c.execute("SELECT id, n FROM book")})
+    async def standings(self) -> dict[bytes, Standing]:
+        sql = "SELECT id, n, digest, trouble FROM book"
+        return await self._read(lambda c: {bytes(book): Standing(n, bytes(d), trouble) for book, n, d, trouble in c.execute(sql)})
 
     async def book_state(self, book: bytes) -> BookState:
         return await self._read(lambda c: self._book_state(c, book))
@@ -124,13 +128,21 @@ class VaultPostbox:
         now = self._vault.clock.now().timestamp()
         return await self._write(lambda t: _unsent(t.connection, most, stopped, int(now * 1000)))
 
-    async def not_on_its_way(self) -> None:
-        sql = """UPDATE change SET sent_ms = 0 WHERE n IS NULL AND no IN (
-                 SELECT c.no FROM lane l JOIN change c ON c.lane_no = l.no AND c.seq > l.acked WHERE l.mine = 1)"""
-        await self._write(lambda t: t.connection.execute(sql))
+    async def not_on_its_way(self) -> Bell:
+        which = """SELECT c.no FROM lane l JOIN change c ON c.lane_no = l.no AND c.seq > l.acked
+                   WHERE l.mine = 1 AND c.sent_ms > 0 AND c.n IS NULL"""
+        if not await self._read(lambda c: c.execute(f"{which} LIMIT 1").fetchone()):
+            return Bell(frozenset(), frozenset())
+        await self._write(lambda t: t.connection.execute(f"UPDATE change SET sent_ms = 0 WHERE no IN ({which})"))
+        return Bell(frozenset({"journal_entry", "receipt"}), frozenset())
 
     async def acknowledge(self, receipts: tuple[Receipt, ...]) -> Bell:
         return await self._write(lambda t: _acknowledge(self._vault, t.connection, receipts))
+
+    async def put_aside(self) -> tuple[PutAside, ...]:
+        sql = """SELECT b.id, p.n, coalesce(w.name, 'a colleague'), p.why, p.at_ms FROM put_aside p
+                 JOIN book b ON b.no = p.book_no LEFT JOIN writer w ON w.device = p.device ORDER BY p.no DESC"""
+        return await self._read(lambda c: tuple(PutAside(*row) for row in c.execute(sql)))
 
     async def invites(self) -> tuple[PendingInvite, ...]:
         def read(connection: Connection) -> tuple[PendingInvite, ...]:
@@ -187,7 +199,7 @@ class VaultPostbox:
     def _book_state(self, connection: Connection, book: bytes) -> BookState:
         row = connection.execute("SELECT no, n, digest FROM book WHERE id = ?", (book,)).fetchone()
         if row is None:
-            return BookState(book, 0, first_digest(book), {}, {}, BookMembers(book), {})
+            return BookState(book, 0, first_digest(book), {}, {}, {}, BookMembers(book), {})
         book_no, n, digest = row
         lanes = {
             (bytes(device), lane): LaneHead(*log.lane_head(connection, no), bool(mine))
@@ -195,11 +207,13 @@ class VaultPostbox:
                 "SELECT no, device, lane, mine FROM lane WHERE book_no = ?", (book_no,)
             ).fetchall()
         }
-        own_sql = """SELECT l.lane, c.seq, c.header FROM change c JOIN lane l ON l.no = c.lane_no
+        own_sql = """SELECT l.lane, c.seq, c.header, c.n, c.digest FROM change c JOIN lane l ON l.no = c.lane_no
                      WHERE c.book_no = ? AND l.mine = 1 AND (c.n IS NULL OR c.n > ?)"""
-        own = {(lane, seq): change_id(header) for lane, seq, header in connection.execute(own_sql, (book_no, n))}
+        rows = connection.execute(own_sql, (book_no, n)).fetchall()
+        own = {(lane, seq): change_id(header) for lane, seq, header, _, _ in rows}
+        promised = {n: Promised(lane, seq, bytes(d or b"")) for lane, seq, _, n, d in rows if n is not None}
         keys = dict(connection.execute("SELECT epoch, secret FROM book_key WHERE book_no = ?", (book_no,)).fetchall())
-        return BookState(book, n, bytes(digest), lanes, own, self._load_members(book), keys)
+        return BookState(book, n, bytes(digest), lanes, own, promised, self._load_members(book), keys)
 
 
 def joined(vault: Vault) -> Joined | None:
@@ -256,11 +270,14 @@ def _unsent(connection: Connection, most: int, stopped: frozenset[bytes], now_ms
         rows = rows[: _whole_saves(rows, bytes_left)]
         if not rows:
             break
+        found = connection.execute(key_sql, (book_no,)).fetchone()
+        if found is None:  # a member who was not given the key yet
+            continue
+        epoch, key = found
         connection.execute(
             "UPDATE change SET sent_ms = ? WHERE lane_no = ? AND seq > ? AND seq <= ?",
             (now_ms, lane_no, acked, acked + len(rows)),
         )
-        epoch, key = connection.execute(key_sql, (book_no,)).fetchone()
         changes = tuple((bytes(header), bytes(body)) for header, body, _ in rows)
         runs.append(UnsentRun(bytes(book), lane, changes, bytes(rows[-1][2]), bytes(key), epoch))
         room -= len(changes)
@@ -292,16 +309,18 @@ def _acknowledge(vault: Vault, connection: Connection, receipts: tuple[Receipt, 
         sql = """SELECT l.no, b.no, b.n FROM lane l JOIN book b ON b.no = l.book_no
                  WHERE b.id = ? AND l.device = ? AND l.lane = ?"""
         lane_no, book_no, n = connection.execute(sql, (receipt.book, vault.identity.device, receipt.lane)).fetchone()
+        taking_in.refuse_other_numbers(connection, book_no, lane_no, receipt)
         numbered = [
-            (number, receipt.received_ms, lane_no, receipt.first_seq + at) for at, number in enumerate(receipt.ns)
+            (number, taking_in.told_ms(receipt.received_ms), lane_no, receipt.first_seq + at) for at, number in enumerate(receipt.ns)
         ]
         connection.executemany(
             "UPDATE change SET n = ?, received_ms = ? WHERE lane_no = ? AND seq = ? AND n IS NULL", numbered
         )
         last = receipt.first_seq + len(receipt.ns) - 1
+        connection.execute("UPDATE change SET digest = ? WHERE lane_no = ? AND seq = ?", (receipt.digest, lane_no, last))
         connection.execute("UPDATE lane SET acked = max(acked, ?) WHERE no = ?", (last, lane_no))
         connection.execute("UPDATE book SET trouble = '' WHERE no = ?", (book_no,))
         taking_in.advance(connection, book_no, n)
-        vault.set_fact(SENT, receipt.received_ms.to_bytes(8, "big"))
+        vault.set_fact(SENT, taking_in.told_ms(receipt.received_ms).to_bytes(8, "big"))
         topics.add("journal_entry")
     return Bell(frozenset(topics | {"receipt"}), frozenset())

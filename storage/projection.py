@@ -187,6 +187,12 @@ class Projector:
             topic.find.add(self._connection, no, row)
 
 
+def live_changes(marks: bytes, names: Iterable[str]) -> set[int]:
+    """Return the numbers of the changes whose values stand in these fields of a record, from the row's marks."""
+    written = _marks_decoder.decode(marks) if marks else {}
+    return {one.change_no for name in names for one in written.get(name, [])}
+
+
 def _refuse_unfit(content: Content) -> None:
     """Raise `Unfit` for what no leadworker writes; the same here for a change that is taken in and for one that is replayed."""
     if content.schema > SCHEMA:

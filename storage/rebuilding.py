@@ -57,19 +57,23 @@ def fold(
 
 
 def seen_by(connection: Connection, head: change.Header, content: Content) -> Callable[[int], bool]:
-    """Return the test whether the writer of a change had seen another: earlier in their lane, or numbered by then (D.2)."""
-    seen_n = content.seen[0]
+    """Return the test whether the writer of a change had seen another (D.2).
+
+    They had when it stands earlier in the same lane, when it was numbered by then, or when they name it.
+    """
+    seen_n, named = content.seen[0], frozenset(content.over)
 
     def sees(change_no: int) -> bool:
         row = connection.execute(
-            "SELECT c.n, c.seq, l.device, l.lane FROM change c JOIN lane l ON l.no = c.lane_no WHERE c.no = ?", (change_no,)
+            "SELECT c.n, c.seq, l.device, l.lane, c.header FROM change c JOIN lane l ON l.no = c.lane_no WHERE c.no = ?",
+            (change_no,),
         ).fetchone()
         if row is None:
             return False
-        n, seq, device, lane = row
-        if bytes(device) == head.device and (lane < head.lane or (lane == head.lane and seq < head.seq)):
+        n, seq, device, lane, header = row
+        if lane == head.lane and seq < head.seq and bytes(device) == head.device:
             return True
-        return n is not None and n <= seen_n
+        return (n is not None and n <= seen_n) or (bool(named) and change.change_id(header) in named)
 
     return sees
 

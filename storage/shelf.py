@@ -19,7 +19,7 @@ from leadworker.shelf import Hit, Kind, View
 from storage import finding
 from storage.engine import Connection, scalar
 from storage.log import Writing
-from storage.projection import Projector, quoted
+from storage.projection import GONE, Projector, live_changes, quoted
 
 _SQLITE = dialect(paramstyle="named")
 _prepared: dict[int, tuple[Select[Any], str, dict[str, Any]]] = {}
@@ -78,21 +78,22 @@ class VaultShelf:
         if fixed:
             raise TypeError(f"{kind.__name__}.{fixed[0]} is written once")
         old = self._row(kind, record_id)
-        new = {name: value for name, value in values.items() if old[name] != value}
+        contested = old["contested"].split(",")  # choosing what is shown already settles it, too
+        new = {name: value for name, value in values.items() if old[name] != value or name in contested}
         if new:
-            self._write(kind, old["book"], record_id, PUT, new)
+            self._write(kind, old["book"], record_id, PUT, new, old["marks"])
 
     def drop(self, kind: type[Kind], record_id: str) -> None:
         old = self._row(kind, record_id)
         if kind.frozen:
             raise TypeError(f"{kind.__name__} is never taken away")
         if not old["gone"]:
-            self._write(kind, old["book"], record_id, DROP, {})
+            self._write(kind, old["book"], record_id, DROP, {}, old["marks"])
 
     def restore(self, kind: type[Kind], record_id: str) -> None:
         old = self._row(kind, record_id)
         if old["gone"]:
-            self._write(kind, old["book"], record_id, PUT, {})
+            self._write(kind, old["book"], record_id, PUT, {}, old["marks"])
 
     def get(self, kind: type[Kind], record_id: str) -> Kind:
         return kind(**self._row(kind, record_id))
@@ -128,9 +129,14 @@ class VaultShelf:
         self._connection.execute("DELETE FROM drawer WHERE drawer = ? AND key = ?", (drawer, key))
         self._touch(drawer, (key,))
 
-    def _write(self, kind: type[Record], book: str, record_id: str, verb: str, values: dict[str, Any]) -> None:
+    def _write(
+        self, kind: type[Record], book: str, record_id: str, verb: str, values: dict[str, Any], marks: bytes = b""
+    ) -> None:
         topic = str(table_of(kind).name)
-        no, content = self._begin_writing().write(bytes.fromhex(book), topic, record_id, verb, values, self.now())
+        replaced = live_changes(marks, (GONE, *values))
+        no, content = self._begin_writing().write(
+            bytes.fromhex(book), topic, record_id, verb, values, self.now(), replaced
+        )
         self._touch(topic, self._projector.apply(content, book, self.device, no))
 
     def _touch(self, topic: str, ids: Sequence[str]) -> None:

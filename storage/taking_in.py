@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterator
+
+import msgspec
 
 from leadworker import change
 from leadworker.change import Content
+from leadworker.clock import LATEST_MS
+from leadworker.crypto.envelope import BookKey, sealed_epoch
+from leadworker.crypto.identity import CannotOpen
 from leadworker.desk import Bell
 from leadworker.errors import HubMistrusted
-from leadworker.postbox import Received, Statement
+from leadworker.postbox import Receipt, Received, Statement
 from storage import log
 from storage.engine import Connection, scalar
 from storage.projection import Unfit
 from storage.rebuilding import seen_by
 from storage.vault import Transaction, Vault
-
 
 RECEIVED = "last received"
 
@@ -41,6 +46,8 @@ def take(
     topics: set[str] = set()
     ids: set[str] = set()
     newest = b""
+    for no, item in intake.waiting_for(book, keys):
+        ids.update(_accept(vault, intake, no, change.unpack(item.header), item, topics))
     for item in received:
         header = change.unpack(item.header)
         if item.own:
@@ -51,29 +58,47 @@ def take(
         if item.why:
             intake.put_aside(no, header, item, item.why)
         elif item.content is not None:
-            intake.compare_histories(item, item.content)
-            vault.hybrid.saw(item.content.stamp)
-            touched = _fold(vault, intake, no, header, item, item.content)
-            topics.add(item.content.topic)
-            ids.update(touched)
-            newest = item.received_ms.to_bytes(8, "big") + header.device
-            if item.content.topic == "person":
-                intake.name_subject(item.content.record)
+            ids.update(_accept(vault, intake, no, header, item, topics))
+            newest = told_ms(item.received_ms).to_bytes(8, "big") + header.device
     if newest:
         vault.set_fact(RECEIVED, newest)
     intake.finish(last_n=received[-1].n if received else since, digest=digest)
     return Bell(frozenset(topics), frozenset(ids))
 
 
+def _accept(
+    vault: Vault, intake: _Intake, no: int, header: change.Header, item: Received, topics: set[str]
+) -> tuple[str, ...]:
+    """Fold an opened change in, after its author's history was compared with ours; return the ids that it touched."""
+    content = item.content
+    if content is None:
+        return ()
+    intake.compare_histories(item, content)
+    vault.hybrid.saw(content.stamp)
+    touched = _fold(vault, intake, no, header, item, content)
+    topics.add(content.topic)
+    if touched and content.topic == "person":  # not one that was put aside: a casebook is never led astray
+        intake.name_subject(content.record)
+    return touched
+
+
 def _fold(
     vault: Vault, intake: _Intake, no: int, header: change.Header, item: Received, content: Content
 ) -> tuple[str, ...]:
+    if not vault.projector.knows(content.topic):
+        intake.put_aside(no, header, item, "it is of a kind that this leadworker does not know; update to see it")
+        return ()
     try:
         sees = seen_by(intake.connection, header, content)
         return vault.projector.apply(content, header.book.hex(), header.device.hex(), no, sees)
     except Unfit as error:
         intake.put_aside(no, header, item, str(error))
         return ()
+
+
+def told_ms(received_ms: int) -> int:
+    """Return what is kept of the time that the central store names: it is only shown, and the store may say anything."""
+    return min(max(received_ms, 0), LATEST_MS)
 
 
 def last_received(vault: Vault) -> tuple[int, str]:
@@ -84,15 +109,35 @@ def last_received(vault: Vault) -> tuple[int, str]:
 
 def advance(connection: Connection, book_no: int, n: int) -> None:
     """Move a book's confirmed number on over changes that are known here and numbered without a gap."""
-    book, digest = connection.execute("SELECT id, digest FROM book WHERE no = ?", (book_no,)).fetchone()
+    (digest,) = connection.execute("SELECT digest FROM book WHERE no = ?", (book_no,)).fetchone()
     running = bytes(digest)
-    sql = "SELECT no, n, header FROM change WHERE book_no = ? AND n > ? ORDER BY n"
-    for no, number, header in connection.execute(sql, (book_no, n)).fetchall():
+    sql = "SELECT no, n, header, digest FROM change WHERE book_no = ? AND n > ? ORDER BY n"
+    for no, number, header, promised in connection.execute(sql, (book_no, n)).fetchall():
         if number != n + 1:
             break
         n, running = number, change.next_digest(running, change.change_id(header), number)
+        if promised is not None and not hmac.compare_digest(bytes(promised), running):
+            raise _not_as_receipted()
         connection.execute("UPDATE change SET digest = ? WHERE no = ?", (running, no))
     connection.execute("UPDATE book SET n = ?, digest = ? WHERE no = ?", (n, running, book_no))
+
+
+def refuse_other_numbers(connection: Connection, book_no: int, lane_no: int, receipt: Receipt) -> None:
+    """Raise `HubMistrusted` when a receipt gives a change another number than it has, or a number that is taken."""
+    place = "SELECT n, digest FROM change WHERE lane_no = ? AND seq = ?"
+    elsewhere = "SELECT 1 FROM change WHERE book_no = ? AND n = ? AND NOT (lane_no = ? AND seq = ?)"
+    for seq, number in enumerate(receipt.ns, start=receipt.first_seq):
+        n, digest = connection.execute(place, (lane_no, seq)).fetchone()
+        fits = n in (None, number) and (number != receipt.last_n or digest in (None, receipt.digest))
+        if not fits or connection.execute(elsewhere, (book_no, number, lane_no, seq)).fetchone():
+            raise _not_as_receipted()
+
+
+def _not_as_receipted() -> HubMistrusted:
+    return HubMistrusted(
+        "The central store's receipts do not fit one another or what it has sent. Nothing more is taken from it; everything is "
+        "still here. Tell your administrator."
+    )
 
 
 class _Intake:
@@ -124,7 +169,7 @@ class _Intake:
         self.connection.execute(
             """INSERT INTO change (no, book_no, lane_no, seq, header, body, signature, chain, n, digest, received_ms)
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-            (self._last, self.book_no, lane, header.seq, raw, body, signature, self._chain, n or None, digest, received_ms),
+            (self._last, self.book_no, lane, header.seq, raw, body, signature, self._chain, n or None, digest, told_ms(received_ms)),
         )
         self._received_up_to[lane] = header.seq
         return self._last
@@ -133,7 +178,7 @@ class _Intake:
         """Note the number and the digest of a change that was written here."""
         self.connection.execute(
             "UPDATE change SET n = ?, digest = ?, received_ms = ? WHERE lane_no = ? AND seq = ?",
-            (item.n, item.digest, item.received_ms, self._lane(header), header.seq),
+            (item.n, item.digest, told_ms(item.received_ms), self._lane(header), header.seq),
         )
         self.connection.execute(
             "UPDATE lane SET acked = max(acked, ?) WHERE no = ?", (header.seq, self._lane(header))
@@ -161,13 +206,32 @@ class _Intake:
         """Keep what could not be opened or applied, with its author, for a person to look at."""
         self.connection.execute(
             "INSERT INTO put_aside (book_no, n, change_no, sealed, device, why, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (self.book_no, item.n, no, item.sealed, header.device.hex(), why, item.received_ms),
+            (self.book_no, item.n, no, item.sealed, header.device.hex(), why, told_ms(item.received_ms)),
         )
 
     def keep_keys(self, keys: dict[int, bytes]) -> None:
         self.connection.executemany(
             "INSERT OR IGNORE INTO book_key VALUES (?, ?, ?)", [(self.book_no, epoch, key) for epoch, key in keys.items()]
         )
+
+    def waiting_for(self, book: bytes, keys: dict[int, bytes]) -> Iterator[tuple[int, Received]]:
+        """Give what had been put aside until these keys came, opened, in the order of its numbers, and put it aside no longer."""
+        if not keys:
+            return
+        opened = {epoch: BookKey(book, epoch, secret) for epoch, secret in keys.items()}
+        sql = """SELECT p.no, c.no, c.n, c.header, p.sealed, c.signature, c.digest, c.received_ms FROM put_aside p
+                 JOIN change c ON c.no = p.change_no WHERE p.book_no = ? AND c.body IS NULL ORDER BY c.n"""
+        for aside, no, n, header, sealed, signature, digest, received_ms in self.connection.execute(sql, (self.book_no,)).fetchall():
+            try:
+                key = opened.get(sealed_epoch(sealed))
+                body = key.open(header, sealed) if key else None
+                content = change.read_content(body) if body else None
+            except (CannotOpen, msgspec.DecodeError):
+                continue
+            if content is not None:
+                self.connection.execute("UPDATE change SET body = ? WHERE no = ?", (body, no))
+                self.connection.execute("DELETE FROM put_aside WHERE no = ?", (aside,))
+                yield no, Received(n, header, body, signature, digest, received_ms, content)
 
     def name_subject(self, person_id: str) -> None:
         """The first person of a casebook is whose it is (REC-01)."""

@@ -24,6 +24,8 @@ COPY_NAME: Final = "vault.copy.json"
 DATABASE_NAME: Final = "journal.db"
 MAKING: Final = "vault.making"
 """A file that stands in the folder while a vault is being made, so that one that was not made to the end can be told."""
+RESTORED: Final = "vault.restored"
+"""A file that a restore leaves, so that the first opening mends without being asked."""
 
 
 class VaultFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,7 +49,12 @@ def exists(folder: Path) -> bool:
 
 def has_orphan(folder: Path) -> bool:
     """Return whether a folder holds a journal whose key file is gone: nothing may ever be made over it."""
-    return (folder / DATABASE_NAME).exists() and not exists(folder) and not (folder / MAKING).exists()
+    return (folder / DATABASE_NAME).exists() and not exists(folder) and not is_broken_off(folder)
+
+
+def is_broken_off(folder: Path) -> bool:
+    """Return whether a folder holds what a making or a restore has left that did not come to its end."""
+    return not exists(folder) and any((folder / name).exists() for name in (MAKING, RESTORED))
 
 
 def orphan_sentence(folder: Path) -> str:
@@ -76,6 +83,14 @@ def is_sealed_with(file: VaultFile, master: bytes) -> bool:
     return hmac.compare_digest(sealed(file, master).seal, file.seal)
 
 
+def refuse_altered(file: VaultFile, master: bytes) -> None:
+    """Raise `VaultDamaged` unless the file is as somebody with the master key left it."""
+    if not is_sealed_with(file, master):
+        raise VaultDamaged(
+            "The vault's key file was altered by somebody without its key. Nothing was opened. Put back vault.json from a backup."
+        )
+
+
 def write(folder: Path, file: VaultFile) -> None:
     """Write both copies durably; at every moment at least one of them is whole."""
     for name in (COPY_NAME, NAME):
@@ -92,6 +107,8 @@ def read(folder: Path) -> tuple[VaultFile, str]:
         if not exists(folder):
             if has_orphan(folder):
                 raise VaultDamaged(orphan_sentence(folder))
+            if (folder / RESTORED).exists():
+                raise VaultMissing(f"A restore into {folder} was broken off. The backup is as it was: restore it again.")
             raise VaultMissing(f"There is no vault in {folder}. “leadworker init” makes one.")
         raise VaultDamaged(
             "Both copies of the vault's key file, vault.json and vault.copy.json, are damaged. The journal itself was not "

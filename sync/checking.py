@@ -7,12 +7,12 @@ book with `HubMistrusted`; a single *change* that cannot be opened or read is pu
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from leadworker import change
-from leadworker.change import CONTROL_LANE, Content, Kind
+from leadworker.change import CONTROL_LANE, Content, Header, Kind
 from leadworker.crypto.envelope import BookKey, key_info, sealed_epoch
 from leadworker.crypto.identity import CannotOpen
 from leadworker.errors import HubMistrusted
@@ -34,6 +34,37 @@ class Checked(msgspec.Struct, frozen=True):
     members: BookMembers
 
 
+class _Sealed(msgspec.Struct, frozen=True):
+    """A content change whose place and signature hold, not opened yet: its key may come later in the same page."""
+
+    item: wire.Numbered
+    header: Header
+    digest: bytes
+
+
+def numbered(book: bytes, n: int, digest: bytes, page: wire.Page) -> Iterator[tuple[wire.Numbered, bytes, bytes]]:
+    """Give each item of a page with its id and the running digest there; raise `HubMistrusted` when they do not add up.
+
+    `n` and `digest` are where the book stands here. What was given before an error was raised must not be kept.
+    """
+    if page.n < n:
+        raise HubMistrusted(
+            "The central store has fewer changes of a casebook than this laptop has already seen from it: it may have been "
+            f"put back to an older state. {_SAFE}"
+        )
+    for item in page.changes:
+        n += 1
+        if item.n != n:
+            raise _mistrusted("has left out a change or changed their order")
+        identity = change.change_id(item.header)
+        digest = change.next_digest(digest, identity, n)
+        yield item, identity, digest
+    if page.n < n or page.more != (n < page.n) or (page.more and not page.changes):
+        raise _mistrusted("has sent another number of changes than it says that there are")
+    if page.n == n and not hmac.compare_digest(page.digest, digest):
+        raise _mistrusted("counts a casebook's changes differently from what it has sent")
+
+
 class PageCheck:
     """Checks one page of one book against what this laptop knows."""
 
@@ -46,86 +77,93 @@ class PageCheck:
         self._members = state.members.copy()
         self._secrets = dict(state.keys)
         self._opened: dict[int, BookKey] = {}
-        self._digest = state.digest
         self._new_keys: dict[int, bytes] = {}
-        self._run: list[Received] = []
-        self._done: list[Received] = []
+        self._run: list[_Sealed] = []
+        self._done: list[Received | _Sealed] = []
 
     def check(self, page: wire.Page) -> Checked:
         """Return the page's changes, checked; raise `HubMistrusted` for a sequence that does not fit."""
-        n = self._state.n
-        if page.n < n:
-            raise HubMistrusted(
-                "The central store has fewer changes of a casebook than this laptop has already seen from it: it may have been "
-                f"put back to an older state. {_SAFE}"
-            )
-        for item in page.changes:
-            n += 1
-            if item.n != n:
-                raise _mistrusted("has left out a change or changed their order")
-            self._take(item)
+        self._refuse_fewer_than_receipted(page)
+        digest = self._state.digest
+        for item, identity, digest in numbered(self._state.book, self._state.n, self._state.digest, page):
+            self._take(item, identity, digest)
         if self._run:
             raise _mistrusted("has sent changes without the signature that vouches for them")
-        if page.n == n and not hmac.compare_digest(page.digest, self._digest):
-            raise _mistrusted("counts a casebook's changes differently from what it has sent")
-        return Checked(tuple(self._done), self._new_keys, self._digest, self._members)
+        received = tuple(one if isinstance(one, Received) else self._opened_change(one) for one in self._done)
+        return Checked(received, self._new_keys, digest, self._members)
 
-    def _take(self, item: wire.Numbered) -> None:
+    def _refuse_fewer_than_receipted(self, page: wire.Page) -> None:
+        if page.n < max(self._state.promised, default=0):
+            raise HubMistrusted(
+                "The central store no longer has changes that it gave this laptop a receipt for: it may have been put back to an "
+                f"older state. {_SAFE}"
+            )
+
+    def _take(self, item: wire.Numbered, identity: bytes, digest: bytes) -> None:
         try:
             header = change.unpack(item.header)
         except change.BadHeader as error:
             raise _mistrusted("has sent a change that this version cannot read") from error
         if header.book != self._state.book:
             raise _mistrusted("has mixed two casebooks")
-        identity = change.change_id(item.header)
-        self._digest = change.next_digest(self._digest, identity, item.n)
+        self._compare_with_receipt(item, header, digest)
         if header.lane == CONTROL_LANE:
-            self._statement(item, header)
+            self._statement(item, digest)
         else:
-            self._content(item, header, identity)
+            self._content(item, header, identity, digest)
 
-    def _statement(self, item: wire.Numbered, header: change.Header) -> None:
-        if self._run:
-            raise _mistrusted("has broken a colleague's changes apart")
+    def _compare_with_receipt(self, item: wire.Numbered, header: Header, digest: bytes) -> None:
+        """A receipt was signed: the change that it was given for stands at that number, with that digest, or nowhere."""
+        promised = self._state.promised.get(item.n)
+        if promised is None:
+            return
+        place = (header.lane, header.seq) if header.device == self._device else None
+        if place != (promised.lane, promised.seq) or (promised.digest and not hmac.compare_digest(promised.digest, digest)):
+            raise _mistrusted("shows another history than the one that it gave this laptop a receipt for")
+
+    def _statement(self, item: wire.Numbered, digest: bytes) -> None:
+        self._refuse_inside_a_run()
         try:
             statement = self._members.apply(item.header, item.body, item.signature, self._directory)
         except NotAllowed as error:
-            raise HubMistrusted(f"The central store has let through a change of members that is against the rules: {error}. {_SAFE}") from error
-        if isinstance(statement, Rotation):
-            self._unlock(statement.epoch, statement.seals.get(self._device), statement.ladder)
-        elif isinstance(statement, Grant):
-            self._unlock(statement.epoch, statement.seals.get(self._device), b"")
-        self._done.append(
-            Received(item.n, item.header, item.body, item.signature, self._digest, item.received_ms)
-        )
+            raise _mistrusted(f"has let through a change of members that is against the rules: {error}") from error
+        if isinstance(statement, Rotation | Grant):
+            self._unlock(statement.epoch, statement.seals.get(self._device))
+        self._done.append(Received(item.n, item.header, item.body, item.signature, digest, item.received_ms))
 
-    def _content(self, item: wire.Numbered, header: change.Header, identity: bytes) -> None:
+    def _content(self, item: wire.Numbered, header: Header, identity: bytes, digest: bytes) -> None:
         lane = (header.device, header.lane)
         mine = header.device == self._device
         known = self._lanes.get(lane, LaneHead(0, change.FIRST, mine))
         if mine and header.seq <= known.seq:
-            self._own(item, header, identity)
+            self._own(item, header, identity, digest)
             return
         if (header.seq, header.prev) != (known.seq + 1, known.head):
             raise _mistrusted("has left out or moved a change of one writer")
         if not self._members.may_write(header.device):
             raise _mistrusted("has let through a change by somebody who may not write in the casebook")
-        if self._run and _lane_of(self._run[-1].header) != lane:
+        if self._run and (self._run[-1].header.device, self._run[-1].header.lane) != lane:
             raise _mistrusted("has sent changes without the signature that vouches for them")
         self._lanes[lane] = LaneHead(header.seq, identity, mine)
-        self._run.append(self._opened_change(item, header))
+        self._run.append(_Sealed(item, header, digest))
         if item.signature:
             self._end_run(item, header, identity)
 
-    def _own(self, item: wire.Numbered, header: change.Header, identity: bytes) -> None:
+    def _own(self, item: wire.Numbered, header: Header, identity: bytes, digest: bytes) -> None:
+        self._refuse_inside_a_run()
         kept = self._state.own.get((header.lane, header.seq))
         if kept is None or not hmac.compare_digest(kept, identity):
-            raise _mistrusted("gives back something else than this laptop wrote")
-        self._done.append(
-            Received(item.n, item.header, None, b"", self._digest, item.received_ms, own=True)
-        )
+            raise HubMistrusted(
+                "The central store gives back something else than this laptop wrote. If this vault is an older copy of itself that "
+                f"was put back by hand and written in since, that is why: tell your administrator so. {_SAFE}"
+            )
+        self._done.append(Received(item.n, item.header, None, b"", digest, item.received_ms, own=True))
 
-    def _end_run(self, item: wire.Numbered, header: change.Header, identity: bytes) -> None:
+    def _refuse_inside_a_run(self) -> None:
+        if self._run:
+            raise _mistrusted("has broken a colleague's changes apart")
+
+    def _end_run(self, item: wire.Numbered, header: Header, identity: bytes) -> None:
         enrolled = self._directory.devices.get(header.device)
         if enrolled is None:
             raise _mistrusted("has let through a change by a device that the directory does not name")
@@ -134,20 +172,22 @@ class PageCheck:
         self._done += self._run
         self._run = []
 
-    def _opened_change(self, item: wire.Numbered, header: change.Header) -> Received:
-        body, content, why = None, None, ""
+    def _opened_change(self, sealed: _Sealed) -> Received:
+        item, body, content, why = sealed.item, None, None, ""
         try:
+            if sealed.header.size > wire.LARGEST_BODY or len(item.body) != sealed.header.size + wire.SEAL_OVERHEAD:
+                raise CannotOpen("not of the size that was signed, or larger than any change may be")
             body = self._key(sealed_epoch(item.body)).open(item.header, item.body)
-            if header.kind == Kind.CONTENT:
+            if sealed.header.kind == Kind.CONTENT:
                 content = change.read_content(body)
                 why = _unreadable(content)
         except CannotOpen as error:
             why = str(error)
-        except (msgspec.DecodeError, msgspec.ValidationError, ValueError, IndexError):
+        except (msgspec.DecodeError, msgspec.ValidationError):
             why = "its words cannot be read"
         return Received(
-            item.n, item.header, body, item.signature, self._digest, item.received_ms,
-            None if why else content, item.body if why else b"", why,
+            item.n, item.header, body, item.signature, sealed.digest, item.received_ms, None if why else content,
+            item.body if why else b"", why,
         )  # fmt: skip
 
     def _key(self, epoch: int) -> BookKey:
@@ -158,27 +198,33 @@ class PageCheck:
             self._opened[epoch] = BookKey(self._state.book, epoch, secret)
         return self._opened[epoch]
 
-    def _unlock(self, epoch: int, sealed: bytes | None, ladder: bytes) -> None:
+    def _unlock(self, epoch: int, sealed: bytes | None) -> None:
         """Open this laptop's copy of a key, check it against what was promised to everybody, and climb down to older ones."""
-        if sealed is None or epoch in self._secrets:
+        if epoch in self._secrets:
+            self._check_promise(self._key(epoch))
+            return
+        if sealed is None:
             return
         try:
             secret = self._unseal(sealed, key_info(self._state.book, epoch, self._device))
         except CannotOpen as error:
             raise _mistrusted("has sent a key that is not for this laptop") from error
-        key = BookKey(self._state.book, epoch, secret)
-        if not hmac.compare_digest(key.commitment(), self._members.commitments.get(epoch, b"")):
-            raise _mistrusted("has sent a key other than the one that was promised to everybody")
-        while True:
-            self._opened[key.epoch] = key
-            self._secrets[key.epoch] = self._new_keys[key.epoch] = key.secret
-            if not ladder or key.epoch - 1 in self._secrets:
-                return
+        key = self._keep(BookKey(self._state.book, epoch, secret))
+        while key.epoch > 1 and key.epoch - 1 not in self._secrets:
             try:
-                key = key.climb_down(ladder)
+                key = self._keep(key.climb_down(self._members.ladders[key.epoch]))
             except CannotOpen as error:
                 raise _mistrusted("has sent a key that does not lead to the one before it") from error
-            ladder = b""
+
+    def _keep(self, key: BookKey) -> BookKey:
+        self._check_promise(key)
+        self._opened[key.epoch] = key
+        self._secrets[key.epoch] = self._new_keys[key.epoch] = key.secret
+        return key
+
+    def _check_promise(self, key: BookKey) -> None:
+        if not hmac.compare_digest(key.commitment(), self._members.commitments.get(key.epoch, b"")):
+            raise _mistrusted("has sent a key other than the one that was promised to everybody")
 
 
 def _unreadable(content: Content) -> str:
@@ -189,11 +235,5 @@ def _unreadable(content: Content) -> str:
     return ""
 
 
-def _lane_of(raw: bytes) -> tuple[bytes, int]:
-    header = change.unpack(raw)
-    return header.device, header.lane
-
-
 def _mistrusted(what: str) -> HubMistrusted:
     return HubMistrusted(f"The central store {what}. {_SAFE}")
-

@@ -2,41 +2,75 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import httpx
 import msgspec
 
 from leadworker.clock import Clock, Moment
 from leadworker.errors import HubMistrusted, InviteRefused, LeadworkerError, NotUnderstood, Offline, Refused
+from leadworker.text import one_line
 from sync import wire
 
 Message = TypeVar("Message", bound=msgspec.Struct)
 Sign = Callable[[bytes, bytes], bytes]
 
-CONNECT_S = 5.0
-ANSWER_S = 30.0
-LARGEST_ANSWER = 16 * 1024 * 1024
+LARGEST_ANSWER: Final = 16 * 1024 * 1024
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
-OFFLINE = "No way through to the central store just now. Everything is saved here; it will be sent by itself."
+OFFLINE: Final = "No way through to the central store just now. Everything is saved here; it will be sent by itself."
+SOMETHING_ELSE: Final = (
+    "Something else than the central store answered, perhaps the sign-in page of a network. "
+    "Everything is saved here; it will be sent by itself."
+)
+ANOTHER_VERSION: Final = (
+    "The central store speaks another version of leadworker. Update the older of the two; everything here is safe."
+)
+_ANY_VERSION: Final = "application/vnd.leadworker."
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """How long to wait: seconds for a connection, for the next bytes of an answer, and for a whole request.
+
+    An answer may also never come slower than `slowest` bytes a second after the first `answer_s`: a store that feeds a
+    laptop byte by byte would hold its post up for hours. 1 KiB is an eighth of the slowest line that is worth a sync.
+    """
+
+    connect_s: float = 5.0
+    answer_s: float = 30.0
+    whole_s: float = 1200.0
+    slowest: int = 1024
 
 
 class HubClient:
-    """Speaks to the central store at one address. `now_ms` is the store's clock at its last answer, 0 for none yet."""
+    """Speaks to the central store at one address. `transport` is for tests; `patience` for slow lines."""
 
-    def __init__(self, url: str, device: bytes, sign: Sign, clock: Clock) -> None:
+    def __init__(
+        self, url: str, device: bytes, sign: Sign, clock: Clock, *, patience: Patience | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:  # fmt: skip
         self.url = _address(url)
         self._device = device
         self._sign = sign
         self._clock = clock
-        self.now_ms = 0
-        timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
-        self._http = httpx.AsyncClient(base_url=self.url, timeout=timeout, follow_redirects=False, trust_env=True)
+        self._patience = patience or Patience()
+        self._off_ms = 0
+        timeout = httpx.Timeout(self._patience.answer_s, connect=self._patience.connect_s)
+        self._http = httpx.AsyncClient(
+            base_url=self.url, timeout=timeout, follow_redirects=False, transport=transport,
+            trust_env=httpx.URL(self.url).host not in LOOPBACK,  # an office's proxy is no way to this very machine
+        )  # fmt: skip
 
     async def close(self) -> None:
+        """Let go of the connections; what is asked afterwards is answered as if there were no network."""
         await self._http.aclose()
+
+    def store_ms(self) -> int:
+        """Return the time in UTC milliseconds: this laptop's, or the store's where that is too far from it to be answered."""
+        return Moment.of(self._clock.now()).ms + self._off_ms
 
     async def organisation(self) -> wire.Organisation:
         return await self._open("GET", "/v1/organisation", None, wire.Organisation)
@@ -70,16 +104,20 @@ class HubClient:
         return await self._signed("POST", "/v1/push", wire.Push(runs), wire.Pushed)
 
     async def _signed(self, method: str, target: str, message: msgspec.Struct | None, answer: type[Message]) -> Message:
+        """Ask as this device. A laptop whose clock is wrong asks once more by the store's: nobody is shut out by it (D.3)."""
         body = b"" if message is None else wire.write(message)
-        time_ms, nonce = Moment.of(self._clock.now()).ms, secrets.token_bytes(16)
+        try:
+            return await self._send(method, target, body, self._signature(method, target, body), answer)
+        except Refused as refusal:
+            if refusal.code != "clock_wrong":
+                raise
+        self._off_ms = (await self.organisation()).now_ms - Moment.of(self._clock.now()).ms
+        return await self._send(method, target, body, self._signature(method, target, body), answer)
+
+    def _signature(self, method: str, target: str, body: bytes) -> dict[str, str]:
+        time_ms, nonce = max(0, self.store_ms()), secrets.token_bytes(wire.NONCE_BYTES)
         signature = self._sign(wire.REQUEST, wire.request_message(method, target, time_ms, nonce, body))
-        headers = {
-            wire.DEVICE_HEADER: self._device.hex(),
-            wire.TIME_HEADER: str(time_ms),
-            wire.NONCE_HEADER: nonce.hex(),
-            wire.SIGNATURE_HEADER: signature.hex(),
-        }
-        return await self._send(method, target, body, headers, answer)
+        return wire.request_headers(self._device, time_ms, nonce, signature)
 
     async def _open(
         self, method: str, target: str, message: msgspec.Struct | None, answer: type[Message],
@@ -91,42 +129,49 @@ class HubClient:
     async def _send(
         self, method: str, target: str, body: bytes, headers: dict[str, str], answer: type[Message]
     ) -> Message:
-        headers = {**headers, "content-type": wire.MEDIA_TYPE, "accept": wire.MEDIA_TYPE}
-        try:
-            async with self._http.stream(method, target, content=body, headers=headers) as response:
-                raw = await _bounded(response)
-                status, media = response.status_code, response.headers.get("content-type", "")
-        except (httpx.HTTPError, OSError) as error:
-            raise Offline(OFFLINE) from error
+        status, media, raw = await self._exchange(method, target, body, headers)
         if not media.startswith(wire.MEDIA_TYPE):
-            raise Offline(
-                "Something else than the central store answered, perhaps the sign-in page of a network. "
-                "Everything is saved here; it will be sent by itself."
-            )
+            raise Refused(ANOTHER_VERSION) if media.startswith(_ANY_VERSION) else Offline(SOMETHING_ELSE)
+        if 300 <= status < 400:
+            raise Offline(SOMETHING_ELSE)
         try:
             if status >= 400:
                 raise _refusal(wire.read(wire.Trouble, raw))
-            message = wire.read(answer, raw)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            return wire.read(answer, raw)
+        except msgspec.DecodeError as error:
             raise HubMistrusted("The central store answered with something that cannot be read. Everything is saved here.") from error
-        self.now_ms = int(getattr(message, "now_ms", 0)) or self.now_ms
-        return message
 
+    async def _exchange(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes]:
+        """Send one request and return its answer's status, media type and body."""
+        # Asked for as it is: a compressed answer could unfold into more than memory holds.
+        headers = {**headers, "content-type": wire.MEDIA_TYPE, "accept": wire.MEDIA_TYPE, "accept-encoding": "identity"}
+        try:
+            async with asyncio.timeout(self._patience.whole_s):
+                async with self._http.stream(method, target, content=body, headers=headers) as response:
+                    raw = await self._bounded(response)
+                    return response.status_code, response.headers.get("content-type", ""), raw
+        except (httpx.HTTPError, OSError) as error:
+            raise Offline(OFFLINE) from error
+        except RuntimeError as error:  # asked after `close`
+            if not self._http.is_closed:
+                raise
+            raise Offline(OFFLINE) from error
 
-async def _bounded(response: httpx.Response) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.aiter_bytes():
-        size += len(part)
-        if size > LARGEST_ANSWER:
-            raise HubMistrusted("The central store sent more than it ever should. It was cut off; everything is saved here.")
-        parts.append(part)
-    return b"".join(parts)
+    async def _bounded(self, response: httpx.Response) -> bytes:
+        parts: list[bytes] = []
+        size, begun = 0, self._clock.steady()
+        async for part in response.aiter_raw():
+            size += len(part)
+            if size > LARGEST_ANSWER:
+                raise HubMistrusted("The central store sent more than it ever should. It was cut off; everything is saved here.")
+            waited = self._clock.steady() - begun
+            if waited > self._patience.answer_s and size < waited * self._patience.slowest:
+                raise Offline(OFFLINE)
+            parts.append(part)
+        return b"".join(parts)
 
 
 def _refusal(trouble: wire.Trouble) -> LeadworkerError:
-    from leadworker.text import one_line
-
     sentence = one_line(trouble.sentence)[:400] or "The central store refused this without a reason."
     kind = InviteRefused if trouble.code.startswith("invite") else Refused
     error = kind(sentence)
@@ -140,7 +185,7 @@ def _address(url: str) -> str:
         parsed = httpx.URL(url.strip())
     except httpx.InvalidURL as error:
         raise NotUnderstood("That is not an address of a central store. It looks like https://store.example.org.") from error
-    if parsed.scheme == "http" and parsed.host in ("127.0.0.1", "localhost", "::1"):
+    if parsed.scheme == "http" and parsed.host in LOOPBACK:
         return str(parsed).rstrip("/")
     if parsed.scheme != "https" or not parsed.host:
         raise NotUnderstood("The address of a central store begins with https://. Nothing was sent.")

@@ -7,7 +7,10 @@ and repeated: what was taken is taken, and what was sent twice is counted once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import hmac
+import itertools
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
@@ -16,19 +19,20 @@ from leadworker.change import Header
 from leadworker.clock import Clock, Moment
 from leadworker.crypto.envelope import BookKey
 from leadworker.desk import Bell
-from leadworker.errors import HubMistrusted, PostError, Refused
+from leadworker.errors import HubMistrusted, Refused
 from leadworker.membership import Directory
-from leadworker.postbox import BookState, Joined, Postbox, Receipt, UnsentRun
+from leadworker.postbox import BookState, Joined, Postbox, Receipt, Standing, UnsentRun
 from leadworker.text import one_line
 from sync import wire
 from sync.checking import Checked, PageCheck
 from sync.client import HubClient
 from sync.founding import found_book
-from sync.joining import countersign, pull_directory
+from sync.joining import ask_again, countersign, pull_directory
 
 BATCH = 1000
 WARN_CLOCK_MS = 60_000
 DOUBT_CLOCK_MS = 10 * 60_000
+_ON_ITS_WAY = Bell(frozenset({"journal_entry", "receipt"}), frozenset())
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -68,6 +72,13 @@ class Exchange:
 
     async def run(self) -> Result:
         """Do one whole sync; raises `PostError` when nothing can be done at all."""
+        try:
+            return await self._run()
+        except BaseException:  # also when it was told to stop: what did not arrive is *here* again
+            self._ring(await self._box.not_on_its_way())
+            raise
+
+    async def _run(self) -> Result:
         joined = await self._box.joined()
         if joined is None:
             return Result(admitted_me=False)
@@ -87,18 +98,27 @@ class Exchange:
     async def _am_i_admitted(self, joined: Joined) -> bool:
         state = await self._client.join_state(joined.invite)
         if state.state == "admitted":
-            await pull_directory(self._box, self._client)
+            directory = await pull_directory(self._box, self._client)
             now = await self._box.joined()
+            if directory.invites_used.get(joined.invite, self._box.device) != self._box.device:
+                raise Refused("This invite was used by another device. Ask for a fresh one, and say so; everything here is safe.")
             return now is not None and now.admitted
+        if state.state == "open":
+            await ask_again(self._box, self._client, joined)
         if state.state in ("expired", "unknown"):
             raise Refused("The invite has expired before it was countersigned. Ask for a fresh one; everything here is safe.")
         return False
 
     async def _directory(self, joined: Joined, news: wire.News) -> tuple[Joined, Directory]:
-        heads = await self._box.heads()
-        listed = {book.book: book.n for book in news.books}
-        if listed.get(joined.organisation, 0) != heads.get(joined.organisation, 0):
+        here = (await self._box.standings()).get(joined.organisation, Standing(0, b"", ""))
+        listed = {book.book: book for book in news.books}.get(joined.organisation)
+        if listed is None or listed.n != here.n:
             await pull_directory(self._box, self._client)
+        elif not hmac.compare_digest(listed.digest, here.digest):
+            raise HubMistrusted(
+                "The central store counts its directory differently from what it has shown this laptop before. Nothing was taken in; "
+                "everything here is safe. Tell your administrator."
+            )
         directory = await self._box.directory()
         if directory is None:
             directory = await pull_directory(self._box, self._client)
@@ -115,26 +135,51 @@ class Exchange:
         return f"This laptop's clock is {said}. Set it right; nobody's words are reordered by it."
 
     async def _receive(self, news: wire.News, joined: Joined, directory: Directory) -> None:
-        heads = await self._box.heads()
-        behind = [b for b in news.books if b.book != joined.organisation and b.n != heads.get(b.book, 0)]
-        total = sum(max(0, b.n - heads.get(b.book, 0)) for b in behind)
-        for book in behind:
-            try:
-                await self._receive_book(book.book, directory, total)
-            except HubMistrusted as error:
-                await self._stop_book(book.book, error.sentence)
+        standings = await self._box.standings()
+        total = sum(max(0, b.n - standings[b.book].n if b.book in standings else b.n) for b in news.books)
+        for book in news.books:
+            if book.book == joined.organisation:
+                continue
+            here = standings.get(book.book, Standing(0, b"", ""))
+            async with self._one_book(book.book):
+                if book.n != here.n:
+                    await self._receive_book(book, directory, total)
+                elif not hmac.compare_digest(book.digest, here.digest):
+                    raise HubMistrusted(
+                        "The central store counts a casebook's changes differently from what it has shown this laptop before. The "
+                        "casebook is not synced any further; everything here is safe. Tell your administrator."
+                    )
+                elif here.trouble:
+                    await self._box.trouble(book.book, "")  # it is whole again; whatever else is wrong comes up again below
 
-    async def _receive_book(self, book: bytes, directory: Directory, total: int) -> None:
+    @contextlib.asynccontextmanager
+    async def _one_book(self, book: bytes) -> AsyncIterator[None]:
+        """Leave a book out of this sync, in words, when something about it alone is wrong; the others go on."""
+        try:
+            yield
+        except (HubMistrusted, Refused) as error:
+            if isinstance(error, Refused) and error.code != "not_a_member":
+                raise
+            await self._stop_book(book, error.sentence)
+
+    async def _receive_book(self, news: wire.BookNews, directory: Directory, total: int) -> None:
+        book = news.book
         state = await self._box.book_state(book)
         page = await self._client.changes(book, state.n)
+        if page.n < news.n:
+            raise HubMistrusted(
+                "The central store announced more changes of a casebook than it hands out. Everything here is safe, and your own work "
+                "goes on. Tell your administrator."
+            )
         while True:
             following = asyncio.create_task(self._client.changes(book, page.changes[-1].n)) if page.more and page.changes else None
             try:
-                checked = await asyncio.to_thread(_check, state, directory, self._box, page)
+                checked, directory = await self._checked(state, directory, page)
                 self._ring(await self._box.take(book, state.n, checked.received, checked.keys, checked.digest))
             except BaseException:
                 if following is not None:
                     following.cancel()
+                    await asyncio.gather(following, return_exceptions=True)
                 raise
             self._received += sum(not item.own for item in checked.received)
             self._tell(Progress("receiving", self._received, total))
@@ -143,31 +188,40 @@ class Exchange:
             page = await following
             state = await self._box.book_state(book)
 
+    async def _checked(self, state: BookState, directory: Directory, page: wire.Page) -> tuple[Checked, Directory]:
+        """Check a page. It may speak of a colleague who was let in after this sync began, so a newer directory is tried once."""
+        try:
+            return await asyncio.to_thread(_check, state, directory, self._box, page), directory
+        except HubMistrusted:
+            newer = await pull_directory(self._box, self._client)
+            if newer.seq == directory.seq:
+                raise
+            return await asyncio.to_thread(_check, state, newer, self._box, page), newer
+
     async def _found(self, joined: Joined, directory: Directory) -> None:
         for item in await self._box.to_found():
-            statements = found_book(item.book, item.key, directory, joined, self._box.device, self._box.sign)
-            outcome = await self._client.control(statements)
-            if outcome.code and outcome.code != "head_moved":
-                raise Refused(one_line(outcome.sentence))
-            await self._receive_book(item.book, directory, 0)
-            await self._box.founded(item.book)
+            async with self._one_book(item.book):
+                statements = found_book(item.book, item.key, directory, joined, self._box.device, self._box.sign)
+                outcome = await self._client.control(statements)
+                if outcome.code and outcome.code != "head_moved":
+                    await self._stop_book(item.book, one_line(outcome.sentence)[:400])
+                    continue
+                await self._receive_book(wire.BookNews(item.book, 0, b""), directory, 0)
+                await self._box.founded(item.book)
 
     async def _send(self) -> None:
         waiting = (await self._box.counts()).waiting
         if not waiting:
             return
         while runs := await self._box.unsent(BATCH, frozenset(self._stopped)):
-            try:
-                sealed = await asyncio.to_thread(_seal, runs)
-                pushed = await self._client.push(sealed)
-            except PostError:
-                await self._box.not_on_its_way()
-                raise
+            self._ring(_ON_ITS_WAY)
+            sealed = await asyncio.to_thread(_seal, runs)
+            pushed = await self._client.push(sealed)
             taken = await self._settle(runs, sealed, pushed)
             self._sent += taken
             self._tell(Progress("sending", self._sent, max(waiting, self._sent)))
         if self._stopped:
-            await self._box.not_on_its_way()
+            self._ring(await self._box.not_on_its_way())
 
     async def _stop_book(self, book: bytes, sentence: str) -> None:
         """Leave one book out of this sync and say why; the others go on."""
@@ -204,12 +258,21 @@ def _seal(runs: tuple[UnsentRun, ...]) -> tuple[wire.Run, ...]:
 def _receipt(joined: Joined, run: UnsentRun, sent: wire.Run, outcome: wire.Outcome) -> Receipt:
     """Check the store's receipt against the key that the root has signed; without it nothing counts as sent."""
     last = change.change_id(sent.changes[-1][0])
-    message = wire.receipt_message(run.book, last, outcome.last_n, outcome.digest, outcome.received_ms)
-    whole = outcome.book == run.book and len(outcome.ns) == len(run.changes)
-    if not whole or not wire.is_signed(joined.hub_key, wire.RECEIPT, message, outcome.receipt):
+    if not _is_whole(run, outcome) or not wire.is_signed(
+        joined.hub_key, wire.RECEIPT,
+        wire.receipt_message(run.book, last, outcome.last_n, outcome.digest, outcome.received_ms), outcome.receipt,
+    ):  # fmt: skip
         raise HubMistrusted("The central store's receipt is not signed as it must be. Everything is still here; it will be sent again.")
     first: Header = change.unpack(run.changes[0][0])
     return Receipt(run.book, run.lane, first.seq, outcome.ns, outcome.last_n, outcome.digest, outcome.received_ms)
+
+
+def _is_whole(run: UnsentRun, outcome: wire.Outcome) -> bool:
+    """Return whether a receipt speaks of exactly this run, with numbers that grow and end where it says."""
+    ns = outcome.ns
+    grows = all(before < after for before, after in itertools.pairwise((0, *ns)))
+    named = outcome.book == run.book and len(outcome.digest) == 32 and 0 <= outcome.received_ms < 2**63
+    return named and grows and len(ns) == len(run.changes) and ns[-1] == outcome.last_n < 2**63
 
 
 def _span(ms: int) -> str:

@@ -7,6 +7,7 @@ voice; everything else is signed down from that root.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 
 import msgspec
 
@@ -22,15 +23,20 @@ from leadworker.crypto.identity import (
     seal_to,
     team_code,
 )
-from leadworker.errors import HubMistrusted, InviteRefused, NotUnderstood, Refused
+from leadworker.errors import HubMistrusted, InviteRefused, NotUnderstood, Offline, PostError, Refused
 from leadworker.membership import Directory, Enrol, Founding, Role, root_id
 from leadworker.postbox import Joined, PendingInvite, Postbox, Statement
 from leadworker.text import one_line
 from sync import wire
-from sync.client import HubClient
+from sync.checking import numbered
+from sync.client import ANOTHER_VERSION, HubClient
 from sync.founding import control_change
 
 IDLE_LOCK_S = 300
+FOUNDING_TRIES = 4
+"""How often a founding is sent when its answer does not arrive: the root's key lives in this call alone."""
+
+_NOT_SIGNED = "The central store's organisation is not signed as it must be. Nothing was sent. Tell your administrator."
 
 
 class Ceremony(msgspec.Struct, frozen=True):
@@ -75,12 +81,28 @@ async def set_up(
         seal_name(key, person, my_name), seal_to(box.unsealing_public, key, organisation_key_info(book, box.device)),
     )  # fmt: skip
     second = control_change(enrol, book, fingerprint, 2, change.change_id(first.header), root.sign)
-    outcome = await client.found_organisation(setup_code, (first, second))
+    outcome = await _found(client, setup_code, (first, second))
     if outcome.code:
         raise Refused(one_line(outcome.sentence))
     await box.set_joined(Joined(client.url, fingerprint, organisation=book, hub_key=store.hub))
     await pull_directory(box, client)
     return Ceremony(root.private_bytes()[0], escrow.private_bytes()[1], fingerprint, name)
+
+
+async def _found(client: HubClient, setup_code: str, changes: tuple[wire.OpenChange, ...]) -> wire.Outcome:
+    """Send the founding until an answer comes: the store takes the same one again as the same."""
+    for _ in range(FOUNDING_TRIES - 1):
+        try:
+            return await client.found_organisation(setup_code, changes)
+        except Offline:
+            continue
+    try:
+        return await client.found_organisation(setup_code, changes)
+    except Offline as error:
+        raise Offline(
+            "The central store's answer did not arrive, so it is not known whether it took the organisation. Try again. If it then "
+            "says that it serves an organisation already, have it started anew with an empty database: nothing was kept in it yet."
+        ) from error
 
 
 async def invite(
@@ -94,12 +116,16 @@ async def invite(
     if not called:
         raise NotUnderstood("An invite needs the colleague's name. Nothing was made.")
     secret = InviteSecret.new(joined.root)
-    expires = Moment.of(clock.now()).ms + wire.INVITE_LIFE_MS
+    expires = client.store_ms() + wire.INVITE_LIFE_MS
     pending = PendingInvite(
         secret.invite_id(), secret.secret, called, int(role), team, admin, person or secrets.token_bytes(16), expires
     )
     await box.set_invite(pending)  # before the store knows of it, so that a join is never met by nobody
-    await client.invite(wire.Invite(pending.invite, expires))
+    try:
+        await client.invite(wire.Invite(pending.invite, expires))
+    except PostError:
+        await box.drop_invite(pending.invite)  # nobody was given its words
+        raise
     return Invitation(secret.words(), client.url, called, expires)
 
 
@@ -114,14 +140,22 @@ async def ask_to_join(box: Postbox, client: HubClient, words: str) -> wire.JoinS
     if store.founding is None:
         raise InviteRefused("This central store serves no organisation yet. Check the address with whoever invited you.")
     _check_founding(store, secret.root)
-    proof_ = secret.prove(box.signing_public, box.unsealing_public)
-    request = wire.JoinRequest(secret.invite_id(), box.signing_public, box.unsealing_public, proof_)
-    state = await client.join(request)
+    state = await client.join(_request(box, secret))
     await box.set_joined(
         Joined(client.url, secret.root, organisation=store.book, hub_key=store.hub, invite=secret.invite_id(),
                invite_secret=secret.secret)
     )  # fmt: skip
     return state
+
+
+async def ask_again(box: Postbox, client: HubClient, joined: Joined) -> wire.JoinState:
+    """Ask once more with an invite that this vault keeps: the store lost the first request, or was put back to before it."""
+    return await client.join(_request(box, InviteSecret(joined.root, joined.invite_secret)))
+
+
+def _request(box: Postbox, secret: InviteSecret) -> wire.JoinRequest:
+    proof = secret.prove(box.signing_public, box.unsealing_public)
+    return wire.JoinRequest(secret.invite_id(), box.signing_public, box.unsealing_public, proof)
 
 
 async def countersign(box: Postbox, client: HubClient, clock: Clock) -> tuple[str, ...]:
@@ -130,20 +164,30 @@ async def countersign(box: Postbox, client: HubClient, clock: Clock) -> tuple[st
     pending = {invite.invite: invite for invite in await box.invites()}
     if not joined.admin or not pending:
         return ()
+    now = Moment.of(clock.now()).ms
     admitted: list[str] = []
     for request in (await client.joins()).requests:
         mine = pending.get(request.invite)
-        if mine is None or mine.expires_ms < Moment.of(clock.now()).ms:
+        if mine is None or mine.expires_ms < now:
             continue
         secret = InviteSecret(joined.root, mine.secret)
         if not secret.is_proof(request.signing, request.unsealing, request.proof):
             continue  # somebody without the words; the holder of the words can still come
         if await _enrol(box, client, joined, request, mine):
-            await box.drop_invite(mine.invite)
             admitted.append(mine.name)
     if admitted:
         await pull_directory(box, client)
+    await _drop_spent(box, pending, min(now, client.store_ms()))
     return tuple(admitted)
+
+
+async def _drop_spent(box: Postbox, pending: dict[bytes, PendingInvite], now_ms: int) -> None:
+    """Forget invites that are used or have run out by both clocks, so that nobody is asked about them for ever."""
+    directory = await box.directory()
+    used = directory.invites_used if directory is not None else {}
+    for invite, mine in pending.items():
+        if invite in used or mine.expires_ms < now_ms:
+            await box.drop_invite(invite)
 
 
 async def _enrol(
@@ -170,27 +214,26 @@ async def pull_directory(box: Postbox, client: HubClient) -> Directory:
     if joined is None or not joined.organisation:
         raise Refused("This vault has joined no organisation yet.")
     directory = await box.directory() or Directory(joined.organisation)
-    heads = await box.heads()
     more = True
     while more:
-        known = heads.get(joined.organisation, 0)
-        page = await client.changes(joined.organisation, known)
-        if page.n < known:
+        here = (await box.standings()).get(joined.organisation)
+        n, digest = (here.n, here.digest) if here else (0, change.first_digest(joined.organisation))
+        page = await client.changes(joined.organisation, n)
+        if page.n < n:
             raise HubMistrusted(
                 "The central store has fewer statements in its directory than this laptop has already seen: it may have been put "
                 "back to an older state. Nothing was taken in; everything here is safe. Tell your administrator."
             )
-        await _take_directory(box, joined, directory, page)
+        await _take_directory(box, joined, directory, [item for item, _, _ in numbered(joined.organisation, n, digest, page)])
         joined = await box.joined() or joined
-        heads = await box.heads()
         more = page.more
     return directory
 
 
-async def _take_directory(box: Postbox, joined: Joined, directory: Directory, page: wire.Page) -> None:
+async def _take_directory(box: Postbox, joined: Joined, directory: Directory, items: Sequence[wire.Numbered]) -> None:
     statements: list[Statement] = []
     opened: list[Enrol] = []
-    for item in page.changes:
+    for item in items:
         try:
             statement = directory.apply(item.header, item.body, item.signature)
         except wire.NotAllowed as error:
@@ -248,7 +291,7 @@ async def _refuse_second_organisation(box: Postbox) -> None:
 
 def _check_protocol(store: wire.Organisation) -> None:
     if store.protocol != wire.PROTOCOL:
-        raise Refused("The central store speaks another version of leadworker. Update the older of the two; everything here is safe.")
+        raise Refused(ANOTHER_VERSION)
 
 
 def _check_founding(store: wire.Organisation, root: bytes) -> None:
@@ -257,9 +300,9 @@ def _check_founding(store: wire.Organisation, root: bytes) -> None:
     try:
         statement = directory.apply(store.founding.header, store.founding.body, store.founding.signature)
     except wire.NotAllowed as error:
-        raise HubMistrusted("The central store's organisation is not signed as it must be. Nothing was sent. Tell your administrator.") from error
+        raise HubMistrusted(_NOT_SIGNED) from error
     if not isinstance(statement, Founding):
-        raise HubMistrusted("The central store's organisation is not signed as it must be. Nothing was sent. Tell your administrator.")
+        raise HubMistrusted(_NOT_SIGNED)
     if root_id(statement.root) != root:
         raise InviteRefused(
             "This invite is for another organisation than the one that this central store serves. Nothing was sent. "

@@ -7,42 +7,61 @@ One sync at a time. After a failure it waits a little longer each time and then 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import msgspec
 
 from leadworker.clock import Clock
 from leadworker.desk import Bell, PostState
 from leadworker.errors import HubMistrusted, LeadworkerError, Offline
-from leadworker.postbox import Counts, Postbox
+from leadworker.postbox import Postbox
 from sync.client import HubClient
 from sync.exchange import Exchange, Progress, Result
-
-EVERY_S = 60.0
-FIRST_WAIT_S = 2.0
-LONGEST_WAIT_S = 300.0
-AFTER_CHANGE_S = 0.5
 
 ALL_SENT = "Everything is on the central store."
 WAITING_TO_BE_LET_IN = "Asked to join. Your administrator's laptop lets you in at its next sync; you can work meanwhile."
 
 
-class Runner:
-    """Implements `leadworker.desk.Post`. `ring` tells the desk what a sync changed."""
+class Pace(msgspec.Struct, frozen=True):
+    """When to sync, in seconds: how often, how long to wait after a first failure and at most, and after a save."""
 
-    def __init__(self, box: Postbox, client: HubClient, clock: Clock, ring: Callable[[Bell], None]) -> None:
+    every_s: float = 60.0
+    first_wait_s: float = 2.0
+    longest_wait_s: float = 300.0
+    after_change_s: float = 0.5
+
+
+class Runner:
+    """Implements `leadworker.desk.Post`. `ring` tells the desk what a sync changed.
+
+    `spread` gives the factor by which a wait is stretched or shortened, so that a whole office does not come back in the
+    same second; `sleep` is how time passes. Tests give their own.
+    """
+
+    def __init__(
+        self, box: Postbox, client: HubClient, clock: Clock, ring: Callable[[Bell], None], *, pace: Pace | None = None,
+        spread: Callable[[], float] | None = None, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:  # fmt: skip
         self._box = box
         self._client = client
         self._clock = clock
         self._ring = ring
+        self._pace = pace or Pace()
+        self._spread = spread or (lambda: random.uniform(0.7, 1.3))  # noqa: S311 - no secret hangs on it
+        self._sleep = sleep
         self._state = PostState("offline", "Not asked yet.", hub=client.url)
         self._listeners: list[Callable[[PostState], None]] = []
         self._syncing = asyncio.Lock()
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._ringing = False
+        self._counting = False
+        self._started = False
+        self._stopped = False
+        self._tasks: set[asyncio.Task[None]] = set()
         self._failures = 0
+        self._last_alarm = ""
 
     @property
     def state(self) -> PostState:
@@ -50,93 +69,170 @@ class Runner:
 
     def listen(self, callback: Callable[[PostState], None]) -> Callable[[], None]:
         self._listeners.append(callback)
-        return lambda: self._listeners.remove(callback)
+        return lambda: self._listeners.remove(callback) if callback in self._listeners else None
 
     def start(self) -> None:
         """Begin to sync by itself, on the running event loop."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="post")
+        if not self._started and not self._stopped:
+            self._started = True
+            self._begin(self._run(), "post")
 
     def something_changed(self, bell: Bell) -> None:
-        """Send soon what was just saved here. Bells of received changes ring as well and cost one cheap question."""
-        if "receipt" not in bell.topics:
-            self._wake.set()
+        """Count at once and send soon what was just saved here; bells that a sync rings itself change nothing."""
+        if self._ringing or self._stopped or not bell.topics:
+            return
+        self._wake.set()
+        if not self._counting:
+            self._counting = True
+            self._begin(self._count_again(), "post counts")
 
     async def sync_now(self) -> PostState:
+        if not self._stopped:
+            await asyncio.wait([self._begin(self._sync(), "post syncs")])
+        return self._state
+
+    async def refresh(self) -> PostState:
+        """Count again what waits, without asking the network."""
+        await self._count_again()
+        return self._state
+
+    async def stop(self) -> None:
+        self._stopped = True
+        tasks = set(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        await self._client.close()
+
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _run(self) -> None:
+        await self._count_again()
+        while True:
+            self._wake.clear()  # before the sync: what is saved during it is sent by the next one
+            await self._sync()
+            if await self._woken_within(self._pause()):
+                await self._sleep(self._pace.after_change_s)  # a save is often followed by another
+
+    async def _woken_within(self, seconds: float) -> bool:
+        """Wait for a change, at most so long; return whether there was one."""
+        waits = {asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(self._sleep(seconds))}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        return self._wake.is_set()
+
+    def _pause(self) -> float:
+        if not self._failures:
+            return self._pace.every_s
+        longest = self._pace.first_wait_s * 2 ** min(self._failures - 1, 16)
+        return float(min(self._pace.longest_wait_s, longest) * self._spread())
+
+    async def _sync(self) -> None:
         async with self._syncing:
-            exchange = Exchange(self._box, self._client, self._clock, self._ring, self._progress)
             try:
-                result = await exchange.run()
+                result = await Exchange(self._box, self._client, self._clock, self._ring_bell, self._progress).run()
             except Offline as error:
                 self._failures += 1
                 await self._show("offline", error.sentence)
             except LeadworkerError as error:
                 self._failures += 1
                 await self._show("stuck", error.sentence, alarm=error.sentence if isinstance(error, HubMistrusted) else "")
+            except Exception as error:  # noqa: BLE001 - the post may never die of a fault of its own
+                self._failures += 1
+                self._report(error)
+                await self._show(
+                    "stuck",
+                    f"The post met something unexpected ({type(error).__name__}). Everything is saved here; it tries again by itself.",
+                )
             else:
                 self._failures = 0
                 await self._done(result)
-        return self._state
-
-    async def refresh(self) -> PostState:
-        """Count again what waits, without asking the network."""
-        await self._show(self._state.word, self._state.sentence)
-        return self._state
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
-        await self._client.close()
-
-    async def _run(self) -> None:
-        await self.refresh()
-        while True:
-            await self.sync_now()
-            self._wake.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._pause())
-                await self.refresh()  # the figure of what waits is right at once, whatever the network does
-                await asyncio.sleep(AFTER_CHANGE_S)  # a save is often followed by another
-
-    def _pause(self) -> float:
-        if not self._failures:
-            return EVERY_S
-        # Spread, so that a whole office does not come back in the same second.
-        return float(min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(self._failures, 8)) * random.uniform(0.7, 1.3))  # noqa: S311
 
     async def _done(self, result: Result) -> None:
         if not result.admitted_me:
-            await self._show("offline", WAITING_TO_BE_LET_IN)
+            if await self._box.joined() is None:
+                self._publish(PostState(hub=self._client.url))
+            else:
+                await self._show("offline", WAITING_TO_BE_LET_IN)
         elif result.alarms:
             await self._show("stuck", result.alarms[0], alarm=result.alarms[0], clock=result.clock_warning)
         else:
             await self._show("up to date", ALL_SENT, clock=result.clock_warning)
 
+    def _ring_bell(self, bell: Bell) -> None:
+        """Tell the desk what a sync changed. A screen that fails at it does not stop the post."""
+        self._ringing = True
+        try:
+            self._ring(bell)
+        except Exception as error:  # noqa: BLE001 - a fault of a screen is the screen's
+            self._report(error)
+        finally:
+            self._ringing = False
+
     def _progress(self, progress: Progress) -> None:
+        of = f" of {max(progress.of, progress.done)}" if progress.of else ""
         self._publish(
             msgspec.structs.replace(
-                self._state, word="sending", sentence=f"{progress.doing} {progress.done}", sending_done=progress.done,
-                sending_of=progress.of,
-            )  # fmt: skip
+                self._state, word="sending", sentence=f"{progress.doing.capitalize()} {progress.done}{of}.",
+                sending_done=progress.done, sending_of=progress.of,
+            )
         )
+
+    async def _count_again(self) -> None:
+        """Show the present figures with the words that stand."""
+        self._counting = False  # what is saved from here on asks for another count
+        state = await self._with_figures()
+        self._publish(msgspec.structs.replace(state, sentence=_sentence(state.word, state.sentence, state.waiting)))
 
     async def _show(self, word: str, sentence: str, *, alarm: str = "", clock: str = "") -> None:
-        counts: Counts = await self._box.counts()
-        joined = await self._box.joined()
-        if word == "up to date" and counts.waiting:
-            sentence = f"{counts.waiting} waiting to be sent."
+        """Show how a sync ended."""
+        self._last_alarm = alarm
+        state = await self._with_figures()
+        if word == "up to date" and state.alarm:  # a book that was left out before and has not come right
+            word, sentence = "stuck", state.alarm
         self._publish(
-            PostState(
-                word, sentence, counts.waiting, 0, 0, counts.last_sent_ms, counts.last_received_ms, counts.last_received,
-                counts.last_backup_ms, counts.put_aside, alarm or next(iter(counts.troubled), ""), clock,
-                joined.name if joined else "", self._client.url,
-            )  # fmt: skip
+            msgspec.structs.replace(
+                state, word=word, sentence=_sentence(word, sentence, state.waiting), clock_warning=clock, sending_done=0, sending_of=0
+            )
         )
 
+    async def _with_figures(self) -> PostState:
+        """Return the state with figures as they are now, or as they were where the vault cannot be read just now."""
+        try:
+            counts, joined = await self._box.counts(), await self._box.joined()
+        except Exception as error:  # noqa: BLE001 - the figures are a courtesy; opening and saving say what is wrong
+            self._report(error)
+            return self._state
+        return msgspec.structs.replace(
+            self._state, waiting=counts.waiting, last_sent_ms=counts.last_sent_ms, last_received_ms=counts.last_received_ms,
+            last_received=counts.last_received, last_backup_ms=counts.last_backup_ms, put_aside=counts.put_aside,
+            alarm=self._last_alarm or next(iter(counts.troubled), ""), organisation=joined.name if joined else "",
+        )  # fmt: skip
+
     def _publish(self, state: PostState) -> None:
+        if state == self._state:
+            return
         self._state = state
         for callback in tuple(self._listeners):
-            callback(state)
+            try:
+                callback(state)
+            except Exception as error:  # noqa: BLE001 - a fault of a screen is the screen's
+                self._report(error)
+
+    def _report(self, error: Exception) -> None:
+        """Hand a fault to whoever keeps crash reports; never to a log, which might hold somebody's words."""
+        asyncio.get_running_loop().call_exception_handler({"message": "a fault in the post", "exception": error})
+
+
+def _sentence(word: str, sentence: str, waiting: int) -> str:
+    if word != "up to date":
+        return sentence
+    return f"{waiting} waiting to be sent." if waiting else ALL_SENT

@@ -233,7 +233,10 @@ def write(message: msgspec.Struct) -> bytes:
 
 def read(kind: type[Message], body: bytes) -> Message:
     """Read a message; raises `msgspec.DecodeError` or `msgspec.ValidationError` for anything else."""
-    return msgspec.msgpack.decode(body, type=kind)
+    try:
+        return msgspec.msgpack.decode(body, type=kind)
+    except RecursionError:  # lists in lists in lists, where nothing is expected
+        raise msgspec.DecodeError("nested too deeply") from None
 
 
 def request_message(method: str, target: str, time_ms: int, nonce: bytes, body: bytes) -> bytes:

@@ -187,9 +187,7 @@ class Casebook:
     def book(self) -> bytes:
         return self.control.book
 
-    def membership(
-        self, signer: Laptop, add: Sequence[membership.Member] = (), remove: Sequence[bytes] = ()
-    ) -> wire.OpenChange:
+    def membership(self, signer: Laptop, add: Sequence[membership.Member] = (), remove: Sequence[bytes] = ()) -> wire.OpenChange:
         """Sign a change of members."""
         said = membership.Membership((0, b""), tuple(add), tuple(remove), self.lead)
         statement = self.control.statement(signer.keys, said)

@@ -227,6 +227,11 @@ def _entries(shelf: Shelf, clock: StillClock, keira: str) -> None:
             think="The later start is working. Keep it until Christmas.",
         ),
         NewEntry(
+            keira, "visit", clock.at(13, 11), minutes=35, place="home", seen="Keira and Mum, with Ruth",
+            said="I don't mind you two coming together.",
+            noticed="Mum asked who else would see the notes. Ruth showed her the page.",
+        ),
+        NewEntry(
             keira, "visit", clock.at(14, 14), minutes=50, place="home", seen="Keira on her own, then with Mum",
             said="It's calmer when Craig's on nights. I actually slept.",
             noticed="Kitchen tidy, food in. Keira showed me three drawings and kept eye contact. Quiet when Mum came in.",
@@ -244,12 +249,29 @@ def _entries(shelf: Shelf, clock: StillClock, keira: str) -> None:
         journal.write(shelf, entry)
 
 
+def _partly_synced(connection: Any, clock: StillClock) -> None:
+    """Let older entries be on the central store, one be on its way, and one be Ruth's, as after a day in the office."""
+    ruths, mine = clock.at(13, 11), clock.at(14, 14)
+    connection.execute("INSERT INTO writer (device, name, mine) VALUES ('ruths-laptop', 'Ruth Adeyemi', 0)")
+    connection.execute("UPDATE journal_entry SET made_by = 'ruths-laptop' WHERE happened_ms = ?", (ruths.ms,))
+    entries = connection.execute("SELECT change_no, happened_ms FROM journal_entry ORDER BY happened_ms").fetchall()
+    for change, happened_ms in entries:
+        on_its_way, here = happened_ms == clock.at(12, 9, 20).ms, happened_ms >= mine.ms
+        received = 0 if on_its_way or here else clock.at(17, 17, 2).ms if happened_ms == ruths.ms else happened_ms + 7_200_000
+        connection.execute(
+            "UPDATE change SET n = ?, sent_ms = ?, received_ms = ? WHERE no = ?",
+            (change if received else None, 0 if here else clock.at(17, 17).ms, received, change),
+        )
+
+
 def make_vault(folder: Path, fill: Callable[[Shelf, StillClock], object] = caseload) -> None:
     """Make a vault with the invented caseload in it, and close it."""
     clock = StillClock()
     vault, _words = opening.create(folder, ME, PASSPHRASE, clock=clock, memory_kib=FLOOR_KIB)
     try:
         vault.write(lambda shelf: fill(shelf, clock)).result()
+        if fill is caseload:
+            vault.submit(lambda: _partly_synced(vault.connection, clock)).result()
     finally:
         vault.close()
 

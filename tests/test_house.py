@@ -171,7 +171,7 @@ def test_every_wall_says_why_it_stands() -> None:
     before = re.findall(r"(.*)\n\[\[tool\.importlinter\.contracts\]\]", project_file("pyproject.toml"))
 
     assert len(before) >= 8
-    assert [line for line in before if not line.startswith("# ") and line != ""] == []
+    assert [line for line in before if not line.startswith("# ")] == []
 
 
 # The files

@@ -88,7 +88,9 @@ def test_a_founding_needs_a_first_administrator_signed_by_the_root(database: str
         assert founded(organisation, setup, (first,)).code == "not_allowed"
 
         lane = ControlLane(organisation.directory.book, 1, change.change_id(founding.header))
-        plain = lane.copy().statement(organisation.root, organisation.enrol(organisation.admin, Role.MANAGER), organisation.root_id)
+        plain = lane.copy().statement(
+            organisation.root, organisation.enrol(organisation.admin, Role.MANAGER), organisation.root_id
+        )
         assert founded(organisation, setup, (founding, plain)).code == "not_allowed"
         forged = lane.copy().statement(organisation.admin.keys, _enrol(organisation, admin=True))
         assert founded(organisation, setup, (founding, forged)).code == "not_allowed"
@@ -191,9 +193,7 @@ def test_a_book_begins_with_its_members_and_its_first_key_together(world: World)
     assert refused(lead.send("GET", f"/v1/books/{book.book.hex()}/changes")) == "not_a_member"
     outcome = lead.control(members, key)
     assert (outcome.code, outcome.ns) == ("", (1, 2))
-    message = wire.receipt_message(
-        book.book, change.change_id(key.header), outcome.last_n, outcome.digest, outcome.received_ms
-    )
+    message = wire.receipt_message(book.book, change.change_id(key.header), outcome.last_n, outcome.digest, outcome.received_ms)
     assert proof.is_signed(world.hub.public_key, proof.RECEIPT, message, outcome.receipt)
     assert lead.control(members, key) == outcome, "a retry after a lost answer is answered the same"
     assert [(item.header, item.body, item.signature) for item in lead.pull(book.book)] == [
@@ -311,10 +311,11 @@ def test_requests_that_hold_nothing_two_books_or_content_are_refused_in_words(wo
 
 def test_a_body_nested_without_end_is_refused_and_no_fault(world: World) -> None:
     lead = world.organisation.colleague()
-    lane = ControlLane(Lane(bytes(range(16)), lead.device).book)
-    body = b"\x94\xaamembership" + b"\x91" * 60_000 + b"\xc0"
+    lane = ControlLane(bytes(range(16)))
+    whole = membership.write_statement(membership.Grant(1, {lead.device: bytes(80)}))
+    body = bytes([whole[0] + 1]) + whole[1:] + b"\x91" * 60_000 + b"\xc0"  # one field more, nested deep
     header = change.Header(
-        change.Kind.MEMBERSHIP, lane.book, lead.device, 0, 1, change.FIRST, len(body), change.commitment(body)
+        change.Kind.GRANT, lane.book, lead.device, 0, 1, change.FIRST, len(body), change.commitment(body)
     ).pack()
     signature = lead.keys.sign(proof.HEAD, change.change_id(header))
     assert code(lead.control(wire.OpenChange(header, body, signature))) == "not_allowed"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
+import msgspec
 import pytest
 
 from leadworker import change, proof
 from leadworker.membership import Role
 from sync import wire
-from tests.hub_world import Casebook, Keys, Laptop, Lane, World, run, told
+from tests.hub_world import Casebook, Keys, Lane, Laptop, World, run, told
 
 pytest_plugins = ["tests.hub_fixtures"]
 
@@ -64,9 +65,11 @@ def test_a_retry_gets_the_same_numbers_and_receipt_even_much_later(world: World,
     case.lead.push(case.write(2))
     assert case.lead.control(case.book.rotation(case.lead)).code == ""
     assert case.lead.control(case.book.rotation(case.lead)).code == ""
-    world.clock.pushed_ms += 60_000
+    world.clock.pushed_ms += 3_600_000
     assert case.lead.push(sent) == first
-    assert len(contents(case.lead, case.book)) == 6
+    (later,) = case.lead.push(case.write(1, epoch=3))
+    assert later.received_ms - first[0].received_ms >= 3_600_000, "the time received is the store's, not the laptop's"
+    assert len(contents(case.lead, case.book)) == 7
 
 
 def test_the_first_part_of_a_kept_run_sent_alone_gets_its_own_numbers(case: Case) -> None:
@@ -170,14 +173,26 @@ def test_a_run_with_one_change_left_out_or_swapped_is_not_taken(case: Case) -> N
     assert code(case.lead.push(wire.Run((one, three, two, four), whole.signature))) == "broken_chain"
 
 
+def test_a_change_that_was_exchanged_inside_a_signed_run_is_not_taken(case: Case) -> None:
+    """Another change for the same place, with the same one before it: the next one no longer follows it."""
+    restored = dataclasses.replace(case.lane)
+    whole = case.write(3)
+    exchanged = restored.write(2)
+    assert wire.unpack(exchanged[0][0]).seq == 1
+    one, _, three = whole.changes
+    assert code(case.lead.push(wire.Run((exchanged[0], *whole.changes[1:]), whole.signature))) == "broken_chain"
+    forked = dataclasses.replace(case.lane, seq=1, head=change.change_id(one[0])).write(1)
+    assert code(case.lead.push(wire.Run((one, *forked, three), whole.signature))) == "broken_chain"
+    assert contents(case.lead, case.book) == []
+
+
 def test_a_run_copied_into_another_book_is_not_taken(world: World, case: Case) -> None:
     """A header names its book, so a transplanted run is either the old book's or no longer what was signed."""
     other = world.organisation.casebook(case.lead)
     signed = case.write(2)
     moved, prev = [], change.FIRST
     for raw, seal in signed.changes:
-        header = wire.unpack(raw)
-        raw = change.Header(**{**_fields(header), "book": other.book, "prev": prev}).pack()
+        raw = msgspec.structs.replace(wire.unpack(raw), book=other.book, prev=prev).pack()
         prev = change.change_id(raw)
         moved.append((raw, seal))
     assert code(case.lead.push(wire.Run(tuple(moved), signed.signature))) == "bad_signature"
@@ -326,10 +341,6 @@ def test_news_names_every_book_that_a_laptop_may_read_the_directory_first(world:
 
 def test_an_empty_push_is_answered_with_nothing(case: Case) -> None:
     assert told(wire.Pushed, case.lead.send("POST", "/v1/push", wire.write(wire.Push(())))).outcomes == ()
-
-
-def _fields(header: change.Header) -> dict[str, object]:
-    return {name: getattr(header, name) for name in header.__struct_fields__}
 
 
 def _flip(raw: bytes, place: int) -> bytes:

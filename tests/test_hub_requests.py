@@ -15,7 +15,7 @@ import pytest
 from leadworker.membership import Role
 from sync import wire
 from sync.hub.hub import Limits
-from tests.hub_world import FakeOrganisation, Keys, Laptop, Lane, World, new_database, refused, run, running, told
+from tests.hub_world import FakeOrganisation, Keys, Lane, Laptop, World, new_database, refused, run, running, told
 
 pytest_plugins = ["tests.hub_fixtures"]
 
@@ -90,9 +90,9 @@ def test_a_request_without_or_with_a_malformed_signature_is_refused(organisation
     laptop = organisation.colleague()
     whole = laptop.headers("GET", "/v1/news", b"")
     for bent in (None, "", "zz", whole[name] + "00" * 12, whole[name].upper() + "G", "-1", "١٢٣", "9" * 400):
-        headers = [(key, value.encode()) for key, value in whole.items() if key != name]
+        headers = {key.encode(): value.encode() for key, value in whole.items() if key != name}
         if bent is not None:
-            headers.append((name, bent.encode()))
+            headers[name.encode()] = bent.encode()
         response = laptop.http.get("/v1/news", headers=headers)
         assert (response.status_code, refused(response)) == (401, "not_signed"), bent
 

@@ -100,7 +100,7 @@ def test_what_was_seen_is_remembered_in_bounded_memory_and_never_taken_twice() -
         claim = Claim(b"laptop", NOW + number, number.to_bytes(16, "big"), b"")
         nonces.use(claim, NOW + number)
         claims.append(claim)
-    assert len(nonces._seen[b"laptop"]) <= gate.NONCES_PER_DEVICE  # noqa: SLF001 - the bound is the promise
+    assert len(nonces._seen[b"laptop"]) <= gate.NONCES_PER_DEVICE
     for claim in claims:
         with pytest.raises(Refusal, match="seen this very request"):
             nonces.use(claim, claims[-1].time_ms)
@@ -112,7 +112,7 @@ def test_laptops_that_fell_silent_are_forgotten() -> None:
     nonces = Nonces()
     for number in range(20_000):
         nonces.use(Claim(b"%d" % number, NOW + number * 1000, bytes(16), b""), NOW + number * 1000)
-    assert len(nonces._seen) < 10_000  # noqa: SLF001 - the bound is the promise
+    assert len(nonces._seen) < 10_000
 
 
 def test_a_log_line_holds_numbers_codes_and_shortened_ids() -> None:

@@ -28,7 +28,7 @@ from leadworker.membership import Role
 from sync import wire
 from sync.hub.serve import EmbeddedHub, serve
 from sync.hub.store import HubTrouble
-from tests.hub_world import FakeOrganisation, Laptop, Lane, run, told
+from tests.hub_world import FakeOrganisation, Lane, Laptop, run, told
 
 pytest_plugins = ["tests.hub_fixtures"]
 
@@ -186,7 +186,7 @@ def test_it_speaks_tls_with_a_certificate_that_it_is_given(tmp_path: Path) -> No
             http.get(running.url.replace("https", "http") + "/v1/health")
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "hub.example.org"])  # noqa: S104 - it must be refused
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "hub.example.org"])
 def test_without_tls_it_listens_on_this_machine_only(tmp_path: Path, host: str) -> None:
     with pytest.raises(HubTrouble, match="Without TLS"):
         serve(str(tmp_path / "hub.db"), host, 0)
@@ -214,9 +214,7 @@ def test_a_port_in_use_is_said_in_words_and_leaves_nothing_open(tmp_path: Path) 
     assert not any(name.startswith("hub-") for name in names)
 
 
-def test_an_embedded_store_prints_nothing_and_can_be_stopped_twice(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_an_embedded_store_prints_nothing_and_can_be_stopped_twice(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     hub = EmbeddedHub(str(tmp_path / "hub.db"))
     assert httpx.get(f"{hub.url}/v1/health").status_code == 204
     assert httpx.get(f"{hub.url}/nothing").status_code == 404

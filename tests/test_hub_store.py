@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -39,7 +39,8 @@ def test_sixteen_write_at_once_and_a_reader_who_pages_misses_nothing(world: Worl
     seen: list[int] = []
 
     def write(number: int) -> list[int]:
-        chance, lane, numbers = random.Random(number), Lane(book, laptops[number].device), []
+        chance, lane = random.Random(number), Lane(book, laptops[number].device)
+        numbers: list[int] = []
         for _ in range(12):
             sent = run(laptops[number].keys, lane.write(chance.randint(1, 5)))
             (outcome,) = laptops[number].push(sent)
@@ -148,8 +149,8 @@ def test_no_planted_word_is_in_the_database_or_the_log(database: str) -> None:
         log = world.log.getvalue()
     held = dump(database)
     assert key.open(*sealed[0]) and sealed[0][1] in held, "what is searched is really what was sent"
-    for word in (part for word in words for part in word.split()):
-        for shape in (word, word.upper(), word.encode().hex()):
+    for planted in (part for word in words for part in word.split()):
+        for shape in (planted, planted.upper(), planted.encode().hex()):
             assert shape.encode() not in held and shape not in log
     assert book.hex() not in log and lead.device.hex() not in log, "ids are shortened in the log"
     assert lead.device.hex()[:8] in log
@@ -200,7 +201,7 @@ def test_both_databases_have_the_same_numbered_versions() -> None:
 
 def test_the_sqlite_file_is_for_its_owner_alone_and_durable(tmp_path: Path) -> None:
     with running(str(tmp_path / "hub.db")):
-        database = sqlite_store._open(tmp_path / "hub.db")  # noqa: SLF001 - as the store itself opens it
+        database = sqlite_store._open(tmp_path / "hub.db")
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert database.execute("PRAGMA synchronous").fetchone() == (2,)
         database.close()
@@ -221,7 +222,10 @@ def test_a_deed_that_fails_harms_nobody_who_shares_its_transaction(database: str
     held = [store.write(lambda _: gate.wait(10)) for _ in range(4)]  # one for each thread that writes
     first, bad, second = keep("one"), store.write(fail), keep("two")
     gate.set()
-    wait([*held, first, second], timeout=10)
+    for waiting in held:
+        waiting.result(10)
+    first.result(10)
+    second.result(10)
     with pytest.raises(LookupError):
         bad.result(10)
     kept = store.read(lambda session: [session.setting(name) for name in ("one", "half done", "two")]).result(10)
@@ -229,11 +233,9 @@ def test_a_deed_that_fails_harms_nobody_who_shares_its_transaction(database: str
     store.close()
 
 
-def test_a_full_disk_is_said_in_words_and_goes_on_when_there_is_room(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_said_in_words_and_goes_on_when_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     room = {"pages": 60}
-    plain = sqlite_store._open  # noqa: SLF001
+    plain = sqlite_store._open
 
     def small(path: Path) -> sqlite3.Connection:
         database = plain(path)
@@ -294,9 +296,7 @@ def test_of_two_foundings_at_two_processes_one_is_taken() -> None:
     with running(database, founded=False) as one, running(database, founded=False) as other:
         code = one.hub.setup_code or other.hub.setup_code
         with ThreadPoolExecutor(2) as pool:
-            outcomes = list(
-                pool.map(lambda world: told(wire.Outcome, world.organisation.found(code)), (one, other))
-            )
+            outcomes = list(pool.map(lambda world: told(wire.Outcome, world.organisation.found(code)), (one, other)))
         assert sorted(outcome.code for outcome in outcomes) == ["", "already_founded"]
         assert one.organisation.hub().book == other.organisation.hub().book != b""
 
@@ -365,5 +365,3 @@ def execute(database: str, statement: str) -> None:
 
 def blob(database: str, value: bytes) -> str:
     return f"'\\x{value.hex()}'::bytea" if database.startswith("postgresql") else f"x'{value.hex()}'"
-
-

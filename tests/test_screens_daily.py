@@ -8,7 +8,6 @@ from textual.pilot import Pilot
 
 from leadworker.desk import PostState
 from leadworker.domain import actions, alerts, caseload, drafts, journal, people, visits
-from leadworker.domain.alerts import AccessNote
 from screens.app import LeadworkerApp
 from screens.fields import LineField, TextField
 from screens.find import FindDialog
@@ -64,10 +63,10 @@ async def test_today_shows_the_visits_with_what_to_know_at_the_door_in_full(app:
 
 async def test_the_waiting_time_of_a_visit_is_said_anew_each_minute(app: LeadworkerApp, clock: StillClock) -> None:
     async with opened(app) as pilot:
-        clock.wait(60 * 10)
+        clock.wait(60 * 4)
         app.tick()
         await settle(pilot)
-        assert "in 48 min" in words(app) and "14:42" in words(app)
+        assert "in 54 min" in words(app) and "14:36" in words(app)
 
 
 async def test_space_ticks_an_action_off_and_u_takes_it_back(app: LeadworkerApp) -> None:
@@ -409,7 +408,6 @@ async def test_an_alert_ends_with_its_reason_and_a_note_comes_back_with_u(app: L
         await pilot.press("u")
         await settle(pilot)
         assert "Side gate" in words(app)
-        assert AccessNote
 
 
 async def test_facts_are_changed_and_added(app: LeadworkerApp) -> None:
@@ -439,8 +437,8 @@ async def test_a_visit_is_put_in_the_diary_moved_and_cancelled(app: LeadworkerAp
         await pilot.press("ctrl+s")
         await settle(pilot)
         assert "tomorrow 15:30, 45 min: in the diary." in words(app)
-        planned = (await app.desk.ask(visits.of_person, await keira(app)))[-2:]
-        assert any(f"{visit.starts().local():%d %H:%M}" == "19 15:30" for visit in await app.desk.ask(visits.of_person, await keira(app)))
+        planned = [f"{visit.starts().local():%d %H:%M}" for visit in await app.desk.ask(visits.of_person, await keira(app))]
+        assert "19 15:30" in planned
         await pilot.press("tab", "tab")
         await settle(pilot)
         about = shown(app, "about")
@@ -459,7 +457,6 @@ async def test_a_visit_is_put_in_the_diary_moved_and_cancelled(app: LeadworkerAp
         await pilot.press("ctrl+s")
         await settle(pilot)
         assert visit.id not in [getattr(line, "id", "") for line in about.items]
-        assert planned
 
 
 # Find

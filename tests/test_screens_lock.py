@@ -101,7 +101,9 @@ async def test_the_hidden_clock_goes_on(app: LeadworkerApp, clock: StillClock) -
         assert seen(app).split() == ["14:33"]
 
 
-async def test_five_minutes_without_a_key_lock_and_the_note_is_kept(app: LeadworkerApp, door: WorldDoor, clock: StillClock) -> None:
+async def test_five_minutes_without_a_key_lock_and_the_note_is_kept(
+    app: LeadworkerApp, door: WorldDoor, clock: StillClock
+) -> None:
     async with opened(app) as pilot:
         await pilot.press("n", *"visit, she slept")
         clock.wait(IDLE_MINUTES * 60 - 1)
@@ -212,7 +214,9 @@ async def test_a_note_is_in_the_vault_two_seconds_after_the_last_letter(app: Lea
         assert "draft kept on this laptop 14:32" in seen(app)
 
 
-async def test_a_crash_prints_one_calm_line_and_keeps_what_was_typed(app: LeadworkerApp, door: WorldDoor, clock: StillClock) -> None:
+async def test_a_crash_prints_one_calm_line_and_keeps_what_was_typed(
+    app: LeadworkerApp, door: WorldDoor, clock: StillClock
+) -> None:
     printed = io.StringIO()
 
     def break_it(_bell: Bell) -> None:
@@ -234,7 +238,9 @@ async def test_a_crash_prints_one_calm_line_and_keeps_what_was_typed(app: Leadwo
     assert "not lost" in [draft.first_line for draft in kept_drafts(door, clock)]
 
 
-def test_a_crash_in_a_thread_or_outside_the_loop_prints_no_stack(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_in_a_thread_or_outside_the_loop_prints_no_stack(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     import sys
 
     for name in ("excepthook", "unraisablehook"):

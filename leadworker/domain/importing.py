@@ -115,7 +115,7 @@ _card = table_of(ImportedCard).c
 _point = table_of(ContactPoint).c
 _CARDS = select(_card.person_id, _card.fingerprint, _card.source).where(_card.gone == 0)
 _POINTS = select(_point.person_id, _point.kind, _point.value).where(
-    _point.gone == 0, _point.kind.in_(("phone", "mobile", "email"))
+    _point.gone == 0, (_point.kind == "phone") | (_point.kind == "mobile") | (_point.kind == "email")
 )
 _IS_HERE = select(func.count()).select_from(table_of(ImportedCard)).where(_card.fingerprint == bindparam("fingerprint"))
 

@@ -13,7 +13,7 @@ from leadworker.domain import actions as deeds
 from leadworker.domain import caseload
 from leadworker.domain import today as day
 from leadworker.domain import visits as diary
-from leadworker.domain.actions import Action, ActionRow
+from leadworker.domain.actions import Action
 from leadworker.domain.visits import Visit, VisitRow
 from leadworker.errors import NotUnderstood
 from leadworker.plain import documents, naming, sentences, when
@@ -22,8 +22,6 @@ from leadworker.plain.place import Open, Place
 from leadworker.shelf import Shelf
 from leadworker.words.first_line import read_first_line
 from leadworker.words.saying import say_length, say_time
-
-LONGEST_AHEAD_DAYS = 366
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +38,10 @@ def register(app: typer.Typer) -> None:
 
 
 def today(place: Place) -> None:
-    """What needs you today: visits with what to know at the door, what is unfinished, what is due, what is new."""
+    """What needs you today.
+
+    Visits with what to know at the door, what is unfinished, what is due, what is new.
+    """
     with place.opened() as opened:
         found, now = opened.ask(day.today), opened.now()
     document = documents.Today(
@@ -108,7 +109,10 @@ def visits(
     place: Place,
     person: Annotated[str, option("--person", "PERSON", "All visits of one person, also past and cancelled ones.")] = "",
 ) -> None:
-    """List the visits ahead, with their ids; first those of the last days that nobody has written up."""
+    """List the visits ahead, with their ids.
+
+    First those of the last days that nobody has written up.
+    """
     with place.opened() as opened:
         now = opened.now()
         rows = _of_person(opened, person) if person else opened.ask(_ahead)
@@ -205,6 +209,3 @@ def _tick(opened: Open, given: str, *, undo: bool) -> Action:
 
 def _action(shelf: Shelf, action_id: str) -> Action:
     return shelf.get(Action, action_id)
-
-
-__all__ = ["ActionRow", "read_minutes", "register"]

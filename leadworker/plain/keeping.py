@@ -86,9 +86,10 @@ def init(
     name: Annotated[str, flag("--name", "Your name, as your colleagues know it.")],
     own_passphrase: Annotated[bool, flag("--own-passphrase", "Type a passphrase of your own.")] = False,
 ) -> None:
-    """Make a vault, with a generated passphrase and sixteen recovery words. Both are shown once and kept nowhere.
+    """Make a vault, with a passphrase and recovery words.
 
-    With --passphrase-file the passphrase is taken from that file instead.
+    The passphrase is generated. Both are shown once and kept nowhere. With --passphrase-file the passphrase
+    is taken from that file instead.
     """
     from storage import opening
 
@@ -141,7 +142,10 @@ def check(
     rebuild: Annotated[bool, flag("--rebuild", "Make every page of the journal again from its log and compare.")] = False,
     mend: Annotated[bool, flag("--mend", "When the safety mark does not fit: keep what is whole and go on.")] = False,
 ) -> None:
-    """Look through the whole vault: pages, chain, signatures, casebooks. Exit code 1 when something is not whole."""
+    """Look through the whole vault.
+
+    Pages, chain, signatures, casebooks: exit code 1 when something is not whole.
+    """
     if not mend:
         with place.opened() as opened:
             whole = _report(place, opened, rebuild, mended=False, missing=0)
@@ -204,7 +208,10 @@ def _checked(report: object, mended: bool, missing: int) -> Iterator[str]:
 def backup(
     place: Place, file: Annotated[Path, argument("FILE", "The file to write; one that exists is never written over.")]
 ) -> None:
-    """Write one encrypted file with everything in it, and open it once to see that it is whole."""
+    """Write one encrypted file with everything in it.
+
+    It is opened once to see that it is whole.
+    """
     from storage import backing_up
 
     if not file.parent.is_dir():
@@ -225,7 +232,7 @@ def _remember_backup(opened: Open) -> None:
 
 
 def restore(place: Place, file: Annotated[Path, argument("FILE", "A backup that leadworker wrote.")]) -> None:
-    """Put a backup back into a folder that has no vault. It opens with the passphrase of the day of the backup."""
+    """Put a backup back into a folder without a vault. It opens with the passphrase of the day of the backup."""
     from storage import backing_up
 
     try:
@@ -251,7 +258,10 @@ def passphrase(
         bool, flag("--new-recovery-words", "Make new recovery words and leave the passphrase.")
     ] = False,
 ) -> None:
-    """Change the passphrase to a new generated one, or make new recovery words. The journal itself is not touched."""
+    """Change the passphrase, or make new recovery words.
+
+    The new passphrase is generated unless you bring your own. The journal itself is not touched.
+    """
     from storage import slots
 
     if new_recovery_words and (own_passphrase or new_passphrase_file):

@@ -68,5 +68,7 @@ def find_draft(shelf: Shelf, given: str) -> Draft:
 def _digits(given: str, what: str) -> str:
     digits = one_line(given).lower().removeprefix("id").strip(" .")
     if not re.fullmatch(rf"[0-9a-f]{{{FEWEST_DIGITS},32}}", digits):
-        raise NotFound(f"“{one_line(given)[:40]}” is not the id of a {what}. Lists show the last 8 digits of each. Nothing was changed.")
+        raise NotFound(
+            f"“{one_line(given)[:40]}” is not the id of a {what}. Lists show the last 8 digits of each. Nothing was changed."
+        )
     return digits

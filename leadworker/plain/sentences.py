@@ -103,9 +103,10 @@ def _due(due_on: str, today: date) -> str:
 def visit(row: VisitRow, now: datetime, *, day: bool = True) -> Iterator[str]:
     """Return a visit with what to know at the door. `day`: say the day too."""
     starts = row.starts().local()
-    when = say_time(starts, now) if day or starts.date() != now.date() else say_clock(starts)
+    said = say_time(starts, now) if day or starts.date() != now.date() else say_clock(starts)
+    when = said[:1].upper() + said[1:]
     state = "cancelled" if row.state == CANCELLED else say_visit(starts, row.ends().local(), now, bool(row.entry_id))
-    state = "" if state == when else state
+    state = "" if state == said else state
     yield f"{sentence(when, row.person_name or 'someone', row.place, say_length(row.minutes), state)} Id {short(row.id)}."
     if row.contested:
         yield "  Two people wrote different times; the earlier one is shown."
@@ -126,7 +127,9 @@ def news(row: NewsRow, now: datetime) -> str:
     """Return what a colleague wrote, in one line."""
     kind = kind_words(row.kind).lower()
     what = "a note" if row.kind == "note" else f"a note of the kind {kind}"
-    return sentence(f"{row.written_by or 'A colleague'} wrote {what} about {row.person_name or 'someone'}", since(row.received_ms, now))
+    return sentence(
+        f"{row.written_by or 'A colleague'} wrote {what} about {row.person_name or 'someone'}", since(row.received_ms, now)
+    )
 
 
 def entry(view: EntryView, now: datetime, *, named: bool = False) -> Iterator[str]:

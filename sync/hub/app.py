@@ -61,9 +61,7 @@ def _described(sends: str | None, answers: str, signed: bool) -> dict[str, Any]:
         content = {wire.MEDIA_TYPE: {"schema": {**binary, "description": f"a {sends}"}}}
         extra["requestBody"] = {"required": True, "content": content}
     if signed:
-        extra["parameters"] = [
-            {"name": name, "in": "header", "required": True, "schema": {"type": "string"}} for name in _SIGNED
-        ]
+        extra["parameters"] = [{"name": name, "in": "header", "required": True, "schema": {"type": "string"}} for name in _SIGNED]
     return {"openapi_extra": extra, "response_class": Response, "response_model": None}
 
 

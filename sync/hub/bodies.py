@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sync import wire
 from sync.hub.gate import read_claim
 from sync.hub.hub import Asked, Hub
-from sync.hub.rules import Refusal, clock_refusal
+from sync.hub.rules import Refusal
 from sync.hub.store import StoreAway
 
 SMALL_BODY: Final = 64 * 1024
@@ -42,7 +42,7 @@ async def open_body(request: Request, largest: int) -> bytes:
 
 
 async def signed_body(request: Request, largest: int) -> Asked:
-    """Return a signed request with its body. What can be refused by its headers is refused before the body is read."""
+    """Return a signed request with its body. One without a signature is refused before its body is read."""
     asked = signed(request)
     _check_type(request)
     return replace(asked, body=await _read(request, largest))
@@ -50,11 +50,7 @@ async def signed_body(request: Request, largest: int) -> Asked:
 
 def signed(request: Request) -> Asked:
     """Return a signed request that has no body."""
-    claim = read_claim(request.headers)
-    wrong = clock_refusal(claim.time_ms, hub_of(request).now_ms())
-    if wrong is not None:
-        raise wrong
-    return Asked(claim, request.method, _target(request), b"")
+    return Asked(read_claim(request.headers), request.method, _target(request), b"")
 
 
 def answer(message: msgspec.Struct | bytes, status: int = 200) -> Response:
@@ -204,7 +200,6 @@ def _too_large(largest: int) -> Refusal:
 def _busy() -> Refusal:
     return Refusal(
         "busy",
-        "The central store has too much in hand just now. Nothing was taken, and what is written is safe. "
-        "Try again in a minute.",
+        "The central store has too much in hand just now. Nothing was taken, and what is written is safe. Try again in a minute.",
         429,
     )

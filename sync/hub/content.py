@@ -39,9 +39,7 @@ def books_of(sent: Sequence[SentRun]) -> list[bytes]:
     return sorted({item.book for item in sent if isinstance(item.run, CheckedRun)})
 
 
-def take(
-    session: Session, device: bytes, sent: Sequence[SentRun], now_ms: int, sign: numbering.Sign
-) -> list[wire.Outcome]:
+def take(session: Session, device: bytes, sent: Sequence[SentRun], now_ms: int, sign: numbering.Sign) -> list[wire.Outcome]:
     """Take what is in order and say of each run what became of it; raise `Refusal` for a device revoked meanwhile."""
     asker = session.device(device)
     if asker is None or not asker.active:
@@ -73,9 +71,7 @@ def _check(run: wire.Run, device: bytes, signing: bytes) -> SentRun:
 class _Taking:
     """One push under way: the books' heads and the device's lanes as they will be, and the rows to add."""
 
-    def __init__(
-        self, session: Session, device: bytes, books: Sequence[bytes], now_ms: int, sign: numbering.Sign
-    ) -> None:
+    def __init__(self, session: Session, device: bytes, books: Sequence[bytes], now_ms: int, sign: numbering.Sign) -> None:
         self._session = session
         self._device = device
         self._now_ms = now_ms
@@ -102,9 +98,7 @@ class _Taking:
         assert head is not None, "a member's book has a head"
         entries = [(header, change, seal, b"") for header, change, seal in new]
         entries[-1] = (*entries[-1][:3], run.signature)
-        rows, self._heads[run.book] = numbering.number(
-            head, self._device, run.lane, run.first + count, entries, self._now_ms
-        )
+        rows, self._heads[run.book] = numbering.number(head, self._device, run.lane, run.first + count, entries, self._now_ms)
         self._lanes[(run.book, run.lane)] = Lane(rows[-1].seq, last)
         self._moved_books.add(run.book)
         self._moved_lanes.add((run.book, run.lane))

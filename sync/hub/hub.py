@@ -238,9 +238,7 @@ class Hub:
     async def _read(self, question: Callable[[Session], Answer]) -> Answer:
         return await asyncio.wrap_future(self.store.read(question))
 
-    async def _write(
-        self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1
-    ) -> Answer:
+    async def _write(self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1) -> Answer:
         """Run a deed and wait for its commit. A refusal is no fault of the transaction that it shares with others."""
 
         def calmly(session: Session) -> Answer | Refusal:

@@ -18,9 +18,7 @@ def invite(session: Session, wanted: wire.Invite, now_ms: int) -> wire.JoinState
         raise Refusal("bad_request", f"The id of an invite has {wire.INVITE_ID_BYTES} bytes. Nothing was changed.")
     longest = now_ms + wire.INVITE_LIFE_MS + wire.CLOCK_TOLERANCE_MS
     if not now_ms < wanted.expires_ms <= longest:
-        raise Refusal(
-            "bad_request", "An invite holds for at most 72 hours from now. Nothing was changed; make a new one."
-        )
+        raise Refusal("bad_request", "An invite holds for at most 72 hours from now. Nothing was changed; make a new one.")
     known = session.invite(wanted.invite, lock=True)
     if known is not None and known.expires_ms != wanted.expires_ms:
         raise Refusal("invite_taken", "There is such an invite already. Nothing was changed; make a new one.", 409)

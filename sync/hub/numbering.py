@@ -36,9 +36,7 @@ def taken(book: bytes, last: bytes, known: Sequence[Known], rows: Sequence[Row],
     end: Row | Known = rows[-1] if rows else known[-1]
     receipt = sign(wire.RECEIPT + wire.receipt_message(book, last, end.n, end.digest, end.received_ms))
     ns = (*(row.n for row in known), *(row.n for row in rows))
-    return wire.Outcome(
-        book=book, ns=ns, last_n=end.n, digest=end.digest, received_ms=end.received_ms, receipt=receipt
-    )
+    return wire.Outcome(book=book, ns=ns, last_n=end.n, digest=end.digest, received_ms=end.received_ms, receipt=receipt)
 
 
 def refused(book: bytes, refusal: Refusal) -> wire.Outcome:

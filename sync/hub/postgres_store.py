@@ -45,9 +45,7 @@ class PostgresStore:
     def read(self, question: Callable[[Session], Answer]) -> Future[Answer]:
         return self._readers.submit(question)
 
-    def write(
-        self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1
-    ) -> Future[Answer]:
+    def write(self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1) -> Future[Answer]:
         return self._writers.submit(deed, books, weight)
 
     def close(self) -> None:
@@ -86,12 +84,9 @@ class _PostgresSession(SqlSession):
 
     def _copy(self, rows: Sequence[Sequence[Any]]) -> None:
         with self._cursor.copy(
-            "COPY changes (book, n, device, lane, seq, header, body, signature, received_ms, digest) "
-            "FROM STDIN (FORMAT BINARY)"
+            "COPY changes (book, n, device, lane, seq, header, body, signature, received_ms, digest) FROM STDIN (FORMAT BINARY)"
         ) as copy:
-            copy.set_types(
-                ["bytea", "int8", "bytea", "int8", "int8", "bytea", "bytea", "bytea", "int8", "bytea"]
-            )
+            copy.set_types(["bytea", "int8", "bytea", "int8", "int8", "bytea", "bytea", "bytea", "int8", "bytea"])
             for row in rows:
                 copy.write_row(row)
 
@@ -164,10 +159,7 @@ def _prepare(url: str) -> None:
 
 
 def _version(database: psycopg.Connection[Any]) -> int:
-    names = {
-        row[0]
-        for row in database.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall()
-    }
+    names = {row[0] for row in database.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall()}
     if "hub_settings" not in names:
         if names & {"books", "changes", "devices", "members"}:
             raise HubTrouble("This database holds another program's tables. It was left as it was. Name another one.")

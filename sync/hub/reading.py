@@ -26,9 +26,7 @@ def news(session: Session, device: bytes, directory: bytes, now_ms: int) -> wire
     return wire.News(tuple(wire.BookNews(*row) for row in session.news(device, directory)), now_ms)
 
 
-def page(
-    session: Session, device: bytes, book: bytes, after: int, most: int, directory: bytes, now_ms: int
-) -> wire.Page:
+def page(session: Session, device: bytes, book: bytes, after: int, most: int, directory: bytes, now_ms: int) -> wire.Page:
     """Return the changes of a book after a number, at most about `most`, to an enrolled device that may read it.
 
     Every enrolled device may read the directory. The head is read first and bounds the rest, so a page is whole even while others write.

@@ -25,9 +25,7 @@ class Refusal(Exception):
     `alarm` marks what honest laptops never do; `held` is the last place that the store has of a lane.
     """
 
-    def __init__(
-        self, code: str, sentence: str, status: int = 400, *, alarm: bool = False, held: int | None = None
-    ) -> None:
+    def __init__(self, code: str, sentence: str, status: int = 400, *, alarm: bool = False, held: int | None = None) -> None:
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
@@ -78,7 +76,7 @@ def read_message(kind: type[wire.Message], body: bytes) -> wire.Message:
     """Read the body of a request; raise `Refusal` for anything but a message of that kind."""
     try:
         return wire.read(kind, body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except msgspec.DecodeError as error:
         raise Refusal(
             "bad_body",
             "The central store cannot read this request. Nothing of it was taken, and what is on the laptop is as it "
@@ -181,9 +179,7 @@ def check_writer(role: int | None, epoch: int, new: Sequence[Item]) -> None:
 def check_control(control: wire.Control) -> CheckedControl:
     """Check everything of a control request that needs no earlier statement: one book, one chain, sizes."""
     if not 1 <= len(control.changes) <= wire.MOST_STATEMENTS:
-        raise Refusal(
-            "bad_request", f"A control request holds 1 to {wire.MOST_STATEMENTS} statements. Nothing was changed."
-        )
+        raise Refusal("bad_request", f"A control request holds 1 to {wire.MOST_STATEMENTS} statements. Nothing was changed.")
     first = _header(control.changes[0].header)
     statements: list[Statement] = []
     seq, prev = first.seq, first.prev

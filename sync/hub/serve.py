@@ -102,9 +102,7 @@ class EmbeddedHub:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
     def _run(self) -> None:
@@ -137,8 +135,7 @@ def _check_transport(host: str, certificate: Path | None, key: Path | None, behi
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
         except (OSError, ssl.SSLError) as error:
             raise HubTrouble(
-                "The certificate and its key cannot be read, or do not belong together. Nothing was started. "
-                "Give two PEM files."
+                "The certificate and its key cannot be read, or do not belong together. Nothing was started. Give two PEM files."
             ) from error
     elif not behind_proxy and not _is_loopback(host):
         raise HubTrouble(

@@ -47,9 +47,7 @@ class SqlSession:
         """Hold the rows of these books until the transaction ends, in id order so that no two wait on each other."""
         if self.lock_suffix and books:
             ordered = sorted(books)
-            self._all(
-                f"SELECT n FROM books WHERE book IN ({_places(ordered)}) ORDER BY book{self.lock_suffix}", ordered
-            )
+            self._all(f"SELECT n FROM books WHERE book IN ({_places(ordered)}) ORDER BY book{self.lock_suffix}", ordered)
 
     def heads(self, books: Collection[bytes]) -> dict[bytes, Head]:
         if not books:
@@ -69,9 +67,7 @@ class SqlSession:
     def roles(self, device: bytes, books: Collection[bytes]) -> dict[bytes, int]:
         if not books:
             return {}
-        found = self._all(
-            f"SELECT book, role FROM members WHERE device = ? AND book IN ({_places(books)})", (device, *books)
-        )
+        found = self._all(f"SELECT book, role FROM members WHERE device = ? AND book IN ({_places(books)})", (device, *books))
         return {row[0]: row[1] for row in found}
 
     def lanes(self, device: bytes, books: Collection[bytes]) -> dict[tuple[bytes, int], Lane]:
@@ -124,8 +120,7 @@ class SqlSession:
 
     def changes(self, book: bytes, after: int, upto: int) -> list[tuple[int, bytes, bytes, bytes, int]]:
         return self._all(
-            "SELECT n, header, body, signature, received_ms FROM changes "
-            "WHERE book = ? AND n > ? AND n <= ? ORDER BY n",
+            "SELECT n, header, body, signature, received_ms FROM changes WHERE book = ? AND n > ? AND n <= ? ORDER BY n",
             (book, after, upto),
         )
 

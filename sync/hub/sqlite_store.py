@@ -33,9 +33,7 @@ class SqliteStore:
     def read(self, question: Callable[[Session], Answer]) -> Future[Answer]:
         return self._readers.submit(question)
 
-    def write(
-        self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1
-    ) -> Future[Answer]:
+    def write(self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1) -> Future[Answer]:
         return self._writers.submit(deed, books, weight)
 
     def close(self) -> None:
@@ -127,8 +125,7 @@ def _prepare(path: Path) -> None:
             for statement in statements:
                 database.execute(statement)
             database.execute(
-                "INSERT INTO hub_settings (name, value) VALUES (?, ?) "
-                "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                "INSERT INTO hub_settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
                 (schema.VERSION_NAME, b"%d" % number),
             )
         database.execute("COMMIT")

@@ -5,7 +5,6 @@ Who may say what is decided by folding all statements in order, with the same ru
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Final
 
@@ -113,10 +112,8 @@ class Registry:
             raise _already_founded()
         return numbering.taken(control.book, control.statements[-1].change, known, (), self._sign)
 
-    def _take_directory(
-        self, session: Session, directory: wire.Directory, new: Sequence[Statement], now_ms: int
-    ) -> None:
-        twin = _twin(directory)
+    def _take_directory(self, session: Session, directory: wire.Directory, new: Sequence[Statement], now_ms: int) -> None:
+        twin = directory.copy()
         applied = []
         invited: dict[bytes, tuple[InviteRow, bytes]] = {}
         for statement in new:
@@ -133,9 +130,7 @@ class Registry:
             joining.admit(session, row, device)
         _project(session, applied)
 
-    def _keep(
-        self, session: Session, head: Head, new: Sequence[Statement], epoch: int, now_ms: int
-    ) -> Sequence[Row]:
+    def _keep(self, session: Session, head: Head, new: Sequence[Statement], epoch: int, now_ms: int) -> Sequence[Row]:
         entries = [(s.header, s.change, s.body, s.signature) for s in new]
         first = head.control_seq + 1
         rows, moved = numbering.number(head, _SHARED, wire.CONTROL_LANE, first, entries, now_ms)
@@ -157,8 +152,8 @@ def _take_book(session: Session, directory: wire.Directory, book: bytes, new: Se
     for statement in new:
         try:
             said = members.apply(statement.header, statement.body, statement.signature, directory)
-        except (wire.NotAllowed, RecursionError) as error:
-            raise rules.not_allowed(_words(error)) from error
+        except wire.NotAllowed as error:
+            raise rules.not_allowed(str(error)) from error
         if isinstance(said, wire.Membership) and any(directory.active(m.device) is None for m in said.add):
             raise rules.not_allowed("a device that was revoked cannot become a member")
     if not members.epoch:
@@ -180,8 +175,8 @@ def _read(body: bytes) -> wire.DirectoryStatement | None:
 def _apply(directory: wire.Directory, statement: Statement) -> wire.DirectoryStatement:
     try:
         return directory.apply(statement.header, statement.body, statement.signature)
-    except (wire.NotAllowed, RecursionError) as error:
-        raise rules.not_allowed(_words(error)) from error
+    except wire.NotAllowed as error:
+        raise rules.not_allowed(str(error)) from error
 
 
 def _project(session: Session, applied: Sequence[wire.DirectoryStatement]) -> None:
@@ -203,20 +198,12 @@ def _continued(session: Session, folded: wire.Directory, book: bytes) -> wire.Di
     """
     if folded.book != book:
         return None
-    twin = _twin(folded)
+    twin = folded.copy()
     try:
         for header, body, signature in session.control(book, folded.seq):
             twin.apply(header, body, signature)
     except wire.NotAllowed:
         return None
-    return twin
-
-
-def _twin(directory: wire.Directory) -> wire.Directory:
-    """Return a directory that can be added to without touching this one."""
-    twin = copy.copy(directory)
-    twin.devices = dict(directory.devices)
-    twin.invites_used = dict(directory.invites_used)
     return twin
 
 
@@ -230,10 +217,6 @@ def _known(session: Session, control: CheckedControl, head: Head) -> list[Known]
 
 def _new_head(book: bytes) -> Head:
     return Head(book, 0, wire.first_digest(book), 0, 0, wire.FIRST)
-
-
-def _words(error: Exception) -> str:
-    return str(error) if isinstance(error, wire.NotAllowed) else "a statement that cannot be read"
 
 
 def _already_founded() -> Refusal:

@@ -181,9 +181,7 @@ class Store(Protocol):
     def read(self, question: Callable[[Session], Answer]) -> Future[Answer]:
         """Answer a question from what is committed."""
 
-    def write(
-        self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1
-    ) -> Future[Answer]:
+    def write(self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1) -> Future[Answer]:
         """Run a deed in a transaction that holds these books' rows; the future is answered after the commit.
 
         Several deeds may share a transaction. `weight` is about how many changes this one writes. A deed may be run

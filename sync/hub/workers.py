@@ -58,15 +58,11 @@ class Workers:
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self._gate = threading.Lock()
-        self._threads = [
-            threading.Thread(target=self._work, name=f"hub-{name}-{number}", daemon=True) for number in range(count)
-        ]
+        self._threads = [threading.Thread(target=self._work, name=f"hub-{name}-{number}", daemon=True) for number in range(count)]
         for thread in self._threads:
             thread.start()
 
-    def submit(
-        self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1
-    ) -> Future[Answer]:
+    def submit(self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1) -> Future[Answer]:
         """Queue a deed. Its future is answered after the commit."""
         job = _Job(deed, books, weight)
         with self._gate:

@@ -1,0 +1,113 @@
+"""The keys that a set-up leaves in people's hands: sealed files that any age program opens, and nothing anywhere else.
+
+The root's key is sealed with one passphrase. The escrow key is sealed three times, for each pair of three officers, with
+the passphrase of one inside the passphrase of the other: any two of them open it together, none alone (C.10).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+
+import msgspec
+
+from leadworker.crypto.words import suggest_passphrase
+from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood
+from leadworker.text import one_line
+
+OFFICERS = 3
+ROOT_FILE = "root-key.age"
+
+Seal = Callable[[bytes, str], bytes]
+
+
+class Passphrases(msgspec.Struct, frozen=True):
+    """One for the root's file, one for each officer. Shown once."""
+
+    root: str
+    officers: tuple[str, ...]
+
+
+class KeyFile(msgspec.Struct, frozen=True):
+    """A sealed file by its name, and its content as text."""
+
+    name: str
+    text: str
+
+
+def sealer() -> Seal:
+    """Return what seals bytes with a passphrase as armoured age text; raise `LeadworkerError` where it is not installed."""
+    try:
+        passphrase = importlib.import_module("pyrage").passphrase
+    except ImportError as error:
+        raise LeadworkerError(
+            "The part that seals key files, pyrage, is not installed. Install leadworker again, with everything that it "
+            "needs. Nothing was set up."
+        ) from error
+
+    def seal(plain: bytes, secret: str) -> bytes:
+        return bytes(passphrase.encrypt(plain, secret, armored=True))
+
+    return seal
+
+
+def choose_passphrases() -> Passphrases:
+    """Return fresh passphrases for the root and for each officer."""
+    return Passphrases(suggest_passphrase(), tuple(suggest_passphrase() for _ in range(OFFICERS)))
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make sure before anything is founded that the files can be written; raise `NotUnderstood` or `DiskTrouble`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        taken = [name for name in file_names() if (folder / name).exists()]
+        if taken:
+            raise NotUnderstood(f"There is a file {taken[0]} in {folder} already. Name another folder. Nothing was set up.")
+        _write(folder / "trial.age", "trial\n")
+        (folder / "trial.age").unlink()
+    except OSError as error:
+        raise DiskTrouble(f"The folder {folder} cannot be written to: {error.strerror}. Nothing was set up.") from error
+
+
+def file_names() -> tuple[str, ...]:
+    """Return the names of all files that a set-up leaves."""
+    pairs = combinations(range(1, OFFICERS + 1), 2)
+    return (ROOT_FILE, *(f"escrow-key-officers-{first}-and-{second}.age" for first, second in pairs))
+
+
+def seal_keys(
+    seal: Seal, chosen: Passphrases, organisation: str, fingerprint: bytes, root: bytes, escrow: bytes
+) -> tuple[KeyFile, ...]:
+    """Return the sealed files. `root` and `escrow` are the private keys, 32 bytes each."""
+    whose = f"{one_line(organisation)}\nRoot fingerprint: {fingerprint.hex()}\n"
+    files = [
+        KeyFile(
+            ROOT_FILE, seal(f"leadworker root signing key (Ed25519)\n{whose}Key: {root.hex()}\n".encode(), chosen.root).decode()
+        )
+    ]
+    plain = f"leadworker escrow private key (X25519)\n{whose}Key: {escrow.hex()}\n".encode()
+    for name, (first, second) in zip(file_names()[1:], combinations(chosen.officers, 2), strict=True):
+        files.append(KeyFile(name, seal(seal(plain, second), first).decode()))
+    return tuple(files)
+
+
+def write_files(folder: Path, files: tuple[KeyFile, ...]) -> tuple[KeyFile, ...]:
+    """Write the files; return those that the disk did not take, so that they can be shown instead of being lost."""
+    left = []
+    for file in files:
+        try:
+            _write(folder / file.name, file.text)
+        except OSError:
+            left.append(file)
+    return tuple(left)
+
+
+def _write(path: Path, text: str) -> None:
+    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(opened, "w", encoding="ascii", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

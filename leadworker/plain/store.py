@@ -1,0 +1,202 @@
+"""Commands about the central store: set an organisation up at one, run one, ask one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from leadworker.errors import LeadworkerError
+from leadworker.plain import asking, ceremony, output, secret
+from leadworker.plain.ceremony import KeyFile, Passphrases
+from leadworker.plain.command import command, flag, group, option
+from leadworker.plain.place import Open, Place
+from leadworker.plain.post import HubAddress, RoleNamed, Team, read_role
+
+if TYPE_CHECKING:
+    from leadworker.membership import Role
+    from sync.joining import Ceremony
+    from sync.wire import Organisation
+
+DATABASE_VARIABLE = "LEADWORKER_HUB_DATABASE"
+USUAL_PORT = 8470
+
+Database = Annotated[
+    str,
+    option(
+        "--database",
+        "DATABASE",
+        f"A file, or a postgresql:// address; also in {DATABASE_VARIABLE}, where no other account sees it.",
+    ),
+]
+
+
+class SetUp(msgspec.Struct, frozen=True):
+    """An organisation that was set up, and the keys that are now in people's hands. Passphrases are shown this once."""
+
+    organisation: str
+    hub: str
+    root_fingerprint: str
+    files: tuple[str, ...]
+    root_passphrase: str
+    officer_passphrases: tuple[str, ...]
+
+
+class StoreState(msgspec.Struct, frozen=True):
+    """What a central store says of itself to anybody. `clock_ms` is how far its clock is ahead of this one."""
+
+    hub: str
+    protocol: int
+    store_key: str
+    organisation: str
+    clock_ms: int
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    store = group(app, "hub", "The central store: set up, run, ask.")
+    command(store, "init")(init)
+    command(store, "serve", data=False, vault=False)(serve)
+    command(store, "status")(status)
+
+
+def init(
+    place: Place,
+    hub: HubAddress,
+    organisation: Annotated[str, option("--organisation", "NAME", "The organisation's name; the central store cannot read it.")],
+    team: Team,
+    role: RoleNamed = "supervisor",
+    setup_code_file: Annotated[
+        str, option("--setup-code-file", "FILE", "A file with the store's set-up code; else it is asked for.")
+    ] = "",
+    keys_folder: Annotated[
+        Path, option("--keys-folder", "DIR", "Where the sealed key files go; best a stick that is then taken out.")
+    ] = Path(),
+) -> None:
+    """Set an organisation up at an empty central store, with you as its first administrator.
+
+    Writes the root's key and the escrow key as sealed files. Any two of three officers open the escrow key together.
+    """
+    wanted, seal = read_role(role), ceremony.sealer()
+    ceremony.prepare_folder(keys_folder)
+    code = _code(setup_code_file)
+    with place.opened() as opened:
+        made = asyncio.run(_set_up(opened, hub, code, organisation, wanted, team))
+    chosen = ceremony.choose_passphrases()
+    output.warn("The organisation is set up. Sealing its keys takes a few seconds …")
+    keys = (made.root_fingerprint, made.root_signing, made.escrow_private)
+    left = ceremony.write_files(keys_folder, files := ceremony.seal_keys(seal, chosen, made.name, *keys))
+    names = tuple(str(keys_folder / file.name) for file in files if file not in left)
+    document = SetUp(made.name, hub, made.root_fingerprint.hex(), names, chosen.root, chosen.officers)
+    place.tell(document, _set_up_words(document, chosen, files))
+    _show_what_is_left(left)
+
+
+def _code(file: str) -> str:
+    if file:
+        return secret.first_line(Path(file).expanduser()).strip()
+    return secret.ask("Set-up code, as the central store showed it: ").strip()
+
+
+async def _set_up(opened: Open, hub: str, code: str, organisation: str, role: Role, team: str) -> Ceremony:
+    from sync import joining
+
+    async with asking.connected(opened, hub) as (box, client):
+        return await joining.set_up(box, client, code, organisation, opened.me, role=role, team=team)
+
+
+def _set_up_words(made: SetUp, chosen: Passphrases, files: tuple[KeyFile, ...]) -> Iterator[str]:
+    yield f"{made.organisation} is set up at {made.hub}. You are its first administrator."
+    yield f"Fingerprint of its root: {made.root_fingerprint}"
+    yield "The key files, each sealed with age:"
+    for file in files:
+        yield f"  {file.name}"
+    yield f"Passphrase of {ceremony.ROOT_FILE}: {chosen.root}"
+    for number, words in enumerate(chosen.officers, start=1):
+        yield f"Passphrase of officer {number}: {words}"
+    yield "These passphrases are shown this once and kept nowhere. Now, with the people in the room:"
+    yield "  1. Write each officer's passphrase on its own paper and give it to that officer only. The root's goes into a safe."
+    yield "  2. Copy the files on to sticks, or print them; keep the root's file apart, in another place than its passphrase."
+    yield "  3. An escrow file opens with two passphrases, one after the other: age -d FILE | age -d; first the lower number's."
+    yield "  4. Take the files away from this computer. It does not need them."
+    yield "“leadworker invite NAME --team TEAM” invites the first colleague. Make a second one an administrator with --admin."
+
+
+def _show_what_is_left(left: tuple[KeyFile, ...]) -> None:
+    if not left:
+        return
+    output.warn("The folder did not take these files. They are sealed; copy each into a file of that name before you go on.")
+    for file in left:
+        output.warn(file.name, file.text)
+    raise LeadworkerError("The organisation is set up, but not all of its key files could be written. They are shown above.")
+
+
+def serve(
+    place: Place,
+    database: Database = "",
+    host: Annotated[str, option("--host", "ADDRESS", "Where to listen; without TLS on this machine only.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", metavar="PORT", help="The port.", min=0, max=65535)] = USUAL_PORT,
+    tls_cert: Annotated[Path | None, option("--tls-cert", "FILE", "The certificate, PEM.")] = None,
+    tls_key: Annotated[Path | None, option("--tls-key", "FILE", "Its key, PEM.")] = None,
+    behind_proxy: Annotated[bool, flag("--behind-proxy", "A proxy in front of it speaks TLS.")] = False,
+    new_setup_code: Annotated[bool, flag("--new-setup-code", "Show a fresh set-up code, where nothing is set up yet.")] = False,
+) -> None:
+    """Run a central store until it is stopped. The first time it shows the set-up code for “leadworker hub init”."""
+    try:
+        from sync.hub.serve import serve as run
+        from sync.hub.store import HubTrouble
+    except ImportError as error:
+        raise LeadworkerError(
+            "The central store's parts are not installed here. Install leadworker with its “hub” extra: leadworker[hub]. "
+            "A laptop does not need them."
+        ) from error
+    try:
+        run(
+            database or os.environ.get(DATABASE_VARIABLE, "") or _usual_database(),
+            host,
+            port,
+            certificate=tls_cert,
+            key=tls_key,
+            behind_proxy=behind_proxy,
+            new_setup_code=new_setup_code,
+        )
+    except HubTrouble as trouble:
+        raise LeadworkerError(trouble.sentence) from trouble
+
+
+def _usual_database() -> str:
+    from platformdirs import user_data_path
+
+    path = user_data_path("leadworker-hub", appauthor=False, ensure_exists=True)
+    return str(path / "store.db")
+
+
+def status(
+    place: Place, hub: Annotated[str, option("--hub", "URL", "Its address; else the one that this vault belongs to.")] = ""
+) -> None:
+    """Ask the central store whether it answers and whether an organisation is set up at it."""
+    address = hub
+    if not address:
+        with place.opened() as opened:
+            address = asyncio.run(asking.joined_of(opened)).hub_url
+    store = asyncio.run(asking.organisation(address))
+    ahead = store.now_ms - int(datetime.now(UTC).timestamp() * 1000)
+    document = StoreState(address, store.protocol, store.hub.hex(), store.book.hex(), ahead)
+    place.tell(document, _state(document, store))
+
+
+def _state(document: StoreState, store: Organisation) -> Iterator[str]:
+    yield f"The central store at {document.hub} answers, in version {document.protocol} of the protocol."
+    yield (
+        "It serves an organisation."
+        if store.founding is not None
+        else "No organisation is set up at it yet: “leadworker hub init” does that."
+    )
+    if abs(document.clock_ms) > 60_000:
+        yield f"Its clock and this one differ by {abs(document.clock_ms) // 60_000:,} min. Set the one that is wrong."

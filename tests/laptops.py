@@ -1,0 +1,387 @@
+"""Laptops of an invented organisation: real vaults, a real central store on the loopback, and a line that a test can cut.
+
+Vaults and the organisation are made once per session and copied for each test: a copy has the same keys and the same
+words, and costs a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import psycopg
+import pytest
+
+from leadworker.crypto import keys
+from leadworker.desk import Bell, Desk
+from leadworker.domain import journal, people
+from leadworker.domain.journal import EntryView, NewEntry
+from leadworker.membership import Role
+from leadworker.postbox import Counts
+from leadworker.shelf import Shelf
+from leadworker.wiring import signing_keys
+from storage import checking, opening, rebuilding
+from storage.postbox import VaultPostbox
+from storage.vault import Vault
+from sync import joining
+from sync.client import HubClient, Patience
+from sync.exchange import Exchange, Progress, Result
+from sync.hub.serve import EmbeddedHub
+from tests.hub_world import HandClock, new_database
+from tests.postgres import require_postgres
+
+PASSPHRASE = "harbour lantern pebble willow copper meadow"
+ORGANISATION, TEAM = "Saltmere Borough (invented)", "North team"
+RUTH, ALEX, BEA, CEM = "Ruth Okonedo", "Alex Marsh-Bell", "Bea Lindqvist", "Cem Aydın"
+KEIRA, TOBIAS = "Keira Okafor-Lane", "Tobias Wren"
+
+
+class LaptopClock:
+    """A laptop's clock: the right time until a test sets it `wrong_by` seconds."""
+
+    def __init__(self) -> None:
+        self.wrong_by = 0.0
+
+    def now(self) -> datetime:
+        """Return what it shows."""
+        return datetime.now().astimezone() + timedelta(seconds=self.wrong_by)
+
+    def steady(self) -> float:
+        """Return seconds that only grow."""
+        return time.monotonic()
+
+
+class Cut(httpx.ReadError):
+    """The line went dead."""
+
+
+class Answer(NamedTuple):
+    """An answer on its way to a laptop: HTTP status, media type and body."""
+
+    status: int
+    media: str
+    body: bytes
+
+    def response(self) -> httpx.Response:
+        """Return it as the network would bring it."""
+        return httpx.Response(self.status, headers={"content-type": self.media}, stream=httpx.ByteStream(self.body))
+
+
+class Line(httpx.AsyncBaseTransport):
+    """The line from one laptop to the central store: notes every request, and goes dead where a test says.
+
+    With `dead` nothing gets through. `before` and `after` are asked with the number of a request, from 1, whether it is
+    cut before it reaches the store, or after the store has done it and before its answer is heard.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[str] = []
+        self.dead = False
+        self.before: Callable[[int], bool] = lambda number: False
+        self.after: Callable[[int], bool] = lambda number: False
+        self._inner = httpx.AsyncHTTPTransport()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(f"{request.method} {request.url.path}")
+        number = len(self.requests)
+        if self.dead or self.before(number):
+            raise Cut("cut before the store")
+        response = await self._inner.handle_async_request(request)
+        try:
+            body = await response.aread()
+        finally:
+            await response.aclose()
+        if self.after(number):
+            raise Cut("cut on the way back")
+        return self.told(request, Answer(response.status_code, response.headers.get("content-type", ""), body)).response()
+
+    def told(self, request: httpx.Request, answer: Answer) -> Answer:
+        """Return what the laptop hears; a lying line says something else."""
+        return answer
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    def hang_up(self) -> list[str]:
+        """Return the requests so far and begin to count anew."""
+        asked, self.requests = self.requests, []
+        return asked
+
+
+@dataclass
+class Laptop:
+    """One colleague's laptop: a vault that is open, its desk, and its line to the central store."""
+
+    name: str
+    folder: Path
+    vault: Vault
+    url: str
+    clock: LaptopClock
+    line: Line
+    bells: list[Bell] = field(default_factory=list)
+    told: list[Progress] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.box = VaultPostbox(self.vault)
+        self.desk = Desk(self.vault, self.vault.name)
+        self.client = self.new_client(self.line)
+
+    def new_client(self, line: Line | None = None, *, url: str = "", patience: Patience | None = None) -> HubClient:
+        """Return a client of this laptop's; without a `line` it goes straight to the network."""
+        return HubClient(url or self.url, self.box.device, self.box.sign, self.clock, transport=line, patience=patience)
+
+    async def tap(self, line: Line) -> None:
+        """Put another line in place of this laptop's."""
+        await self.client.close()
+        self.line = line
+        self.client = self.new_client(line)
+
+    async def sync(self) -> Result:
+        """Send and receive once."""
+        return await Exchange(self.box, self.client, self.clock, self.bells.append, self.told.append).run()
+
+    def add(self, name: str = KEIRA, **facts: str) -> str:
+        """Write down a person of the caseload."""
+        return self.desk.do_now(people.add, name, **facts)
+
+    def write(self, person: str, *titles: str, said: str = "", noticed: str = "") -> list[str]:
+        """Write notes about a person in one go; return their ids."""
+
+        def deed(shelf: Shelf) -> list[str]:
+            new = [NewEntry(person, title=title, said=said, noticed=noticed) for title in titles]
+            return [journal.write(shelf, one).entry_id for one in new]
+
+        return self.desk.do_now(deed)
+
+    def timeline(self, person: str, limit: int = 50) -> tuple[EntryView, ...]:
+        """Read the notes about a person, newest first."""
+        return self.desk.ask_now(journal.timeline, person, limit=limit)
+
+    def titles(self, person: str) -> list[str]:
+        """Return the first lines of the notes about a person, the oldest first."""
+        return [entry.title for entry in reversed(self.timeline(person, limit=10_000))]
+
+    def where(self, person: str) -> list[str]:
+        """Return how far each note about a person has come, the oldest first."""
+        return [entry.whereabouts() for entry in reversed(self.timeline(person, limit=10_000))]
+
+    async def counts(self) -> Counts:
+        """Return the figures that screens show."""
+        return await self.box.counts()
+
+    def digest(self) -> str:
+        """Return the digest over every record."""
+        return self.vault.submit(lambda: rebuilding.digest(self.vault.connection)).result()
+
+    def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
+        """Look into the vault's tables."""
+        return self.vault.submit(lambda: self.vault.connection.execute(statement, values).fetchall()).result()
+
+    async def check(self) -> str:
+        """Look through the whole vault, make every page again, and return the digest; fail in the check's own words."""
+        key_of, vault = signing_keys(await self.box.directory()), self.vault
+        report = vault.submit(
+            lambda: checking.check(
+                vault.connection, vault.anchor.read(), vault.identity.signing_public, keys_of=key_of, rebuild=True
+            )
+        ).result()
+        assert report.whole, [finding.sentence for finding in report.findings if not finding.whole]
+        return report.digest
+
+    async def close(self) -> None:
+        """Shut the laptop."""
+        await self.client.close()
+        self.vault.close()
+
+    def reopen(self) -> Laptop:
+        """Open this laptop's vault again, after `close`."""
+        return open_laptop(self.folder, self.name, self.url)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A vault, shut, that tests copy. `words` open it without the slow derivation."""
+
+    folder: Path
+    words: str
+
+
+class Drawer:
+    """What a session has made once: vaults by name, and the organisation by kind of store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.vaults: dict[str, Template] = {}
+        self.organisations: dict[str, Founded] = {}
+
+    def vault(self, name: str) -> Template:
+        """Return a colleague's vault that has joined nothing yet."""
+        if name not in self.vaults:
+            folder = self.folder / f"vault-{len(self.vaults)}"
+            vault, words = opening.create(folder, name, PASSPHRASE, memory_kib=keys.FLOOR_KIB, purpose="a test")
+            vault.close()
+            self.vaults[name] = Template(folder, " ".join(words))
+        return self.vaults[name]
+
+
+@dataclass(frozen=True)
+class Founded:
+    """An organisation, shut: its store's database, and the vaults of its first members."""
+
+    database: str
+    vaults: dict[str, Path]
+
+
+@functools.cache
+def drawer(folder: Path) -> Drawer:
+    """Return this session's drawer."""
+    return Drawer(folder)
+
+
+_words: dict[str, str] = {}
+
+
+def open_laptop(folder: Path, name: str, url: str) -> Laptop:
+    """Open the vault in a folder, a copy of the named colleague's."""
+    clock = LaptopClock()
+    vault = opening.open_with_words(folder, _words[name], clock=clock, purpose="a test")
+    return Laptop(name, folder, vault, url, clock, Line())
+
+
+class Office:
+    """A running central store and the laptops of a test."""
+
+    def __init__(self, drawer: Drawer, database: str, folder: Path) -> None:
+        self.database = database
+        self.folder = folder
+        self.clock = HandClock()
+        self._drawer = drawer
+        self.laptops: list[Laptop] = []
+        self.hub = EmbeddedHub(database, now_ms=self.clock)
+
+    @property
+    def url(self) -> str:
+        """Return where the store listens."""
+        return self.hub.url
+
+    def laptop(self, name: str, source: Path | None = None) -> Laptop:
+        """Open a fresh copy of a colleague's vault: one that has joined nothing, or the one in `source`."""
+        template = self._drawer.vault(name)
+        _words[name] = template.words
+        folder = self.folder / f"laptop-{len(self.laptops)}"
+        shutil.copytree(source or template.folder, folder)
+        made = open_laptop(folder, name, self.url)
+        self.laptops.append(made)
+        return made
+
+    async def invite(self, admin: Laptop, name: str, *, role: Role = Role.KEY_WORKER, team: str = TEAM, **more: object) -> str:
+        """Return the words of an invite."""
+        made = await joining.invite(admin.box, admin.client, admin.clock, name, role=role, team=team, **more)  # type: ignore[arg-type]
+        return " ".join(made.words)
+
+    async def let_in(self, admin: Laptop, name: str, *, role: Role = Role.KEY_WORKER, team: str = TEAM) -> Laptop:
+        """Let a further colleague join, from the invite to their first sync."""
+        newcomer = self.laptop(name)
+        await joining.ask_to_join(newcomer.box, newcomer.client, await self.invite(admin, name, role=role, team=team))
+        await admin.sync()
+        await newcomer.sync()
+        return newcomer
+
+    def restart(self, laptop: Laptop) -> Laptop:
+        """Open a laptop's vault again after it was shut or lost its power."""
+        again = laptop.reopen()
+        self.laptops[self.laptops.index(laptop)] = again
+        return again
+
+    async def close(self) -> None:
+        """Shut every laptop and then the store."""
+        for laptop in self.laptops:
+            await laptop.close()
+        self.hub.stop()
+
+
+async def set_up(office: Office) -> tuple[Laptop, Laptop]:
+    """Found the organisation with Ruth as supervisor and administrator, and let Alex in as a key worker."""
+    ruth = office.laptop(RUTH)
+    await joining.set_up(
+        ruth.box, ruth.client, office.hub.setup_code, ORGANISATION, RUTH, role=Role.SUPERVISOR, team=TEAM
+    )
+    alex = await office.let_in(ruth, ALEX)
+    return ruth, alex
+
+
+async def _founded(drawer: Drawer, store: str) -> Founded:
+    folder = drawer.folder / f"organisation-{store}"
+    folder.mkdir(exist_ok=True)
+    office = Office(drawer, new_database(store, folder), folder)
+    laptops = await set_up(office)
+    await office.close()
+    return Founded(office.database, {laptop.name: laptop.folder for laptop in laptops})
+
+
+@dataclass
+class Team:
+    """An organisation that works: Ruth supervises, Alex is the key worker."""
+
+    office: Office
+    ruth: Laptop
+    alex: Laptop
+
+
+async def new_team(drawer: Drawer, store: str, folder: Path) -> Team:
+    """Return a copy of the organisation, over one of the `STORES`."""
+    if store not in drawer.organisations:
+        drawer.organisations[store] = await _founded(drawer, store)
+    founded = drawer.organisations[store]
+    office = Office(drawer, _copy_of(store, founded.database, folder), folder)
+    ruth, alex = (office.laptop(name, founded.vaults[name]) for name in (RUTH, ALEX))
+    return Team(office, ruth, alex)
+
+
+def _copy_of(store: str, database: str, folder: Path) -> str:
+    if store == "sqlite":
+        copy = folder / "hub.db"
+        shutil.copy(database, copy)
+        return str(copy)
+    cluster = require_postgres()
+    name = f"copy_{time.time_ns()}"
+    with psycopg.connect(cluster.url("postgres"), autocommit=True) as server:
+        server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{database.rsplit("/", 1)[1]}"')
+    return cluster.url(name)
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Drawer:
+    """What this session's tests copy."""
+    return drawer(tmp_path_factory.mktemp("laptops"))
+
+
+@pytest.fixture
+async def team(templates: Drawer, tmp_path: Path) -> AsyncIterator[Team]:
+    """An organisation over the small store."""
+    made = await new_team(templates, "sqlite", tmp_path)
+    yield made
+    await made.office.close()
+
+
+@pytest.fixture(params=("sqlite", "postgres"))
+async def team_on(request: pytest.FixtureRequest, templates: Drawer, tmp_path: Path) -> AsyncIterator[Team]:
+    """An organisation, once over each store."""
+    made = await new_team(templates, request.param, tmp_path)
+    yield made
+    await made.office.close()
+
+
+@pytest.fixture(params=("sqlite", "postgres"))
+async def empty_office(request: pytest.FixtureRequest, templates: Drawer, tmp_path: Path) -> AsyncIterator[Office]:
+    """A central store that serves nobody yet, once of each kind."""
+    office = Office(templates, new_database(request.param, tmp_path), tmp_path)
+    yield office
+    await office.close()
