@@ -79,13 +79,20 @@ def seen_by(connection: Connection, head: change.Header, content: Content) -> Ca
 
 
 def digest(connection: Connection) -> str:
-    """Return SHA-256 over the live state of every record, the same on every device that holds the same changes (D.2)."""
+    """Return SHA-256 over the live state of every record of the vault."""
     total = hashlib.sha256()
+    for book, one in sorted(book_digests(connection).items()):
+        total.update(f"{book}:{one}\n".encode())
+    return total.hexdigest()
+
+
+def book_digests(connection: Connection) -> dict[str, str]:
+    """Return, by book, SHA-256 over its live state: the same on every device that holds the same changes (D.2)."""
+    books: dict[str, hashlib._Hash] = {}
     encoder = msgspec.msgpack.Encoder()
     for topic, kind in sorted(topics().items()):
-        columns = ["id", "book", "made_by", "made_at", "made_offset", "gone", "contested", *kept_fields(kind)]
-        names = quoted(columns)
-        total.update(topic.encode() + b"\0")
-        for row in connection.execute(f"SELECT {names} FROM {topic} ORDER BY id"):
-            total.update(encoder.encode(row))
-    return total.hexdigest()
+        columns = ["book", "id", "made_by", "made_at", "made_offset", "gone", "contested", *kept_fields(kind)]
+        for row in connection.execute(f"SELECT {quoted(columns)} FROM {topic} ORDER BY id"):
+            running = books.setdefault(row[0], hashlib.sha256())
+            running.update(topic.encode() + b"\0" + encoder.encode(row))
+    return {book: running.hexdigest() for book, running in books.items()}

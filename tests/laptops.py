@@ -7,6 +7,7 @@ words, and costs a few milliseconds.
 from __future__ import annotations
 
 import functools
+import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable
@@ -20,10 +21,12 @@ import psycopg
 import pytest
 
 from leadworker.crypto import keys
+from leadworker.crypto.envelope import BookKey, key_info
+from leadworker.crypto.identity import seal_to
 from leadworker.desk import Bell, Desk
 from leadworker.domain import journal, people
 from leadworker.domain.journal import EntryView, NewEntry
-from leadworker.membership import Role
+from leadworker.membership import BookMembers, BookStatement, Directory, Grant, Member, Membership, Role, Rotation
 from leadworker.postbox import Counts
 from leadworker.shelf import Shelf
 from leadworker.wiring import signing_keys
@@ -33,6 +36,7 @@ from storage.vault import Vault
 from sync import joining
 from sync.client import HubClient, Patience
 from sync.exchange import Exchange, Progress, Result
+from sync.founding import ESCROW, control_change, seal_key
 from sync.hub.serve import EmbeddedHub
 from tests.hub_world import HandClock, new_database
 from tests.postgres import require_postgres
@@ -172,6 +176,15 @@ class Laptop:
         """Return how far each note about a person has come, the oldest first."""
         return [entry.whereabouts() for entry in reversed(self.timeline(person, limit=10_000))]
 
+    def book(self, person: str) -> bytes:
+        """Return the id of a person's casebook."""
+        return bytes.fromhex(self.desk.ask_now(lambda shelf: shelf.casebook_of(person)))
+
+    def numbers(self, person: str) -> list[int]:
+        """Return the numbers that the central store gave to a casebook's changes, in order, as they are known here."""
+        sql = "SELECT c.n FROM change c JOIN book b ON b.no = c.book_no WHERE b.id = ? AND c.n IS NOT NULL ORDER BY c.n"
+        return [int(str(row[0])) for row in self.sql(sql, self.book(person))]
+
     async def counts(self) -> Counts:
         """Return the figures that screens show."""
         return await self.box.counts()
@@ -294,6 +307,23 @@ class Office:
         await newcomer.sync()
         return newcomer
 
+    def store_holds(self, *needles: str) -> list[str]:
+        """Return which of these words stand anywhere in the store's database, in any spelling that a leak might have."""
+        found = self._bytes()
+        spellings = {n: {form.encode(code) for form in (n, n.casefold(), n.upper()) for code in ("utf-8", "utf-16-le")} for n in needles}
+        return [n for n, forms in spellings.items() if any(form in found for form in forms)]
+
+    def _bytes(self) -> bytes:
+        if not self.database.startswith("postgresql://"):
+            return b"".join(path.read_bytes() for path in sorted(Path(self.database).parent.glob(Path(self.database).name + "*")))
+        with psycopg.connect(self.database) as server:
+            tables = server.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            parts: list[bytes] = []
+            for (table,) in tables:
+                with server.cursor().copy(f'COPY "{table}" TO STDOUT (FORMAT BINARY)') as rows:
+                    parts += [bytes(part) for part in rows]
+            return b"".join(parts)
+
     def restart(self, laptop: Laptop) -> Laptop:
         """Open a laptop's vault again after it was shut or lost its power."""
         again = laptop.reopen()
@@ -305,6 +335,54 @@ class Office:
         for laptop in self.laptops:
             await laptop.close()
         self.hub.stop()
+
+
+async def _say(laptop: Laptop, person: str, *statements: Callable[[BookMembers, Directory], BookStatement]) -> None:
+    """Speak in a casebook's control lane as this laptop, one statement after another in one request."""
+    state, directory = await laptop.box.book_state(laptop.book(person)), await laptop.box.directory()
+    assert directory is not None
+    members, signed = state.members, []
+    for make in statements:
+        change = control_change(make(members, directory), state.book, laptop.box.device, members.seq + 1, members.head, laptop.box.sign)
+        members.apply(change.header, change.body, change.signature, directory)
+        signed.append(change)
+    outcome = await laptop.client.control(tuple(signed))
+    assert not outcome.code, outcome.sentence
+
+
+async def add_member(laptop: Laptop, person: str, newcomer: Laptop, role: Role) -> None:
+    """Let a colleague into a casebook and hand them its present key."""
+    await laptop.sync()
+    state = await laptop.box.book_state(laptop.book(person))
+    device = newcomer.box.device
+
+    def membership(members: BookMembers, directory: Directory) -> Membership:
+        member = Member(device, directory.devices[device].statement.person, role)
+        return Membership((directory.seq, directory.head), (member,), (), members.lead)
+
+    def grant(members: BookMembers, directory: Directory) -> Grant:
+        key = BookKey(state.book, members.epoch, state.keys[members.epoch])
+        return Grant(key.epoch, {device: seal_key(key, device, directory.devices[device].statement)})
+
+    await _say(laptop, person, membership, grant)
+    await laptop.sync()
+
+
+async def rotate(laptop: Laptop, person: str) -> None:
+    """Give a casebook a new key, sealed to every member and to escrow, with the ladder down to the old one."""
+    await laptop.sync()
+    state = await laptop.box.book_state(laptop.book(person))
+
+    def rotation(members: BookMembers, directory: Directory) -> Rotation:
+        old = BookKey(state.book, members.epoch, state.keys[members.epoch])
+        new = BookKey(state.book, members.epoch + 1, secrets.token_bytes(32))
+        seals = {device: seal_key(new, device, directory.devices[device].statement) for device in members.members}
+        assert directory.founding is not None
+        escrow = seal_to(directory.founding.escrow, new.secret, key_info(state.book, new.epoch, ESCROW))
+        return Rotation(new.epoch, new.commitment(), seals, escrow, new.ladder(old))
+
+    await _say(laptop, person, rotation)
+    await laptop.sync()
 
 
 async def set_up(office: Office) -> tuple[Laptop, Laptop]:

@@ -23,6 +23,7 @@ from leadworker.domain.actions import NOBODY_IN_PARTICULAR, ActionRow
 from leadworker.errors import NotUnderstood
 from leadworker.text import clean, skeleton
 from leadworker.words.dates import born_between
+from leadworker.words.first_line import read_first_line
 from storage import opening
 
 TOWN = load()
@@ -344,6 +345,18 @@ def test_days_in_words_are_near_enough_to_be_called_by_name() -> None:
     numbers = [int(found) for found in re.findall(r"\{([+-]?\d+)\}", " ".join(written))]
     assert len(numbers) >= 10
     assert all(-4 <= number <= 4 for number in numbers)
+
+
+def test_the_first_line_kept_with_an_entry_reads_as_the_entry_does(desk: Desk) -> None:
+    known = desk.ask_now(caseload.known_people)
+    story = Story(TOWN, NOW)
+    for someone, entry in all_entries():
+        new = story.new_entry(someone, someone.entries.index(entry), "Alex Morgan")
+        assert new.happened is not None
+        read = read_first_line(new.jotting, new.happened.local().replace(hour=20), known)
+        assert read.kind is entry.kind
+        assert (read.at, read.minutes or 0) == (new.happened.local().time(), entry.minutes)
+        assert read.person_ids[0] == desk.ask_now(caseload.resolve, someone.name).id
 
 
 # time

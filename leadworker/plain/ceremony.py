@@ -6,9 +6,12 @@ the passphrase of one inside the passphrase of the other: any two of them open i
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from itertools import combinations
 from pathlib import Path
 
@@ -59,14 +62,28 @@ def choose_passphrases() -> Passphrases:
     return Passphrases(suggest_passphrase(), tuple(suggest_passphrase() for _ in range(OFFICERS)))
 
 
-def prepare_folder(folder: Path) -> None:
-    """Make sure before anything is founded that the files can be written; raise `NotUnderstood` or `DiskTrouble`."""
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let no Ctrl+C and no closed window in between an organisation's founding and the writing of its keys."""
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        names = []  # only the main thread is interrupted
+    before = {name: signal.signal(getattr(signal, name), signal.SIG_IGN) for name in names}
+    try:
+        yield
+    finally:
+        for name, then in before.items():
+            signal.signal(getattr(signal, name), then)
+
+
+def prepare_folder(folder: Path, seal: Seal) -> None:
+    """Make sure before anything is founded that keys can be sealed and written; raise `NotUnderstood` or `DiskTrouble`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         taken = [name for name in file_names() if (folder / name).exists()]
         if taken:
             raise NotUnderstood(f"There is a file {taken[0]} in {folder} already. Name another folder. Nothing was set up.")
-        _write(folder / "trial.age", "trial\n")
+        _write(folder / "trial.age", seal(b"trial", suggest_passphrase()).decode())
         (folder / "trial.age").unlink()
     except OSError as error:
         raise DiskTrouble(f"The folder {folder} cannot be written to: {error.strerror}. Nothing was set up.") from error

@@ -84,14 +84,14 @@ def init(
     Writes the root's key and the escrow key as sealed files. Any two of three officers open the escrow key together.
     """
     wanted, seal = read_role(role), ceremony.sealer()
-    ceremony.prepare_folder(keys_folder)
+    ceremony.prepare_folder(keys_folder, seal)
     code = _code(setup_code_file)
-    with place.opened() as opened:
-        made = asyncio.run(_set_up(opened, hub, code, organisation, wanted, team))
     chosen = ceremony.choose_passphrases()
-    output.warn("The organisation is set up. Sealing its keys takes a few seconds …")
-    keys = (made.root_fingerprint, made.root_signing, made.escrow_private)
-    left = ceremony.write_files(keys_folder, files := ceremony.seal_keys(seal, chosen, made.name, *keys))
+    with place.opened() as opened, ceremony.undisturbed():
+        made = asyncio.run(_set_up(opened, hub, code, organisation, wanted, team))
+        output.warn("The organisation is set up. Sealing its keys takes a few seconds …")
+        keys = (made.root_fingerprint, made.root_signing, made.escrow_private)
+        left = ceremony.write_files(keys_folder, files := ceremony.seal_keys(seal, chosen, made.name, *keys))
     names = tuple(str(keys_folder / file.name) for file in files if file not in left)
     document = SetUp(made.name, hub, made.root_fingerprint.hex(), names, chosen.root, chosen.officers)
     place.tell(document, _set_up_words(document, chosen, files))
@@ -100,7 +100,7 @@ def init(
 
 def _code(file: str) -> str:
     if file:
-        return secret.first_line(Path(file).expanduser()).strip()
+        return secret.whole_text(Path(file).expanduser(), "The file with the set-up code").strip()
     return secret.ask("Set-up code, as the central store showed it: ").strip()
 
 

@@ -68,6 +68,29 @@ def _described(sends: str | None, answers: str, signed: bool) -> dict[str, Any]:
 routes = APIRouter(prefix="/v1")
 
 
+# The first three are asked all day long; routes are tried in this order.
+
+
+@routes.get("/news", **_described(None, "News", signed=True))
+async def news(request: Request) -> Response:
+    """Return the present head of every book that the asking device may read."""
+    return bodies.answer(await bodies.hub_of(request).news(bodies.signed(request)))
+
+
+@routes.get("/books/{book}/changes", **_described(None, "Page", signed=True))
+async def changes(request: Request, book: BookId, after: After = 0, limit: Limit = USUAL_PAGE) -> Response:
+    """Return the changes of a book after a number; a page never ends inside a run."""
+    asked = bodies.signed(request)
+    return bodies.answer(await bodies.hub_of(request).page(asked, bytes.fromhex(book), after, limit))
+
+
+@routes.post("/push", **_described("Push", "Pushed", signed=True))
+async def push(request: Request) -> Response:
+    """Take runs of sealed changes; the answer comes after they are durable."""
+    asked = await bodies.signed_body(request, wire.LARGEST_BATCH)
+    return bodies.answer(await bodies.hub_of(request).push(asked))
+
+
 @routes.get("/health", status_code=204, response_class=Response, response_model=None)
 async def health(request: Request) -> Response:
     """Say that the store and its database answer."""
@@ -120,26 +143,6 @@ async def control(request: Request) -> Response:
     """Take statements about the directory, or about a book's members and keys, all or none."""
     asked = await bodies.signed_body(request, wire.LARGEST_BATCH)
     return bodies.answer(await bodies.hub_of(request).control(asked))
-
-
-@routes.get("/news", **_described(None, "News", signed=True))
-async def news(request: Request) -> Response:
-    """Return the present head of every book that the asking device may read."""
-    return bodies.answer(await bodies.hub_of(request).news(bodies.signed(request)))
-
-
-@routes.get("/books/{book}/changes", **_described(None, "Page", signed=True))
-async def changes(request: Request, book: BookId, after: After = 0, limit: Limit = USUAL_PAGE) -> Response:
-    """Return the changes of a book after a number; a page never ends inside a run."""
-    asked = bodies.signed(request)
-    return bodies.answer(await bodies.hub_of(request).page(asked, bytes.fromhex(book), after, limit))
-
-
-@routes.post("/push", **_described("Push", "Pushed", signed=True))
-async def push(request: Request) -> Response:
-    """Take runs of sealed changes; the answer comes after they are durable."""
-    asked = await bodies.signed_body(request, wire.LARGEST_BATCH)
-    return bodies.answer(await bodies.hub_of(request).push(asked))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -40,4 +40,5 @@ class Log:
         """Write what kind of fault it was and where; never its words, which could quote a request."""
         frames = traceback.extract_tb(error.__traceback__)
         place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"
-        self.note("fault", kind=type(error).__name__, place=place)
+        cause = type(error.__cause__).__name__ if error.__cause__ is not None else ""
+        self.note("fault", kind=type(error).__name__, cause=cause, place=place)
