@@ -52,7 +52,7 @@ bench: $(VENV)/ready-to-build
 	$(BIN)/python -m bench
 
 pictures: $(VENV)/ready-to-build
-	$(PYTEST) -n $(WORKERS) --snapshot-update tests/test_snapshots.py
+	$(PYTEST) --snapshot-update $$(grep -l snap_compare tests/test_*.py)
 
 keys: $(VENV)/ready-to-build
 	$(BIN)/python -c "from pathlib import Path; from screens.keys import keys_markdown; Path('docs/keys.md').write_text(keys_markdown(), 'utf-8')"

@@ -161,6 +161,8 @@ def read_content(body: bytes) -> Content:
         return _decoder.decode(memoryview(body)[SALT_BYTES:])
     except RecursionError:  # lists in lists in lists: no record says anything so
         raise msgspec.DecodeError("nested too deeply") from None
+    except UnicodeDecodeError:
+        raise msgspec.DecodeError("text that is not UTF-8") from None
 
 
 def padded_size(length: int) -> int:

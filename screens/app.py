@@ -53,6 +53,7 @@ class LeadworkerApp(Shell, inherit_bindings=False):
     CSS = """
     ToastRack { margin-bottom: 1; }
     Toast { background: $panel; border-left: outer $primary; padding: 0 1; width: auto; max-width: 76; }
+    .-tiny Toast { width: 1fr; max-width: 100%; }
     Toast.-warning { border-left: outer $warning; }
     Toast.-error { border-left: outer $error; }
     """

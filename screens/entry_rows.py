@@ -17,13 +17,12 @@ from screens.rows import due_words
 _KINDS = frozenset(kind.value for kind in EntryKind)
 
 INDENT = 2
-FULL_WORDS_FROM = 64
-"""Width from which it says in full where an entry is."""
 
 
 def entry_lines(entry: EntryView, width: int, now: datetime) -> list[Content]:
     """Return an entry whole: reading is the work, so nothing is shortened but the facts in its first line."""
-    lines = [sides(_first_line(entry, now), where_words(entry, now, width), width)]
+    first = _first_line(entry, now)
+    lines = [sides(first, where_words(entry, now, width - first.cell_length - 1), width)]
     if entry.title:
         lines += _indented(plain(entry.title, Tone.STRONG), width)
     if entry.seen:
@@ -39,16 +38,17 @@ def entry_lines(entry: EntryView, width: int, now: datetime) -> list[Content]:
     return lines
 
 
-def where_words(entry: EntryView, now: datetime, width: int) -> Content:
-    """Return where an entry is: here, on its way, or on the central store and since when."""
+def where_words(entry: EntryView, now: datetime, room: int) -> Content:
+    """Return where an entry is: here, on its way, or on the central store and since when, in words that fit into `room`."""
     match entry.whereabouts():
         case "here":
             return plain(f"{glyphs.HERE} here", Tone.MUTED)
         case "on its way":
             return plain(f"{glyphs.WAITING} on its way", Tone.SAFETY)
     when = short_time(local(entry.received_ms, now), now) if entry.received_ms else ""
-    words = "on the central store" if width >= FULL_WORDS_FROM else "central store"
-    return join(plain(glyphs.DONE, Tone.GOOD), plain(f" {words} {when}".rstrip(), Tone.MUTED))
+    ways = (f" on the central store {when}".rstrip(), f" central store {when}".rstrip(), " central store")
+    words = next((way for way in ways if len(way) < room), ways[-1])
+    return join(plain(glyphs.DONE, Tone.GOOD), plain(words, Tone.MUTED))
 
 
 def short_time(moment: datetime, now: datetime) -> str:

@@ -127,7 +127,7 @@ class FootLine(Bar):
         shown = keys.footer(self._place, self.typing())
         pieces = [(key, self._piece(key)) for key in shown]
         while len(pieces) > 1 and self._width(pieces) > self.size.width:
-            del pieces[-2]
+            del pieces[next((at for at, (key, _) in enumerate(pieces) if key.spare), -2)]
         laid: list[tuple[Content, Callable[[], None] | None]] = [(plain(" "), None)]
         for key, piece in pieces:
             laid += [(piece, self._presser(key)), (plain("  "), None)]

@@ -29,6 +29,8 @@ class Key:
     """What the help says, a short sentence without a full stop."""
     everywhere: bool = False
     """Reaches the program also while a field, a list or a dialog has the focus."""
+    spare: bool = False
+    """Left out of the footer first where the window is narrow."""
 
     @property
     def first(self) -> str:
@@ -113,13 +115,13 @@ PLACES: dict[str, tuple[Key, ...]] = {
         Key("person.away", "x", "take_away", "", "end an alert; take a note or a contact away"),
     ),
     "note": (
-        Key("note.field", "tab", "", "next field", "next field"),
+        Key("note.field", "tab", "", "next field", "next field", spare=True),
         Key("note.keep", "escape", "back", "keep as draft", "keep as a draft and go back"),
         Key("note.finish", "ctrl+s", "finish", "finish", "finish: sign the note", everywhere=True),
         Key("note.mention", "at", "", "", "choose a person by name"),
     ),
     "form": (
-        Key("form.field", "tab", "", "next field", "next field"),
+        Key("form.field", "tab", "", "next field", "next field", spare=True),
         Key("form.back", "escape", "back", "back", "back, nothing is changed"),
         Key("form.save", "ctrl+s", "finish", "save", "save", everywhere=True),
     ),

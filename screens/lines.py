@@ -16,8 +16,8 @@ def cut(content: Content, width: int) -> Content:
     if content.cell_length <= width:
         return content
     if width == 1:
-        return plain(CUT)
-    return join(content.truncate(width - 1), CUT)
+        return plain(CUT, Tone.MUTED)
+    return join(content.truncate(width - 1), plain(CUT, Tone.MUTED))
 
 
 def pad(content: Content, width: int) -> Content:

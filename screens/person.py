@@ -25,7 +25,7 @@ from screens import glyphs
 from screens.base import Page, Undo
 from screens.entry_rows import entry_lines
 from screens.frame import PanelStrip
-from screens.lines import flow, hang, sides
+from screens.lines import cut, flow, hang, sides
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.rows import door_sign, door_words, due_words, tick
 from screens.vlist import Heading, VList
@@ -33,6 +33,9 @@ from screens.words import Words
 
 PANELS = (("journal", "Journal"), ("actions", "Actions"), ("about", "Contact"))
 ENTRIES_AT_A_TIME = 200
+LEFT_FOR_PANELS = 9
+"""Lines that the frame and the panels keep, however much there is to know at the door."""
+
 ALERTS_BESIDE_FROM = 96
 """Width from which alerts and access notes share lines; narrower, each has its own."""
 
@@ -63,7 +66,7 @@ class PersonPage(Page):
         }
     )  # fmt: skip
     DEFAULT_CSS = """
-    PersonPage #header { height: auto; max-height: 50%; padding: 0 2; margin-bottom: 1; }
+    PersonPage #header { height: auto; padding: 0 2; margin-bottom: 1; }
     PersonPage.-tall #header { margin: 1 0; }
     PersonPage #panels { height: 1fr; }
     PersonPage .panel { display: none; }
@@ -137,6 +140,10 @@ class PersonPage(Page):
         if self.facts is not None:
             width = max(self.size.width - 4, 20)
             lines = list(self._header(self.facts, width))
+            room = max(self.size.height - LEFT_FOR_PANELS, 4)
+            if len(lines) > room:  # only then: alerts are shown whole wherever they can be
+                more = plain(f"{glyphs.SAFETY} More to know at the door: tab to Contact.", Tone.LATE)
+                lines = [*lines[: room - 1], cut(more, width)]
             self.query_one("#header", Words).show(plain("\n").join(lines))
 
     def _header(self, facts: PersonFacts, width: int) -> Iterable[Content]:

@@ -59,7 +59,7 @@ class SyncPage(Page):
         waiting = [entry for entry in recent if not entry.n]
         here = self.query_one("#here", VList)
         alone = self.desk.post.state.word == "alone"
-        here.entitle(plain("Only on this laptop", Tone.HEADING), plain(""))
+        here.entitle(plain("Not on the central store yet", Tone.HEADING))
         here.say_when_empty(plain("Nothing: everything that you wrote is on the central store too.", Tone.MUTED))
         if alone:
             here.entitle(BLANK)
@@ -136,7 +136,7 @@ class SyncPage(Page):
             plain(kind_words(entry.kind), Tone.STRONG), f", {day}  ", single(entry.person_name, Tone.MUTED), "  ",
             single("" if entry.by_me else author_words(entry), Tone.MUTED),
         )  # fmt: skip
-        return [sides(left, where_words(entry, self._now, width), width)]
+        return [sides(left, where_words(entry, self._now, width - left.cell_length - 1), width)]
 
     # keys
 

@@ -15,10 +15,10 @@ from leadworker.domain.actions import ActionRow
 from leadworker.domain.drafts import Draft
 from leadworker.domain.today import NewsRow
 from leadworker.domain.visits import VisitRow
-from leadworker.words.saying import MONTHS, WEEKDAYS, say_clock, say_count, say_time, say_visit
+from leadworker.words.saying import MONTHS, WEEKDAYS, say_clock, say_count, say_date, say_time, say_visit
 from screens import glyphs
 from screens.base import Page
-from screens.entry_rows import kind_words
+from screens.entry_rows import kind_words, short_time
 from screens.lines import hang, sides
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.postwords import local
@@ -39,10 +39,11 @@ class TodayPage(Page):
     DEFAULT_CSS = """
     TodayPage #day { height: auto; padding: 0 2; margin-bottom: 1; }
     TodayPage.-tall #day { margin: 1 0; }
-    TodayPage #columns { width: 100%; height: 1fr; layout: vertical; overflow-y: auto; scrollbar-size-vertical: 1; }
+    TodayPage #columns { width: 100%; height: 1fr; layout: vertical; overflow-y: auto; scrollbar-gutter: stable; }
+    TodayPage #columns { scrollbar-size-vertical: 1; }
     TodayPage .column { height: auto; overflow-y: hidden; width: 100%; scrollbar-size-vertical: 1; }
     TodayPage VList { margin-bottom: 1; }
-    TodayPage.-mid #columns, TodayPage.-wide #columns { layout: horizontal; overflow-y: hidden; }
+    TodayPage.-mid #columns, TodayPage.-wide #columns { layout: horizontal; overflow-y: hidden; scrollbar-gutter: auto; }
     TodayPage.-mid .column, TodayPage.-wide .column { height: 1fr; overflow-y: auto; scrollbar-gutter: stable; }
     TodayPage.-mid #left, TodayPage.-wide #left { width: 5fr; }
     TodayPage.-mid #right, TodayPage.-wide #right { width: 4fr; margin-left: 2; }
@@ -174,13 +175,13 @@ class TodayPage(Page):
         return lines
 
     def _draw_news(self, news: NewsRow, width: int) -> list[Content]:
+        day = say_date(Moment(news.happened_ms, news.happened_offset).day(), self._today)
         left = join(
             single(news.written_by or "Somebody", Tone.STRONG),
-            plain(f" wrote: {kind_words(news.kind)}  "),
+            plain(f"  {kind_words(news.kind)}, {day}  "),
             single(news.person_name, Tone.MUTED),
         )
-        when = say_time(local(news.received_ms, self._now), self._now)
-        return [sides(left, plain(when, Tone.MUTED), width)]
+        return [sides(left, plain(short_time(local(news.received_ms, self._now), self._now), Tone.MUTED), width)]
 
     # keys
 

@@ -88,10 +88,11 @@ class VList(ScrollView, Generic[Item], can_focus=True, inherit_bindings=False):
         border-left: outer $background;
         padding: 0 0 0 1;
         scrollbar-size-vertical: 1;
+        scrollbar-gutter: stable;
     }
     VList:focus { border-left: outer $primary; }
     VList > .vlist--selected { background: $block-cursor-background; color: $foreground; }
-    VList.-grows { height: auto; overflow-y: hidden; }
+    VList.-grows { height: auto; overflow-y: hidden; scrollbar-gutter: auto; }
     """
 
     class Moved(_ListMessage):

@@ -130,6 +130,7 @@ def _pack(slots: VaultFile, copy: Path, target: Path) -> None:
         shutil.copyfileobj(source, file, _BLOCK)
         file.flush()
         os.fsync(file.fileno())
+    copy.unlink()  # before the backup has its name, so that a finished one leaves nothing beside it
     os.replace(part, target)
     vault_file.sync_folder(target.parent)
 
@@ -144,7 +145,7 @@ def _read_head(file: BinaryIO) -> tuple[VaultFile, int, tuple[bytes, bytes]]:
     head = file.read(min(length, _BLOCK))
     try:
         slots = msgspec.json.decode(head, type=VaultFile)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise VaultDamaged("The backup file is damaged: its beginning cannot be read. Nothing was restored. Try another backup.") from None
     return slots, size, (head, digest)
 

@@ -55,7 +55,7 @@ class Hold:
     def _sentence(self) -> str:
         try:
             holder = msgspec.json.decode(self._holder.read_bytes(), type=Holder)
-        except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return "This vault is open in another leadworker. Close that one first; nothing was changed."
         return (
             f"This vault is open already: {holder.purpose}, process {holder.process}, since {holder.since}. "

@@ -52,5 +52,5 @@ class Tries:
     def _read(self) -> _Tries:
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=_Tries)
-        except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return _Tries()

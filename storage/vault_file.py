@@ -160,7 +160,7 @@ def _read_one(path: Path) -> VaultFile | None:
         if format_ > FORMAT:
             _refuse_newer(raw)
         file = msgspec.json.decode(raw, type=VaultFile)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     bare = msgspec.structs.replace(file, checksum="")
     sound = hashlib.sha256(_bytes(bare)).hexdigest() == file.checksum and raw == _bytes(file) + b"\n"

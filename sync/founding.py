@@ -11,6 +11,7 @@ from leadworker.membership import (
     Directory,
     DirectoryStatement,
     Enrol,
+    Grant,
     Member,
     Membership,
     Role,
@@ -23,7 +24,7 @@ from sync.client import Sign
 
 ESCROW = b"escrow"
 
-_KINDS = {Membership: Kind.MEMBERSHIP, Rotation: Kind.ROTATION}
+_KINDS = {Membership: Kind.MEMBERSHIP, Rotation: Kind.ROTATION, Grant: Kind.GRANT}
 
 
 def control_change(

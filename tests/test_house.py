@@ -215,7 +215,7 @@ def test_names_are_the_fields_words_not_a_programmers() -> None:
 
 
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
-A_MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|root|Users|work)/(?!alex\b)\w|[A-Z]:\\\\?Users")  # Alex is invented
+A_MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|root|Users|work)/(?!(?:alex|x)\b)\w|[A-Z]:\\\\?Users")  # Alex and x are invented
 A_REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|registry\.npmjs|index-url", re.IGNORECASE)
 TEXTS = {".py", ".md", ".toml", ".txt", ".tcss", ".sql", ".cfg", ".yml", ".yaml", ""}
 SPARED = {"LICENSE", "tests/test_house.py"}
@@ -255,6 +255,19 @@ def test_the_manuals_page_of_keys_is_the_table_that_the_program_uses() -> None:
     keys = pytest.importorskip("screens.keys")
 
     assert project_file("docs/keys.md") == keys.keys_markdown(), "run `make keys`"
+
+
+def test_no_screen_has_a_key_of_its_own_that_the_table_does_not_know() -> None:
+    moving_and_closing = {"up", "down", "pageup", "pagedown", "home", "end", "enter", "escape", "f1", "q"}
+    others = []
+    for name, text in sources().items():
+        if name.startswith("screens/") and name != "screens/keys.py":
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Binding":
+                    keys = ast.literal_eval(node.args[0]).split(",")
+                    others += [f"{name}:{node.lineno} {key}" for key in keys if key not in moving_and_closing]
+
+    assert others == [], "declare it in screens/keys.py, from where the footer, the help and the manual are made"
 
 
 def test_every_link_in_the_documents_leads_somewhere() -> None:

@@ -271,7 +271,7 @@ def _send_raw(world: World, raw: bytes) -> bytes:
                 line.shutdown(socket.SHUT_WR)
             while part := line.recv(65536):
                 answer += part
-        except (ConnectionError, TimeoutError):
+        except OSError:  # the store let go of the line, which is its right
             pass
         return answer
 

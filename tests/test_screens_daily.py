@@ -30,7 +30,7 @@ def words(app: LeadworkerApp) -> str:
     return " ".join(seen(app).split())
 
 
-def shown(app: LeadworkerApp, name: str) -> VList[Any]:
+def shown(app: LeadworkerApp, name: str) -> Any:
     """Return a list of the screen."""
     return app.screen.query_one(f"#{name}", VList)
 
@@ -512,7 +512,12 @@ async def test_sync_says_what_is_only_here_and_syncs_when_told(app: LeadworkerAp
         await pilot.press("6")
         await settle(pilot)
         assert isinstance(app.screen, SyncPage)
-        for line in ("Offline since yesterday 17:02.", "4 changes", "11 changes from Ruth, Jordan, Priya", "Only on this laptop"):
+        for line in (
+            "Offline since yesterday 17:02.",
+            "4 changes",
+            "11 changes from Ruth, Jordan, Priya",
+            "Not on the central store yet",
+        ):
             assert line in words(app), line
         post = app.desk.post
         assert isinstance(post, StillPost)

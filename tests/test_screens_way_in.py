@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from textual.widgets import Input
 
 from leadworker.desk import Created, Desk
@@ -71,7 +72,9 @@ async def test_while_waiting_no_try_is_taken(app: LeadworkerApp, door: WorldDoor
         await app.desk.close()
 
 
-async def test_trouble_with_the_vault_is_said_in_its_own_words(app: LeadworkerApp, door: WorldDoor) -> None:
+async def test_trouble_with_the_vault_is_said_in_its_own_words(
+    app: LeadworkerApp, door: WorldDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sentences = [
         VaultBusy("Another leadworker has this vault open since 14:02."),
         VaultDamaged("The database is shorter than it was. Nothing was opened."),
@@ -81,7 +84,7 @@ async def test_trouble_with_the_vault_is_said_in_its_own_words(app: LeadworkerAp
     async def fail(_passphrase: str) -> Desk:
         raise sentences[0]
 
-    door.open = fail  # type: ignore[method-assign]
+    monkeypatch.setattr(door, "open", fail)
     async with app.run_test(size=(80, 24)) as pilot:
         while sentences:
             await pilot.press(*"abc", "enter")
@@ -216,13 +219,15 @@ async def test_two_different_passphrases_make_no_journal(tmp_path: Path, clock: 
         assert not door.vault_exists()
 
 
-async def test_a_full_disk_at_the_first_run_is_said_and_nothing_is_lost(tmp_path: Path, clock: StillClock) -> None:
+async def test_a_full_disk_at_the_first_run_is_said_and_nothing_is_lost(
+    tmp_path: Path, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     door = WorldDoor(tmp_path / "new", clock)
 
     async def full(_name: str, _passphrase: str) -> Created:
         raise DiskTrouble("The disk is full. Nothing was made.")
 
-    door.create = full  # type: ignore[method-assign]
+    monkeypatch.setattr(door, "create", full)
     app = LeadworkerApp(door, clock=clock)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)

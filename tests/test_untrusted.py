@@ -176,7 +176,7 @@ def test_lines_are_never_wider_than_they_may_be(text: str, width: int) -> None:
         assert not HARMFUL.search(line.plain)
 
 
-@given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=300), st.integers(12, 60))
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=300), st.integers(12, 60))
 def test_wrapping_loses_no_word(text: str, width: int) -> None:
     content = plain(text)
     lines = hang(plain("▲ "), content, width)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
-from sqlalchemy import bindparam, case, func, select
+from sqlalchemy import and_, bindparam, case, func, select
 
 from leadworker.errors import NotUnderstood
 from leadworker.record import Record, Rule, kept, table_of
@@ -66,8 +66,9 @@ def _build() -> tuple[Any, Any, Any]:
 
     a, p = table_of(Action).c, table_of(Person).c
     by_me = func.coalesce(writers.c.mine, 0)
+    is_mine = and_(a.mine == 1, by_me == 1)
     view = (
-        select(a.id, a.person_id, func.coalesce(p.name, ""), a.entry_id, a.text, a.owner, a.mine * by_me,
+        select(a.id, a.person_id, func.coalesce(p.name, ""), a.entry_id, a.text, a.owner, is_mine,
                a.due_on, a.done_on, a.done_by, by_me)
         .select_from(table_of(Action))
         .outerjoin(table_of(Person), p.id == a.person_id)
@@ -75,7 +76,7 @@ def _build() -> tuple[Any, Any, Any]:
         .where(a.gone == 0)
     )  # fmt: skip
     undated_last = case((a.due_on == "", "9999"), else_=a.due_on)
-    todo = view.where(a.done_on == "", a.mine * by_me == 1).order_by(undated_last, a.no).limit(bindparam("limit"))
+    todo = view.where(a.done_on == "", is_mine).order_by(undated_last, a.no).limit(bindparam("limit"))
     of_person = view.where(a.person_id == bindparam("person_id")).order_by(a.done_on != "", undated_last, a.no)
     of_entry = view.where(a.entry_id == bindparam("entry_id")).order_by(a.no)
     return todo, of_person, of_entry

@@ -35,9 +35,9 @@ def starts(words: str, now: datetime) -> datetime:
     clock = read_first_line(words, now, ()).at
     if clock is None:
         raise NotUnderstood("At what time? Write it as 3.30pm or 15:30, after the day. Nothing was saved.")
-    days = [found.day for found in find_days(Line(words).open, now.date(), back=False) if found.day]
-    day = days[0] if days else None
-    if day is None and clock > time(now.hour, now.minute):
+    days = find_days(Line(words).open, now.date(), back=False)
+    day = next((found.day for found in days if found.day), None)
+    if not days and clock > time(now.hour, now.minute):  # with a day that cannot be read, nothing is guessed
         day = now.date()
     if day is None:
         raise NotUnderstood("On which day? Write it as today, tomorrow, Thu, or 20 Nov. Nothing was saved.")

@@ -15,6 +15,9 @@ from leadworker.words.people import Known
 PARTS = ("seen", "said", "noticed", "think", "next_steps")
 """The parts of a note, by their names in a draft and in an entry."""
 
+SHORT_LINE = 80
+"""Characters up to which a line with a word that may name a kind is taken as a first line."""
+
 _LABELS = {"seen": "seen", "said": "said", "noticed": "noticed", "i think": "think", "think": "think", "next": "next_steps"}
 _LABEL = re.compile(r"\s*(seen|said|noticed|i think|think|next)\s*:\s?(.*)", re.IGNORECASE | re.DOTALL)
 _BREAKS = re.compile(r"\r\n?|\n")
@@ -55,7 +58,10 @@ def _is_first_line(line: str, now: datetime, people: Sequence[Known]) -> bool:
     if len(line) > LONGEST_READ or _LABEL.match(line):
         return False
     read = read_first_line(line, now, people)
-    return read.kind is not None or (_says_when_or_where(read) and not read.rest)
+    if read.kind is None:
+        return _says_when_or_where(read) and not read.rest
+    sure = any(chip.kind == "kind" and chip.certain for chip in read.chips)
+    return sure or len(line) <= SHORT_LINE  # "met him again today and …" may well be a sentence of the note itself
 
 
 def _says_when_or_where(read: FirstLine) -> bool:
