@@ -29,7 +29,9 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def paired(ours: Callable[[], object], twin: Callable[[], object], times: int, between: Callable[[int], None] | None = None) -> tuple[list[float], list[float]]:
+def paired(
+    ours: Callable[[], object], twin: Callable[[], object], times: int, between: Callable[[int], None] | None = None
+) -> tuple[list[float], list[float]]:
     """Run both `times` times, in random order within each pair; return both lists of seconds."""
     mine: list[float] = []
     theirs: list[float] = []

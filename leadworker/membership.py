@@ -366,5 +366,5 @@ def _open_header(raw: bytes, body: bytes, book: bytes, seq: int, head: bytes) ->
 def _decode(decoder: msgspec.msgpack.Decoder[Statement], body: bytes) -> Statement:
     try:
         return decoder.decode(body)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotAllowed("a statement that cannot be read") from error

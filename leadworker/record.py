@@ -51,11 +51,16 @@ def kept(
     return Field(default=default, index=index, sa_column_kwargs={"info": info})
 
 
+def new_id() -> str:
+    """Return 32 hexadecimal digits: 48 bits of milliseconds, so that new rows stand together, and 80 random bits."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
 class Record(SQLModel):
     """What every record has. The columns here are written by the store, never by a domain verb."""
 
     no: int | None = Field(default=None, primary_key=True)
-    id: str = Field(default_factory=lambda: new_id(), unique=True)
+    id: str = Field(default_factory=new_id, unique=True)
     book: str = ""
     made_by: str = ""
     made_at: int = 0
@@ -70,11 +75,6 @@ class Record(SQLModel):
 
 
 BASE_COLUMNS = frozenset(Record.model_fields)
-
-
-def new_id() -> str:
-    """Return 32 hexadecimal digits: 48 bits of milliseconds, so that new rows stand together, and 80 random bits."""
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
 def topics() -> dict[str, type[Record]]:

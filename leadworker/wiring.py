@@ -7,6 +7,7 @@ behind it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -90,10 +91,8 @@ class VaultDoor:
     def report_crash(self, report: str) -> None:
         if self._vault is None:
             return
-        try:
+        with contextlib.suppress(Exception):  # the last thing before the end; it may not raise a second trouble
             keep_crash_report(self._vault, report)
-        except Exception:  # noqa: BLE001, S110 - the last thing before the end; it may not raise a second trouble
-            pass
 
     async def _open(self, opening: Callable[[], Vault]) -> Desk:
         from storage.tries import Tries
@@ -218,10 +217,10 @@ def run_screens(
 def replace_process(greeting: str) -> int:
     """Start this program again in place of itself, so that no key and no word stays in memory (C.2)."""
     os.environ[GREETING_VARIABLE] = greeting
-    if sys.platform == "win32":
-        return LOCK_AGAIN
-    sys.stdout.flush()
-    os.execv(sys.executable, _same_again())
+    if sys.platform != "win32":
+        sys.stdout.flush()
+        os.execv(sys.executable, _same_again())
+    return LOCK_AGAIN
 
 
 def _same_again() -> list[str]:

@@ -126,9 +126,9 @@ class LeadworkerApp(Shell, inherit_bindings=False):
             with suppress(NotImplementedError, AttributeError, ValueError, RuntimeError):
                 loop.add_signal_handler(getattr(signal, name), self._terminated)
         self.set_interval(TICK_SECONDS, self.tick)
-        self.call_after_refresh(self._load_rest)
 
-    def _load_rest(self) -> None:
+    def load_rest(self) -> None:
+        """Begin to load the pages in a thread. The way in asks for it once it has been painted."""
         if self._rest is None:
             self._rest = asyncio.get_running_loop().create_task(asyncio.to_thread(_import_pages))
 
@@ -138,7 +138,7 @@ class LeadworkerApp(Shell, inherit_bindings=False):
 
     async def enter(self, desk: Desk) -> None:
         """Take over an open vault and show Today."""
-        self._load_rest()
+        self.load_rest()
         await cast("asyncio.Task[Any]", self._rest)
         from screens import places, settings
 

@@ -81,7 +81,7 @@ class FindDialog(Dialog):
     FindDialog.-low #find-panel { margin: 0; padding: 0 2; }
     FindDialog.-tiny #find-panel { margin: 0; padding: 0 1; }
     FindDialog LineField, FindDialog LineField:focus { background: $background; margin-bottom: 1; }
-    FindDialog VList { background: $panel; height: auto; max-height: 16; border-left: none; padding: 0; }
+    FindDialog VList { background: $panel; height: auto; max-height: 16; border-left: none; padding: 0; scrollbar-gutter: auto; }
     FindDialog.-tall VList { max-height: 24; }
     FindDialog #find-help { height: 1; margin-top: 1; background: $panel; color: $text-muted; }
     """

@@ -21,6 +21,7 @@ from screens.fields import LineField, SecretField
 from screens.frame import FootLine
 from screens.lines import side_by_side
 from screens.plain import Content, Tone, join, plain
+from screens.unlock import AFTER_THE_PICTURE
 from screens.words import Words
 
 if TYPE_CHECKING:
@@ -99,9 +100,9 @@ class FirstRunScreen(Screen[None]):
         yield Words(plain("There is no journal on this laptop yet. Let us make one; it takes two minutes."))
         yield Words(
             join(
-                plain("It will be one encrypted file here:\n", Tone.MUTED),
+                plain("It will be kept encrypted in this folder:\n", Tone.MUTED),
                 plain(self.shell.door.where()),
-                plain("\nNothing in it can be read without your passphrase, by anyone.", Tone.MUTED),
+                plain("\nNobody can read it without your passphrase or your recovery words.", Tone.MUTED),
             )
         )
         yield Words(plain("What are you called? Your name stands beside what you write."))
@@ -116,7 +117,8 @@ class FirstRunScreen(Screen[None]):
         yield SecretField("Passphrase", id="passphrase")
 
     def on_mount(self) -> None:
-        """Begin with the name."""
+        """Begin with the name; load the rest of the program behind the first picture."""
+        self.call_after_refresh(self.set_timer, AFTER_THE_PICTURE, self.shell.load_rest)
         self.action_suggest()
         self._show("name")
 

@@ -15,8 +15,9 @@ from textual.widget import Widget
 from leadworker.errors import LeadworkerError
 from leadworker.shelf import Shelf
 from screens.base import Page
-from screens.fields import LineField, TextField
+from screens.fields import LineField
 from screens.plain import Content, Tone, plain
+from screens.text_field import TextField
 from screens.words import Words
 
 KEEP_EVERY_SECONDS = 2.0

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Input, TextArea
 
 from screens import keys
 from screens.lines import cut
@@ -119,7 +118,7 @@ class FootLine(Bar):
 
     def typing(self) -> bool:
         """Whether letters go into a field just now."""
-        return isinstance(self.screen.focused, Input | TextArea)
+        return bool(getattr(self.screen.focused, "TAKES_LETTERS", False))
 
     def render(self) -> Content:
         """Draw as many keys as fit, help last and always."""

@@ -54,7 +54,7 @@ class HelpDialog(Dialog):
         self.query_one("#help-words", Words).show(plain("\n").join(self._lines(max(width, 20))))
 
     def _lines(self, width: int) -> Iterable[Content]:
-        here = [key for key in keys.PLACES.get(self._place, ()) if key.action or key.words]
+        here = [key for key in keys.PLACES.get(self._place, ()) if (key.action or key.words) and not key.id.startswith("list.")]
         if here:
             yield plain(keys.TITLES[self._place], Tone.HEADING)
             yield from self._rows(here, width)

@@ -25,11 +25,12 @@ from leadworker.words.people import Known
 from leadworker.words.saying import say_clock, say_due
 from screens import glyphs
 from screens.base import Page
-from screens.fields import LineField, TextField
+from screens.fields import LineField
 from screens.lines import hang, sides
 from screens.mention import Mentions
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.reading import Reading, entry_of, read
+from screens.text_field import TextField
 from screens.words import Words
 
 KEEP_EVERY_SECONDS = 2.0
@@ -172,7 +173,7 @@ class NotePage(Page):
         self._offer()
 
     def _reading(self) -> Reading | None:
-        if self.draft is None:
+        if self.draft is None or self.shell.open_desk is None:
             return None
         typed = self.typed(self.draft)
         return read(typed, self.shell.now(), self._people, self._caseload, self.desk.me)

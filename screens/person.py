@@ -33,7 +33,7 @@ from screens.words import Words
 
 PANELS = (("journal", "Journal"), ("actions", "Actions"), ("about", "Contact"))
 ENTRIES_AT_A_TIME = 200
-LEFT_FOR_PANELS = 9
+LEFT_FOR_PANELS = 11
 """Lines that the frame and the panels keep, however much there is to know at the door."""
 
 ALERTS_BESIDE_FROM = 96

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from screens.app import LeadworkerApp
 
 
+AFTER_THE_PICTURE = 0.05
+"""Seconds after the first refresh at which the rest is loaded, so that it cannot hold up the painting."""
+
 Opening = Callable[[], "Awaitable[Desk]"]
 """Opens a vault without asking anybody, for the demonstration."""
 
@@ -66,7 +69,8 @@ class UnlockScreen(Screen[None]):
             yield Words(self._help(), id="help", classes="quiet")
 
     def on_mount(self) -> None:
-        """Count a wait down, if one is running."""
+        """Count a wait down, if one is running; load the rest of the program behind the first picture."""
+        self.call_after_refresh(self.set_timer, AFTER_THE_PICTURE, self.shell.load_rest)
         self._until = self.shell.clock.steady() + self.shell.door.wait_before_next_try()
         self._say_wait()
         if self._opening is not None:

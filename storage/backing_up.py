@@ -153,7 +153,7 @@ def _read_head(file: BinaryIO) -> tuple[VaultFile, int, tuple[bytes, bytes]]:
 def _copy_out(file: BinaryIO, part: Path, size: int) -> tuple[bytes, bytes]:
     """Copy the database out; return what `_read_head` returned if, and only if, everything fits its digest."""
     file.seek(0)
-    magic, length, _, said = _HEAD.unpack(file.read(_HEAD.size))
+    magic, length, _, _ = _HEAD.unpack(file.read(_HEAD.size))
     head = file.read(length)
     digest = hashlib.sha256(head)
     left = size

@@ -65,7 +65,7 @@ class Clerk:
                 continue
             try:
                 result = work()
-            except BaseException as error:  # handed to whoever asked, whatever it is
+            except BaseException as error:  # noqa: BLE001 - handed to whoever asked, whatever it is
                 future.set_exception(error)
             else:
                 future.set_result(result)

@@ -206,6 +206,7 @@ def lane_head(connection: Connection, lane_no: int) -> tuple[int, bytes]:
 
 def unsent(connection: Connection) -> int:
     """Return how many changes of shared casebooks the central store does not have yet."""
-    sql = """SELECT coalesce(sum(coalesce((SELECT max(seq) FROM change c WHERE c.lane_no = l.no), 0) - l.acked), 0) FROM lane l JOIN book b ON b.no = l.book_no
+    sql = """SELECT coalesce(sum(coalesce((SELECT max(seq) FROM change c WHERE c.lane_no = l.no), 0) - l.acked), 0)
+             FROM lane l JOIN book b ON b.no = l.book_no
              WHERE l.mine = 1 AND EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject)"""
     return int(scalar(connection, sql))

@@ -21,8 +21,8 @@ from storage.anchor import Anchor
 from storage.engine import Connection, DatabaseError, connect, explain, looking
 from storage.holder import Hold
 from storage.log import FIRST_LANE, LAST_LANE
-from storage.vault_file import RESTORED
 from storage.vault import ANCHOR_NAME, DATABASE_NAME, Vault
+from storage.vault_file import RESTORED
 
 
 class Mended(msgspec.Struct, frozen=True):

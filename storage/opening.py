@@ -16,11 +16,11 @@ import msgspec
 from leadworker.clock import Clock, Moment, SystemClock
 from leadworker.crypto import keys, words
 from leadworker.crypto.identity import Identity
-from leadworker.errors import DiskTrouble, NotUnderstood, VaultDamaged, VaultError
+from leadworker.errors import DiskTrouble, NotUnderstood, VaultDamaged
 from leadworker.text import one_line
 from storage import log, mending, migrations, rebuilding, schema, vault_file
 from storage.anchor import Anchor, AnchorRead, Mark
-from storage.engine import Connection, DatabaseError, connect, explain, looking, scalar
+from storage.engine import Connection, DatabaseError, connect, looking, scalar
 from storage.holder import Hold
 from storage.vault import ANCHOR_NAME, DATABASE_NAME, Facts, Vault
 from storage.vault_file import VaultFile

@@ -68,6 +68,7 @@ class _Topic:
         stored = ("no", "book", "gone", "contested", "marks", *self.fields)
         self.select = f"SELECT {quoted(stored)} FROM {name} WHERE id = ?"
         self.stored = stored
+        self.truths = (GONE, *(f for f, wanted in self.types.items() if wanted is bool))
 
     def checked(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return the values of known fields, each of its declared type and cleaned; raise `Unfit`.
@@ -145,6 +146,7 @@ class Projector:
         if found is None:
             return self._begin(topic, content, written, book, device, change_no)
         old = dict(zip(topic.stored, found, strict=True))
+        old |= {name: bool(old[name]) for name in topic.truths}  # compared with yes and no, 1 and 0 would be another opinion
         if old["book"] != book:
             raise Unfit("a record of another person's book")
         marks = _marks_decoder.decode(old["marks"])

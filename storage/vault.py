@@ -50,10 +50,11 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 class Transaction:
-    """One transaction of the storage thread: the shelf over it, and what it has touched."""
+    """One transaction of the storage thread: the shelf over it, and what it has touched. A question's can only read."""
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: Vault, *, question: bool = False) -> None:
         self._vault = vault
+        self._question = question
         self._writing: Writing | None = None
         self.connection = vault.connection
         self.dirty = False
@@ -64,6 +65,8 @@ class Transaction:
 
     def writing(self) -> Writing:
         """Return the changes of this transaction, begun at the first that is asked for."""
+        if self._question:  # outside a transaction it would stand in a table and in no change, until the next rebuild
+            raise TypeError("a question writes nothing: what writes is done as a deed")
         self.dirty = True
         if self._writing is None:
             v = self._vault
@@ -162,7 +165,7 @@ class Vault:
 
     def _read(self, work: Callable[[Shelf], T]) -> T:
         try:
-            return work(Transaction(self).shelf)
+            return work(Transaction(self, question=True).shelf)
         except DatabaseError as error:
             raise explain(error) from error
 

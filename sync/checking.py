@@ -55,14 +55,14 @@ def numbered(book: bytes, n: int, digest: bytes, page: wire.Page) -> Iterator[tu
     for item in page.changes:
         n += 1
         if item.n != n:
-            raise _mistrusted("has left out a change or changed their order")
+            raise mistrusted("has left out a change or changed their order")
         identity = change.change_id(item.header)
         digest = change.next_digest(digest, identity, n)
         yield item, identity, digest
     if page.n < n or page.more != (n < page.n) or (page.more and not page.changes):
-        raise _mistrusted("has sent another number of changes than it says that there are")
+        raise mistrusted("has sent another number of changes than it says that there are")
     if page.n == n and not hmac.compare_digest(page.digest, digest):
-        raise _mistrusted("counts a casebook's changes differently from what it has sent")
+        raise mistrusted("counts a casebook's changes differently from what it has sent")
 
 
 class PageCheck:
@@ -88,7 +88,7 @@ class PageCheck:
         for item, identity, digest in numbered(self._state.book, self._state.n, self._state.digest, page):
             self._take(item, identity, digest)
         if self._run:
-            raise _mistrusted("has sent changes without the signature that vouches for them")
+            raise mistrusted("has sent changes without the signature that vouches for them")
         received = tuple(one if isinstance(one, Received) else self._opened_change(one) for one in self._done)
         return Checked(received, self._new_keys, digest, self._members)
 
@@ -103,9 +103,9 @@ class PageCheck:
         try:
             header = change.unpack(item.header)
         except change.BadHeader as error:
-            raise _mistrusted("has sent a change that this version cannot read") from error
+            raise mistrusted("has sent a change that this version cannot read") from error
         if header.book != self._state.book:
-            raise _mistrusted("has mixed two casebooks")
+            raise mistrusted("has mixed two casebooks")
         self._compare_with_receipt(item, header, digest)
         if header.lane == CONTROL_LANE:
             self._statement(item, digest)
@@ -119,14 +119,14 @@ class PageCheck:
             return
         place = (header.lane, header.seq) if header.device == self._device else None
         if place != (promised.lane, promised.seq) or (promised.digest and not hmac.compare_digest(promised.digest, digest)):
-            raise _mistrusted("shows another history than the one that it gave this laptop a receipt for")
+            raise mistrusted("shows another history than the one that it gave this laptop a receipt for")
 
     def _statement(self, item: wire.Numbered, digest: bytes) -> None:
         self._refuse_inside_a_run()
         try:
             statement = self._members.apply(item.header, item.body, item.signature, self._directory)
         except NotAllowed as error:
-            raise _mistrusted(f"has let through a change of members that is against the rules: {error}") from error
+            raise mistrusted(f"has let through a change of members that is against the rules: {error}") from error
         if isinstance(statement, Rotation | Grant):
             self._unlock(statement.epoch, statement.seals.get(self._device))
         self._done.append(Received(item.n, item.header, item.body, item.signature, digest, item.received_ms))
@@ -139,11 +139,11 @@ class PageCheck:
             self._own(item, header, identity, digest)
             return
         if (header.seq, header.prev) != (known.seq + 1, known.head):
-            raise _mistrusted("has left out or moved a change of one writer")
+            raise mistrusted("has left out or moved a change of one writer")
         if not self._members.may_write(header.device):
-            raise _mistrusted("has let through a change by somebody who may not write in the casebook")
+            raise mistrusted("has let through a change by somebody who may not write in the casebook")
         if self._run and (self._run[-1].header.device, self._run[-1].header.lane) != lane:
-            raise _mistrusted("has sent changes without the signature that vouches for them")
+            raise mistrusted("has sent changes without the signature that vouches for them")
         self._lanes[lane] = LaneHead(header.seq, identity, mine)
         self._run.append(_Sealed(item, header, digest))
         if item.signature:
@@ -161,14 +161,14 @@ class PageCheck:
 
     def _refuse_inside_a_run(self) -> None:
         if self._run:
-            raise _mistrusted("has broken a colleague's changes apart")
+            raise mistrusted("has broken a colleague's changes apart")
 
     def _end_run(self, item: wire.Numbered, header: Header, identity: bytes) -> None:
         enrolled = self._directory.devices.get(header.device)
         if enrolled is None:
-            raise _mistrusted("has let through a change by a device that the directory does not name")
+            raise mistrusted("has let through a change by a device that the directory does not name")
         if not wire.is_signed(enrolled.statement.signing, wire.HEAD, identity, item.signature):
-            raise _mistrusted("has sent changes whose signature is not their writer's")
+            raise mistrusted("has sent changes whose signature is not their writer's")
         self._done += self._run
         self._run = []
 
@@ -208,13 +208,13 @@ class PageCheck:
         try:
             secret = self._unseal(sealed, key_info(self._state.book, epoch, self._device))
         except CannotOpen as error:
-            raise _mistrusted("has sent a key that is not for this laptop") from error
+            raise mistrusted("has sent a key that is not for this laptop") from error
         key = self._keep(BookKey(self._state.book, epoch, secret))
         while key.epoch > 1 and key.epoch - 1 not in self._secrets:
             try:
                 key = self._keep(key.climb_down(self._members.ladders[key.epoch]))
             except CannotOpen as error:
-                raise _mistrusted("has sent a key that does not lead to the one before it") from error
+                raise mistrusted("has sent a key that does not lead to the one before it") from error
 
     def _keep(self, key: BookKey) -> BookKey:
         self._check_promise(key)
@@ -224,7 +224,7 @@ class PageCheck:
 
     def _check_promise(self, key: BookKey) -> None:
         if not hmac.compare_digest(key.commitment(), self._members.commitments.get(key.epoch, b"")):
-            raise _mistrusted("has sent a key other than the one that was promised to everybody")
+            raise mistrusted("has sent a key other than the one that was promised to everybody")
 
 
 def _unreadable(content: Content) -> str:
@@ -235,5 +235,6 @@ def _unreadable(content: Content) -> str:
     return ""
 
 
-def _mistrusted(what: str) -> HubMistrusted:
+def mistrusted(what: str) -> HubMistrusted:
+    """Return the alarm about a casebook whose sequence does not fit."""
     return HubMistrusted(f"The central store {what}. {_SAFE}")

@@ -24,7 +24,7 @@ from leadworker.membership import Directory
 from leadworker.postbox import BookState, Joined, Postbox, Receipt, Standing, UnsentRun
 from leadworker.text import one_line
 from sync import wire
-from sync.checking import Checked, PageCheck
+from sync.checking import Checked, PageCheck, mistrusted
 from sync.client import HubClient
 from sync.founding import found_book
 from sync.joining import ask_again, countersign, pull_directory
@@ -145,10 +145,7 @@ class Exchange:
                 if book.n != here.n:
                     await self._receive_book(book, directory, total)
                 elif not hmac.compare_digest(book.digest, here.digest):
-                    raise HubMistrusted(
-                        "The central store counts a casebook's changes differently from what it has shown this laptop before. The "
-                        "casebook is not synced any further; everything here is safe. Tell your administrator."
-                    )
+                    raise mistrusted("counts a casebook's changes differently from what it has shown this laptop before")
                 elif here.trouble:
                     await self._box.trouble(book.book, "")  # it is whole again; whatever else is wrong comes up again below
 
@@ -167,10 +164,7 @@ class Exchange:
         state = await self._box.book_state(book)
         page = await self._client.changes(book, state.n)
         if page.n < news.n:
-            raise HubMistrusted(
-                "The central store announced more changes of a casebook than it hands out. Everything here is safe, and your own work "
-                "goes on. Tell your administrator."
-            )
+            raise mistrusted("announced more changes of a casebook than it hands out")
         while True:
             following = asyncio.create_task(self._client.changes(book, page.changes[-1].n)) if page.more and page.changes else None
             try:

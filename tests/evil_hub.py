@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import httpx
 import msgspec
@@ -15,7 +16,9 @@ from leadworker.membership import BookStatement, DirectoryStatement
 from leadworker.proof import HEAD
 from sync import wire
 from sync.founding import control_change
-from tests.laptops import Answer, Laptop, Line
+from tests.laptops import Answer, Laptop, Line, Team, agree
+
+SAFE = "Nothing from it was taken in, everything here is safe, and your own work goes on. Tell your administrator."
 
 Bend = Callable[[wire.Page], wire.Page]
 
@@ -168,3 +171,64 @@ class Rogue:
         return wire.Numbered(n, header, seal, self.laptop.box.sign(HEAD, self.head), 0)
 
 
+@dataclass
+class Case:
+    """A casebook that Alex writes in and Ruth follows, with five changes in three saves that she has not seen yet.
+
+    Ruth's line is in evil hands; `here` is where the casebook stands on her laptop.
+    """
+
+    team: Team
+    keira: str
+    book: bytes
+    evil: Evil
+    here: Here
+
+    @property
+    def ruth(self) -> Laptop:
+        """Return the laptop that is lied to."""
+        return self.team.ruth
+
+    @property
+    def alex(self) -> Laptop:
+        """Return the laptop that wrote."""
+        return self.team.alex
+
+    async def fails_with(self, sentence: str) -> None:
+        """Let Ruth sync: this is said, nothing is changed, and over an honest line everything comes."""
+        before = self.ruth.digest()
+        result = await self.ruth.sync_somehow()
+        (alarm,) = result.alarms
+        assert alarm == sentence
+        assert self.ruth.digest() == before, "nothing of it was taken in"
+        assert (await self.ruth.counts()).troubled == (sentence,)
+        await self.comes_right()
+
+    def news_of(self, news: wire.News, n: int, digest: bytes = bytes(32)) -> wire.News:
+        """Return news that tell something else of the casebook."""
+        return replace(news, books=tuple(replace(b, n=n, digest=digest) if b.book == self.book else b for b in news.books))
+
+    async def comes_right(self) -> None:
+        """Over an honest line, everything comes and the trouble is over."""
+        await self.ruth.tap(Line())
+        await self.ruth.sync()
+        assert self.ruth.titles(self.keira) == self.alex.titles(self.keira)
+        assert (await self.ruth.counts()).troubled == ()
+        await agree(self.alex, self.ruth)
+
+
+async def new_case(team: Team) -> Case:
+    """Return a casebook that waits for a lie."""
+    keira = team.alex.add()
+    team.alex.write(keira, "the first")
+    await team.alex.sync()
+    await team.ruth.sync()
+    for titles in (("the second",), ("the third",), ("one save, one", "one save, two", "one save, three")):
+        team.alex.write(keira, *titles)
+        await team.alex.sync()
+    book, joined = team.alex.book(keira), await team.ruth.box.joined()
+    assert joined is not None
+    evil = Evil(joined.organisation, book)
+    await team.ruth.tap(evil)
+    state = await team.ruth.box.book_state(book)
+    return Case(team, keira, book, evil, Here(state.n, state.digest))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.evil_hub import Case, new_case
 from tests.hub_world import STORES, new_database
 from tests.laptops import Drawer, Office, Team, drawer, new_team
 
@@ -39,3 +40,9 @@ async def empty_office(request: pytest.FixtureRequest, templates: Drawer, tmp_pa
     office = Office(templates, new_database(request.param, tmp_path), tmp_path)
     yield office
     await office.close()
+
+
+@pytest.fixture
+async def case(team: Team) -> Case:
+    """A casebook that Ruth is behind with, her line in evil hands."""
+    return await new_case(team)

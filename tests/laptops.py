@@ -190,6 +190,10 @@ class Laptop:
         sql = "SELECT c.n FROM change c JOIN book b ON b.no = c.book_no WHERE b.id = ? AND c.n IS NOT NULL ORDER BY c.n"
         return [int(str(row[0])) for row in self.sql(sql, self.book(person))]
 
+    def members(self, book: bytes) -> list[bytes]:
+        """Return the devices that read a casebook, as this laptop knows it."""
+        return list(self.vault.submit(lambda: self.box._load_members(book)).result().members)
+
     async def counts(self) -> Counts:
         """Return the figures that screens show."""
         return await self.box.counts()
@@ -320,16 +324,19 @@ class Office:
         self.laptops.append(made)
         return made
 
-    async def invite(self, admin: Laptop, name: str, *, role: Role = Role.KEY_WORKER, team: str = TEAM, **more: object) -> str:
+    async def invite(
+        self, boss: Laptop, name: str, *, role: Role = Role.KEY_WORKER, team: str = TEAM, admin: bool = False
+    ) -> str:
         """Return the words of an invite."""
-        made = await joining.invite(admin.box, admin.client, admin.clock, name, role=role, team=team, **more)  # type: ignore[arg-type]
+        made = await joining.invite(boss.box, boss.client, boss.clock, name, role=role, team=team, admin=admin)
         return " ".join(made.words)
 
-    async def let_in(self, admin: Laptop, name: str, *, role: Role = Role.KEY_WORKER, team: str = TEAM) -> Laptop:
+    async def let_in(self, boss: Laptop, name: str, *, role: Role = Role.KEY_WORKER, team: str = TEAM, admin: bool = False) -> Laptop:
         """Let a further colleague join, from the invite to their first sync."""
         newcomer = self.laptop(name)
-        await joining.ask_to_join(newcomer.box, newcomer.client, await self.invite(admin, name, role=role, team=team))
-        await admin.sync()
+        words = await self.invite(boss, name, role=role, team=team, admin=admin)
+        await joining.ask_to_join(newcomer.box, newcomer.client, words)
+        await joining.countersign(boss.box, boss.client, boss.clock)
         await newcomer.sync()
         return newcomer
 

@@ -19,7 +19,7 @@ from tests.plain_world import PASSPHRASE, Plain, empty, plain, template
 
 __all__ = ["empty", "plain", "template"]
 
-PATIENCE_S = 60
+PATIENCE_S = 20
 
 
 def program(plain: Plain, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
@@ -179,8 +179,9 @@ def terminal(plain: Plain, arguments: list[str], talk: list[tuple[str, str]]) ->
             os.write(channel, typed.encode() + (b"" if typed == "\x03" else b"\n"))
             listen("\n")  # the echo of the line
         listen("\0 until the end")
-        os.waitpid(process, 0)
     finally:
+        os.kill(process, signal.SIGKILL)  # it has ended by itself, or never will
+        os.waitpid(process, 0)
         os.close(channel)
     return shown
 

@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 from leadworker.desk import PostState
 from leadworker.domain import actions, alerts, caseload, drafts, journal, people, visits
 from screens.app import LeadworkerApp
-from screens.fields import LineField, TextField
+from screens.fields import LineField
 from screens.find import FindDialog
 from screens.form import Form
 from screens.frame import PanelStrip
@@ -17,6 +17,7 @@ from screens.note import NotePage
 from screens.people import PeoplePage
 from screens.person import PersonPage
 from screens.sync import SyncPage
+from screens.text_field import TextField
 from screens.today import TodayPage
 from screens.visit_form import VisitForm
 from screens.vlist import VList
@@ -345,6 +346,20 @@ async def test_a_persons_page_keeps_the_header_on_top_in_every_panel(app: Leadwo
             assert "Craig may be home. Leave no messages with him." in words(app), panel
             await pilot.press("tab")
             await settle(pilot)
+
+
+async def test_however_many_alerts_there_are_the_journal_can_be_read_and_none_is_left_out_silently(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        who = await keira(app)
+        for number in range(30):
+            await app.desk.do(alerts.raise_alert, who, f"Alert number {number} of many.")
+        page = await on_keiras_page(app, pilot)
+        assert "More to know at the door: tab to Contact." in words(app)
+        assert page.entries.size.height >= 6
+        await pilot.press("tab", "tab", "end")
+        await settle(pilot)
+        about = [line.words for line in shown(app, "about").items if getattr(line, "kind", "") == "alert"]
+        assert len(about) == 32
 
 
 async def test_tab_goes_through_the_panels_and_a_click_on_a_name_does_too(app: LeadworkerApp) -> None:

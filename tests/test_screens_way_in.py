@@ -250,7 +250,7 @@ class Door:
 heavy = ("sqlalchemy", "sqlmodel", "pydantic", "httpx", "sqlcipher3", "cryptography", "storage.engine", "rapidfuzz", "zxcvbn")
 seen = []
 class Watched(LeadworkerApp):
-    def _load_rest(self):
+    def load_rest(self):
         seen.extend(name for name in heavy if name in sys.modules)
         self.exit()
 async def main():

@@ -27,11 +27,12 @@ from leadworker.record import new_id
 from leadworker.shelf import Shelf
 from screens import lastline
 from screens.app import LeadworkerApp
-from screens.fields import LineField, SecretField, TextField
+from screens.fields import LineField, SecretField
 from screens.find import snippet
 from screens.lines import cut, flow, hang, pad, sides
 from screens.note import NotePage
 from screens.plain import Tone, join, marked, plain, run_on, single
+from screens.text_field import TextField
 from screens.today import TodayPage
 from screens.words import Words
 from tests import hostile
@@ -61,9 +62,7 @@ def sources() -> list[tuple[Path, ast.Module]]:
 ALLOWED_IMPORTS = {
     ("words.py", "textual.widgets", "Static"),
     ("fields.py", "textual.widgets", "Input"),
-    ("fields.py", "textual.widgets", "TextArea"),
-    ("frame.py", "textual.widgets", "Input"),  # only to see whether somebody types
-    ("frame.py", "textual.widgets", "TextArea"),
+    ("text_field.py", "textual.widgets", "TextArea"),
     ("plain.py", "textual.content", "Content"),
 }
 DOORS = (
@@ -364,6 +363,18 @@ async def test_hostile_text_that_is_typed_or_pasted_is_cleaned_before_the_field_
             look(app, name)
 
 
+async def test_a_field_cleans_what_it_is_given_by_whichever_way(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        await pilot.press("n")
+        await settle(pilot)
+        what, seen = app.screen.query_one("#what", LineField), app.screen.query_one("#seen", TextField)
+        what.value = f"one\ntwo {WORST}"
+        what.insert(WORST, 0)
+        seen.load_text(WORST)
+        seen.insert(WORST)
+        assert "\n" not in what.value and not HARMFUL.search(what.value) and not HARMFUL.search(seen.text)
+
+
 async def test_a_line_of_a_megabyte_can_be_pasted_read_kept_and_finished(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
         await pilot.press("n", *"@Keira")
@@ -404,7 +415,10 @@ async def test_a_passphrase_keeps_its_letters_but_no_control(app: LeadworkerApp)
 
 
 def program(folder: Path) -> str:
-    return f"import sys, leadworker\nfrom pathlib import Path\nfrom leadworker.wiring import run_screens\nsys.exit(run_screens(Path({str(folder)!r})))\n"
+    return (
+        "import sys, leadworker\nfrom pathlib import Path\nfrom leadworker.wiring import run_screens\n"
+        f"sys.exit(run_screens(Path({str(folder)!r})))\n"
+    )
 
 
 @pytest.mark.skipif("sys.platform == 'win32'", reason="needs a pseudo-terminal")
@@ -442,6 +456,7 @@ def test_in_a_real_terminal_no_byte_of_hostile_text_is_obeyed(hostile_door: Worl
         terminal.press(CTRL_Q)
         assert terminal.end() == 0
     assert re.fullmatch(r"\d\d:\d\d", hidden)
+    assert b"press me" in terminal.bytes, "the words were not shown at all"
     left = OUR_SEQUENCES.sub(b"", terminal.bytes)
     odd = re.findall(r"[^\r\n]{0,20}" + HARMFUL.pattern + r".{0,30}", left.decode("utf-8").replace("\r", "").replace("\t", ""))
     assert not odd, f"sequences that are not the program's own: {odd[:5]}"

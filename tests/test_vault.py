@@ -1,3 +1,508 @@
-"""A vault as its owner meets it: made, opened, held by one, on a doubtful clock, a full disk, from a backup."""
+"""A vault as its owner meets it: made, opened, held by one, on a doubtful clock, on a full disk, put back from a backup."""
 
 from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+import unicodedata
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from leadworker import text
+from leadworker.clock import Moment
+from leadworker.domain import alerts, drafts, journal, people
+from leadworker.domain.alerts import Alert
+from leadworker.domain.journal import NewEntry
+from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood, VaultBusy, VaultDamaged, WrongPassphrase
+from storage import backing_up, clerk, mending, opening, slots, vault_file
+from storage.vault import Vault
+from tests import vaults
+from tests.vaults import HandClock, ask, do, enter, fresh, look_through, made, small
+
+# Opening
+
+
+def test_a_vault_opens_with_its_passphrase_however_it_is_spaced_and_with_its_words(tmp_path: Path) -> None:
+    folder = fresh(tmp_path / "vault", small())
+    for typed in (vaults.PASSPHRASE, f"  {vaults.PASSPHRASE.replace(' ', chr(9))} \n"):
+        opening.open_with_passphrase(folder, typed).close()
+    vault = opening.open_with_words(folder, f"1. {made().words.upper().replace(' ', ', ')}")
+    assert vault.name == "Alex Morgan"
+    vault.close()
+
+
+def test_an_accent_in_a_passphrase_may_be_typed_in_one_part_or_in_two(tmp_path: Path) -> None:
+    vault = enter(fresh(tmp_path / "vault"))
+    slots.change_passphrase(vault, "le café est fermé lundi", memory_kib=vaults.keys.FLOOR_KIB)
+    vault.close()
+    pasted = unicodedata.normalize("NFD", "le café est fermé lundi")
+    assert pasted != "le café est fermé lundi"
+    opening.open_with_passphrase(vault.folder, pasted).close()
+
+
+def test_a_wrong_passphrase_opens_nothing_changes_nothing_and_lets_go(tmp_path: Path) -> None:
+    folder = fresh(tmp_path / "vault", small())
+    before = vaults.files(folder)
+    for wrong in ("plum tidy orbit seven lake", "", "\ud800", "plum tidy orbit seven lake marble marble"):
+        with pytest.raises(WrongPassphrase, match="not the passphrase"):
+            opening.open_with_passphrase(folder, wrong)
+    with pytest.raises(WrongPassphrase, match="not the recovery words of this vault"):
+        opening.open_with_words(folder, made("Robin Hale").words)
+    assert vaults.files(folder) == before
+    assert vaults.refusal(folder) is None
+
+
+def test_new_recovery_words_end_the_old_ones_and_leave_the_passphrase(tmp_path: Path) -> None:
+    vault = enter(fresh(tmp_path / "vault"))
+    words = slots.new_recovery_words(vault)
+    vault.close()
+    with pytest.raises(WrongPassphrase):
+        enter(vault.folder)
+    opening.open_with_words(vault.folder, " ".join(words)).close()
+    opening.open_with_passphrase(vault.folder, vaults.PASSPHRASE).close()
+
+
+def test_a_second_leadworker_is_refused_and_told_who_is_the_first(tmp_path: Path) -> None:
+    folder = fresh(tmp_path / "vault", small())
+    receiver, sender = vaults.processes().Pipe(duplex=False)
+    first = vaults.processes().Process(target=vaults.just_open, args=(folder, made().words, sender), daemon=True)
+    first.start()
+    while receiver.recv() != ("open",):
+        pass
+    try:
+        with pytest.raises(VaultBusy, match=f"open already: leadworker, process {first.pid}, since [0-9:]+. Use that one"):
+            enter(folder)
+        (folder / "vault.holder.json").write_bytes(b'{"process": "\xff')
+        with pytest.raises(VaultBusy, match="open in another leadworker"):
+            enter(folder)
+        with pytest.raises(VaultBusy):
+            mending.mend(folder, made().words, with_words=True)
+    finally:
+        first.kill()
+        first.join()
+    vault = enter(folder)
+    assert look_through(vault).whole
+    vault.close()
+
+
+def test_a_vault_is_not_made_over_another_nor_without_a_name(tmp_path: Path) -> None:
+    folder = fresh(tmp_path / "vault", small())
+    before = vaults.files(folder)
+    with pytest.raises(NotUnderstood, match="already"):
+        opening.create(folder, "Alex Morgan", vaults.PASSPHRASE, memory_kib=vaults.keys.FLOOR_KIB)
+    with pytest.raises(NotUnderstood, match="needs your name"):
+        opening.create(tmp_path / "other", " \u200b\n", vaults.PASSPHRASE)
+    assert vaults.files(folder) == before
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_new_vault_lies_whole_in_its_main_file_and_is_nobody_elses_to_read(tmp_path: Path) -> None:
+    folder = made().folder
+    assert set(vaults.files(folder)) == {"journal.db", "vault.anchor", "vault.copy.json", "vault.json"}
+    if os.name != "nt":
+        vault, _ = opening.create(tmp_path / "vault", "Robin Hale", "a b c", memory_kib=vaults.keys.FLOOR_KIB)
+        assert (tmp_path / "vault").stat().st_mode & 0o077 == 0
+        assert (tmp_path / "vault" / "journal.db").stat().st_size > 100_000
+        vault.close()
+
+
+# Deeds
+
+
+def test_a_deed_that_fails_leaves_nothing_of_itself(tmp_path: Path) -> None:
+    vault = enter(fresh(tmp_path / "vault", small()))
+    before = vaults.everything(vault)
+    stamp = vault.hybrid.last
+
+    def half(shelf: vaults.Shelf) -> None:
+        person = people.add(shelf, "Somebody Else")
+        journal.write(shelf, NewEntry(person, said="half"))
+        raise LeadworkerError("and then it fails.")
+
+    with pytest.raises(LeadworkerError):
+        do(vault, half)
+    assert vaults.everything(vault) == before
+    assert vault.hybrid.last == stamp
+    assert look_through(vault, rebuild=True).whole
+    vault.close()
+
+
+def test_a_question_cannot_write(tmp_path: Path) -> None:
+    """What is asked runs outside any transaction, so a verb that writes there would be kept without being chained."""
+    vault = enter(fresh(tmp_path / "vault", small()))
+    before = vaults.everything(vault)
+    with pytest.raises(TypeError, match="done as a deed"):
+        ask(vault, people.add, "Somebody Else")
+    with pytest.raises(TypeError, match="done as a deed"):
+        ask(vault, drafts.keep, drafts.Draft("x", said="x"))
+    assert vaults.everything(vault) == before
+    vault.close()
+
+
+def test_nothing_can_be_asked_of_a_closed_vault(tmp_path: Path) -> None:
+    vault = enter(fresh(tmp_path / "vault"))
+    vault.close()
+    vault.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        ask(vault, people.facts, "0" * 32)
+    assert vault.master == b""
+
+
+# Clocks
+
+
+@pytest.mark.parametrize(("days", "word"), [(-366, "behind"), (366, "may be ahead")])
+def test_a_clock_that_is_wrong_by_a_year_is_said_and_moves_nobodys_words(days: int, word: str, tmp_path: Path) -> None:
+    clock = HandClock()
+    folder = fresh(tmp_path / "vault")
+    vault = enter(folder, clock=clock)
+    person = do(vault, people.add, "Keira Lane")
+    entries = [do(vault, journal.write, NewEntry(person, said=f"right {n}")).entry_id for n in range(3)]
+    vault.close()
+    last, day = vault.hybrid.last, f"{clock.at:%d %b %Y}"
+
+    clock.at += timedelta(days=days)
+    vault = enter(folder, clock=clock)
+    assert word in vault.clock_doubt and day in vault.clock_doubt
+    wrong = do(vault, journal.write, NewEntry(person, said="wrong", happened=Moment.of(clock.at)))
+    kept = {entry.id: entry for entry in ask(vault, journal.timeline, person)}
+    assert kept[wrong.entry_id].clock_doubt == vault.clock_doubt
+    assert not any(kept[entry].clock_doubt for entry in entries)
+    assert vault.hybrid.last > last, "what is written later stays later, whatever the clock says"
+    ids = "SELECT id FROM journal_entry ORDER BY change_no"
+    order = vault.submit(lambda: [row[0] for row in vault.connection.execute(ids).fetchall()]).result()
+    assert order == [*entries, wrong.entry_id]
+    vault.close()
+
+    clock.at -= timedelta(days=days)
+    vault = enter(folder, clock=clock)
+    assert vault.clock_doubt, "set right again it looks wrong the other way, for one opening"
+    do(vault, journal.write, NewEntry(person, said="right again"))
+    vault.close()
+    vault = enter(folder, clock=clock)
+    assert not vault.clock_doubt
+    assert look_through(vault, rebuild=True).whole
+    vault.close()
+
+
+def test_a_clock_that_is_right_is_not_doubted(tmp_path: Path) -> None:
+    clock = HandClock()
+    folder = fresh(tmp_path / "vault")
+    vault = enter(folder, clock=clock)
+    do(vault, people.add, "Keira Lane")
+    vault.close()
+    for passed in (timedelta(seconds=-30), timedelta(hours=9), timedelta(days=60)):
+        clock.at += passed
+        vault = enter(folder, clock=clock)
+        assert not vault.clock_doubt
+        vault.close()
+
+
+# Backups
+
+
+def test_a_backup_comes_back_whole_says_so_and_goes_on_in_a_lane_of_its_own(tmp_path: Path) -> None:
+    vault = enter(fresh(tmp_path / "vault", small()))
+    (person,) = ask(vault, people_here)
+    size = vaults.back_up(vault, tmp_path / "kept.lwb")
+    before, digest = vault.mark.changes, vaults.digest(vault)
+    do(vault, journal.write, NewEntry(person, said="after the backup"))
+    vault.close()
+    assert (tmp_path / "kept.lwb").stat().st_size == size
+    assert [path.name for path in tmp_path.iterdir()] == ["vault", "kept.lwb"] or len(list(tmp_path.iterdir())) == 2
+
+    lanes = set()
+    for number in range(3):
+        folder = tmp_path / f"restored {number}"
+        backing_up.restore(tmp_path / "kept.lwb", folder)
+        vault = enter(folder)
+        assert vault.notices == [f"This vault was put back from a backup with {before} changes. What was sent since then comes "
+                                 "back with the next sync."]  # fmt: skip
+        assert vaults.digest(vault) == digest
+        assert vault.lane != 1
+        lanes.add(vault.lane)
+        do(vault, journal.write, NewEntry(person, said="in the new lane"))
+        vault.close()
+        vault = enter(folder)
+        assert not vault.notices
+        assert look_through(vault, rebuild=True).whole
+        heads = vault.submit(lambda v=vault: v.connection.execute("SELECT lane FROM lane ORDER BY no").fetchall()).result()
+        assert heads == [(1,), (vault.lane,)]
+        vault.close()
+    assert len(lanes) == 3, "the same backup put back again never goes on in the same lane"
+
+
+def test_a_backup_is_never_written_over_a_file_and_a_restore_never_over_a_vault(tmp_path: Path) -> None:
+    vault = enter(fresh(tmp_path / "vault", small()))
+    (tmp_path / "mine.lwb").write_text("mine")
+    with pytest.raises(NotUnderstood, match="never written over"):
+        vaults.back_up(vault, tmp_path / "mine.lwb")
+    assert (tmp_path / "mine.lwb").read_text() == "mine"
+    with pytest.raises(DiskTrouble, match="backup could not be written.*The vault itself is as it was"):
+        vaults.back_up(vault, tmp_path / "no such folder" / "kept.lwb")
+    vaults.back_up(vault, tmp_path / "kept.lwb")
+    vault.close()
+    before = vaults.files(vault.folder)
+    with pytest.raises(NotUnderstood, match="already"):
+        backing_up.restore(tmp_path / "kept.lwb", vault.folder)
+    with pytest.raises(NotUnderstood, match="not a backup"):
+        backing_up.restore(tmp_path / "mine.lwb", tmp_path / "new")
+    with pytest.raises(NotUnderstood, match="no file"):
+        backing_up.restore(tmp_path / "none.lwb", tmp_path / "new")
+    assert vaults.files(vault.folder) == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_restore_is_not_spoilt_by_the_log_of_the_vault_that_stood_there(tmp_path: Path) -> None:
+    vault = enter(fresh(tmp_path / "vault", small()))
+    vaults.back_up(vault, tmp_path / "kept.lwb")
+    digest = vaults.digest(vault)
+    (person,) = ask(vault, people_here)
+    do(vault, journal.write, NewEntry(person, said="in the log"))
+    left = fresh(tmp_path / "left", vaults.Made(vault.folder, ""))
+    vault.close()
+    for name in ("journal.db", "vault.json", "vault.copy.json"):  # as somebody tidies who does not know of the rest
+        (left / name).unlink()
+    assert (left / "journal.db-wal").stat().st_size > 0
+    backing_up.restore(tmp_path / "kept.lwb", left)
+    vault = enter(left)
+    assert vaults.digest(vault) == digest
+    assert look_through(vault, rebuild=True).whole
+    vault.close()
+
+
+def test_after_mending_what_is_changed_takes_the_place_of_what_was_there(tmp_path: Path) -> None:
+    """A mended vault writes in a new lane; it has seen all that stands in the old one, and every reader can tell."""
+    folder = fresh(tmp_path / "vault", small())
+    (folder / "vault.anchor").unlink()
+    with pytest.raises(VaultDamaged, match="missing or damaged.*Nothing was opened.*check --mend"):
+        enter(folder)
+    vault, mended = mending.mend(folder, vaults.PASSPHRASE)
+    assert mended.missing == 0
+    (person,) = ask(vault, people_here)
+    do(vault, people.describe, person, lives_at="at her aunt's")
+    alert, note = (line.id for line in ask(vault, alerts.at_the_door, person))
+    do(vault, alerts.end_alert, alert, "the dog has gone")
+    do(vault, alerts.drop_access_note, note)
+    for again in range(2):
+        assert ask(vault, people.facts, person).lives_at == "at her aunt's"
+        assert not ask(vault, people.facts, person).contested
+        assert not ask(vault, alerts.at_the_door, person)
+        assert not ask(vault, lambda shelf: shelf.get(Alert, alert)).contested
+        assert look_through(vault, rebuild=True).whole
+        if not again:
+            vault.close()
+            vault = enter(folder)
+    do(vault, people.describe, person, lives_at="")
+    assert look_through(vault, rebuild=True).whole
+    vault.close()
+
+
+def test_mending_refuses_a_vault_that_is_not_whole_and_leaves_it_as_it_was(tmp_path: Path) -> None:
+    folder = fresh(tmp_path / "vault", small())
+    data = bytearray((folder / "journal.db").read_bytes())
+    data[30 * 4096 + 7] ^= 1
+    (folder / "journal.db").write_bytes(data)
+    (folder / "vault.anchor").unlink()
+    before = vaults.files(folder)
+    with pytest.raises(VaultDamaged, match="damaged"):
+        mending.mend(folder, made().words, with_words=True)
+    with pytest.raises(WrongPassphrase):
+        mending.mend(folder, "wrong")
+    assert vaults.files(folder) == before
+
+
+def test_mending_refuses_a_key_file_that_was_altered(tmp_path: Path) -> None:
+    folder = fresh(tmp_path / "vault", small())
+    file, _ = vault_file.read(folder)
+    bare = vault_file.msgspec.structs.replace(file, slots=(*file.slots, file.slots[0]), checksum="")
+    sums = vault_file.hashlib.sha256(vault_file.msgspec.json.encode(bare)).hexdigest()
+    vault_file.write(folder, vault_file.msgspec.structs.replace(bare, checksum=sums))
+    for way_in in (lambda: enter(folder), lambda: mending.mend(folder, made().words, with_words=True)):
+        with pytest.raises(VaultDamaged, match="altered by somebody without its key"):
+            way_in()
+
+
+# Disks
+
+
+def test_a_full_database_is_said_and_the_next_save_after_there_is_room_succeeds(tmp_path: Path) -> None:
+    vault = enter(fresh(tmp_path / "vault", small()))
+    (person,) = ask(vault, people_here)
+    pages = vault.submit(lambda: vault.connection.execute("PRAGMA page_count").fetchone()[0]).result()
+    limit(vault, int(pages) + 12)
+    saved = fill_up(vault, person)
+    before = vaults.everything(vault)
+    with pytest.raises(DiskTrouble, match="disk is full.*still here.*save again"):
+        do(vault, drafts.keep, drafts.Draft("a draft", said="x" * 30_000))
+    with pytest.raises(DiskTrouble, match="backup could not be written|disk is full"):
+        raise_or(vault)
+    assert vaults.everything(vault) == before
+    limit(vault, 2**30)
+    saved.append(do(vault, journal.write, NewEntry(person, said="there is room again")).entry_id)
+    assert saved == [entry.id for entry in reversed(ask(vault, journal.timeline, person, limit=1000))][3:]
+    assert look_through(vault, rebuild=True).whole
+    vault.close()
+    assert vaults.refusal(vault.folder) is None
+
+
+def raise_or(vault: Vault) -> None:
+    do(vault, journal.write, NewEntry(ask(vault, people_here)[0], said="y" * 30_000))
+
+
+def limit(vault: Vault, pages: int) -> None:
+    vault.submit(lambda: vault.connection.execute(f"PRAGMA max_page_count={pages}").fetchall()).result()
+
+
+def fill_up(vault: Vault, person: str) -> list[str]:
+    """Save until the disk is full; return what was acknowledged."""
+    saved: list[str] = []
+    with pytest.raises(DiskTrouble) as trouble:
+        for number in range(500):
+            saved.append(do(vault, journal.write, NewEntry(person, said=f"{number} " + "words " * 1500)).entry_id)
+    assert trouble.value.code == "disk"
+    return saved
+
+
+def test_tidying_that_finds_no_room_does_not_stop_the_next_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clerk, "IDLE_AFTER_S", 0.001)
+    vault = enter(fresh(tmp_path / "vault", small()))
+    (person,) = ask(vault, people_here)
+    tidied: list[bool] = []
+    tidy = vault._tidy
+
+    def counted() -> None:
+        tidy()
+        tidied.append(vault.connection.in_transaction)
+
+    vault._clerk._when_idle = counted
+    vault.submit(lambda: vault.connection.execute("CREATE TEMP TRIGGER no_room BEFORE INSERT ON change BEGIN SELECT 1; END")).result()
+    pages = vault.submit(lambda: vault.connection.execute("PRAGMA page_count").fetchone()[0]).result()
+    for number in range(20):
+        do(vault, journal.write, NewEntry(person, said=f"{number} in some words that are searched"))
+    limit(vault, int(pages))
+    while not tidied:
+        time.sleep(0.001)
+    limit(vault, 2**30)
+    assert not any(tidied), "a tidying that fails leaves no transaction open"
+    do(vault, journal.write, NewEntry(person, said="saved after it"))
+    assert look_through(vault).whole
+    vault.close()
+
+
+def test_a_disk_that_does_not_take_the_safety_mark_is_said_and_opens_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = enter(fresh(tmp_path / "vault", small()))
+    (person,) = ask(vault, people_here)
+
+    def failing(mark: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(vault.anchor, "write", failing)
+    with pytest.raises(DiskTrouble, match="is saved, but.*safety mark.*open it again"):
+        do(vault, journal.write, NewEntry(person, said="saved without its mark"))
+    vault.close()
+    vault = enter(vault.folder)
+    assert ask(vault, journal.timeline, person)[0].said == "saved without its mark"
+    assert look_through(vault).whole
+    assert vault.anchor.read().mark == vault.mark, "opening marks what it shows, so that it cannot be lost again"
+    vault.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX")
+def test_a_process_that_may_write_no_more_loses_nothing_and_goes_on_when_it_may(tmp_path: Path) -> None:
+    folder = fresh(tmp_path / "vault", small())
+    told = vaults.killed(vaults.run_out_of_room, folder, made().words, after_s=0, once="went on")
+    vault = enter(folder)
+    (person,) = ask(vault, people_here)
+    kept = {entry.id for entry in ask(vault, journal.timeline, person, limit=1000)}
+    assert {entry for what, entry in told if what == "saved"} <= kept
+    assert [word for what, word in told if what == "trouble"] == ["disk"]
+    assert told[-1][1] in kept
+    assert look_through(vault, rebuild=True).whole
+    vault.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of three megabytes, where we may have one."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root on Linux can lay a small disk down")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("this machine does not let us lay a small disk down")
+    yield disk
+    subprocess.run(["mount", "-o", "remount,rw", str(disk)], capture_output=True)
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_is_said_loses_nothing_and_goes_on_after_space_is_freed(small_disk: Path) -> None:
+    folder = fresh(small_disk / "vault", small())
+    vault = enter(folder)
+    (person,) = ask(vault, people_here)
+    with contextlib.suppress(OSError), open(small_disk / "photographs", "wb") as filler:
+        while True:
+            filler.write(bytes(4096))
+            filler.flush()
+    saved = []
+    with pytest.raises(DiskTrouble):
+        for number in range(500):
+            saved.append(do(vault, journal.write, NewEntry(person, said=f"{number} " + "words " * 1500)).entry_id)
+    with pytest.raises(DiskTrouble):
+        vaults.back_up(vault, small_disk / "kept.lwb")
+    assert {path.name for path in small_disk.iterdir()} == {"vault", "photographs"}
+    with pytest.raises(DiskTrouble, match="What opened the vault before still does"):
+        slots.change_passphrase(vault, "another one that finds no room", memory_kib=vaults.keys.FLOOR_KIB)
+    (small_disk / "photographs").unlink()
+    saved.append(do(vault, journal.write, NewEntry(person, said="there is room again")).entry_id)
+    assert set(saved) <= {entry.id for entry in ask(vault, journal.timeline, person, limit=1000)}
+    assert look_through(vault, rebuild=True).whole
+    vault.close()
+    opening.open_with_passphrase(folder, vaults.PASSPHRASE).close()
+
+
+def test_a_disk_that_turns_read_only_is_said_and_what_was_saved_can_be_read(small_disk: Path) -> None:
+    folder = fresh(small_disk / "vault", small())
+    before = vaults.files(folder)
+    remount(small_disk, "ro")
+    with pytest.raises(DiskTrouble, match="cannot be written to.*Nothing was opened or changed"):
+        enter(folder)
+    with pytest.raises(DiskTrouble, match="could not be made"):
+        opening.create(small_disk / "new", "Robin Hale", "a b c", memory_kib=vaults.keys.FLOOR_KIB)
+    assert vaults.files(folder) == before
+    remount(small_disk, "rw")
+    vault = enter(folder)
+    (person,) = ask(vault, people_here)
+    assert len(ask(vault, journal.timeline, person)) == 3
+    vault.close()
+
+
+def remount(disk: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", str(disk)], check=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights are not modes on Windows")
+def test_a_folder_that_may_not_be_written_to_is_said_and_left_alone(tmp_path: Path) -> None:
+    folder = fresh(tmp_path / "vault", small())
+    before = vaults.files(folder)
+    other = fresh(tmp_path / "other")
+    told = vaults.killed(vaults.open_as_nobody, other, folder, made().words, after_s=0, once="ended")
+    assert told[-1][1] == "disk", told
+    assert "cannot be written to" in told[-1][2]
+    assert vaults.files(folder) == before
+
+
+def people_here(shelf: vaults.Shelf) -> list[str]:
+    return [person.id for person in vaults.caseload.known_people(shelf)]
+
+
+def test_no_sentence_of_this_file_is_unsafe_to_show() -> None:
+    assert text.clean(mending.__doc__ or "") == mending.__doc__

@@ -28,7 +28,7 @@ def first_run(terminal: Terminal, name: str) -> tuple[str, dict[int, str]]:
     terminal.until("once more")
     terminal.type(passphrase)
     terminal.press("enter")
-    words = {int(number): word for number, word in WORD.findall(terminal.until("Write these 16 words down", "16"))}
+    words = {int(number): word for number, word in WORD.findall(terminal.until("Write these 16 words down", "Enter when you have"))}
     assert len(words) == 16
     terminal.press("enter")
     asked = [int(number) for number in ASKED.findall(terminal.until("back from your paper"))]

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import itertools
 import multiprocessing
+import os
 import random
 import secrets
 import shutil
@@ -165,9 +166,9 @@ class Sender(Protocol):
 
 @dataclass
 class HandClock:
-    """A clock that stands where a test puts it."""
+    """A clock that stands where a test puts it, at first a day after the vaults were made."""
 
-    at: datetime = field(default_factory=lambda: datetime(2026, 11, 20, 9, 30, tzinfo=UTC))
+    at: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(days=1))
 
     def now(self) -> datetime:
         """Return the moment that was set, and let a second pass."""
@@ -340,3 +341,41 @@ def killed(work: Callable[..., None], *given: object, after_s: float, once: str 
     receiver.close()
     process.close()
     return heard
+
+
+def run_out_of_room(folder: Path, recovery: str, told: Sender) -> None:
+    """Save until this process may make no file longer, then until it may again, telling of each."""
+    import resource
+
+    vault = opening.open_with_words(folder, recovery)
+    person = ask(vault, caseload.known_people)[0].id
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((folder / "journal.db").stat().st_size + 100_000, most))
+    try:
+        while True:
+            told.send(("saved", do(vault, journal.write, NewEntry(person, said="words " * 1500)).entry_id))
+    except LeadworkerError as trouble:
+        told.send(("trouble", trouble.code))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    told.send(("went on", do(vault, journal.write, NewEntry(person, said="there is room again")).entry_id))
+    time.sleep(60)
+
+
+def open_as_nobody(mine: Path, folder: Path, recovery: str, told: Sender) -> None:
+    """Open a vault without the right to write in its folder, and tell how it ended."""
+    opening.open_with_words(mine, recovery).close()  # so that nothing has to be imported from where nobody may look
+    parents = [folder, *folder.parents]
+    for parent in parents[:-1]:
+        if parent.stat().st_uid == os.geteuid() and str(parent).startswith(tempfile.gettempdir()):
+            parent.chmod(0o555 if parent == folder else 0o755)
+    for path in folder.iterdir():
+        path.chmod(0o444)
+    if os.geteuid() == 0:
+        os.setegid(65534)
+        os.seteuid(65534)
+    try:
+        opening.open_with_words(folder, recovery)
+        told.send(("ended", "opened", ""))
+    except LeadworkerError as error:
+        told.send(("ended", error.code, error.sentence))
+    time.sleep(60)

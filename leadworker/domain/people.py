@@ -87,6 +87,8 @@ class ImportedCard(Record, table=True):
 
 
 class ContactRow(msgspec.Struct, frozen=True):
+    """One way to reach a person, in a list."""
+
     id: str
     kind: str
     value: str
@@ -94,11 +96,15 @@ class ContactRow(msgspec.Struct, frozen=True):
 
 
 class NameRow(msgspec.Struct, frozen=True):
+    """Another name of a person, in a list."""
+
     id: str
     name: str
 
 
 class IdentifierRow(msgspec.Struct, frozen=True):
+    """Another agency's number for a person, in a list."""
+
     id: str
     scheme: str
     value: str
