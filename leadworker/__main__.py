@@ -70,8 +70,18 @@ def _has_terminal() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.__stdin__, sys.__stderr__))
 
 
+def _fill_missing_streams() -> None:
+    """Keep the first three descriptors taken: else the database could get one of them, and be written to as if it were a screen."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
 def main() -> int:
     """Run what the command line asks for; return the exit code."""
+    _fill_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -67,7 +67,8 @@ def one_line(text: str) -> str:
 
 def skeleton(name: str) -> str:
     """Return `name` as it is compared with other names: folded case, no accents, no punctuation."""
-    folded = unicodedata.normalize("NFKD", one_line(name).casefold())
+    plain = unicodedata.normalize("NFKD", one_line(name))  # first, so that capitals written in other forms fold as well
+    folded = unicodedata.normalize("NFKD", plain.casefold())
     letters = (c if c.isalnum() else " " for c in folded if not unicodedata.combining(c))
     return " ".join("".join(letters).split())
 

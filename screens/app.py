@@ -24,6 +24,7 @@ from screens.frame import TopLine
 from screens.hide import HideScreen
 from screens.plain import plain
 from screens.themes import theme_for, themes
+from screens.turns import KeysInTurn
 
 if TYPE_CHECKING:
     from leadworker.desk import Bell, Desk, Door, PostState
@@ -36,11 +37,15 @@ ASLEEP_SECONDS = 60
 
 TICK_SECONDS = 2.0
 
-_ALWAYS = frozenset({"hide", "leave", "help", "show_typed", "use_words", "suggest", "back", "come_back"})
+_ALWAYS = frozenset(
+    {
+        "hide", "leave", "help", "show_typed", "use_words", "suggest", "back", "come_back", "focus_next", "focus_previous",
+    }
+)  # fmt: skip
 _WHILE_HIDDEN = frozenset({"hide", "leave", "come_back"})
 
 
-class LeadworkerApp(Shell, inherit_bindings=False):
+class LeadworkerApp(KeysInTurn, Shell, inherit_bindings=False):
     """The terminal program on one vault, behind `door`."""
 
     TITLE = "leadworker"

@@ -94,6 +94,11 @@ class Shell(App[Ending]):
         """Show a sentence for some seconds, over whatever is on the screen."""
         self.notify(plain(sentence).plain, severity=kind, timeout=seconds, markup=False)
 
+    @property
+    @abstractmethod
+    def page(self) -> Page | None:
+        """Return the topmost page, also under a dialog."""
+
     @abstractmethod
     def go_to(self, place: str) -> None:
         """Go to a place: ``today``, ``people`` or ``sync``."""
@@ -198,6 +203,13 @@ class Page(Screen[None]):
     def minute_passed(self) -> None:
         """Hear that the clock shows another minute: what is said about time may read differently."""
 
+    def is_unkept(self) -> bool:
+        """Say whether there are words here that are not in the vault."""
+        return False
+
+    def show_saved(self, person_id: str, entry_id: str) -> None:
+        """Show the entry that a note over this page has just become, so that it is seen to be kept."""
+
     def person_in_view(self) -> str:
         """Return the id of the person that this page, or its selected row, is about; empty when there is none."""
         return ""
@@ -244,9 +256,11 @@ class Page(Screen[None]):
 
     @work(group="leave")
     async def leave(self) -> None:
-        """Keep what was typed, then go back to the page before; a place stays where it is."""
+        """Keep what was typed, also while it was being kept; then go back to the page before. A place stays where it is."""
         try:
             await self.keep()
+            while self.is_unkept():
+                await self.keep()
         except LeadworkerError as error:
             self.shell.say(error.sentence, "error", 20)
             return

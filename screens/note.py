@@ -263,11 +263,9 @@ class NotePage(Page):
     async def keep(self) -> None:
         """Put the draft into the vault as it is now; an empty one is thrown away."""
         await self._settled.wait()  # while it is being saved it is not known yet whether there is a draft to keep
-        if self.draft is None or self._finished:
+        if self.draft is None or not self.is_unkept():
             return
         typed = self.typed(self.draft)
-        if self._kept is not None and _words(typed) == _words(self._kept):
-            return
         if typed.is_empty():
             await self.desk.do(drafts.throw_away, typed.id)
             self._kept = self.draft = typed
@@ -277,6 +275,12 @@ class NotePage(Page):
         self._kept = kept
         self.draft = kept
         self._say_kept(kept)
+
+    def is_unkept(self) -> bool:
+        """Say whether there are words here that are not in the vault."""
+        if self.draft is None or self._finished:
+            return False
+        return self._kept is None or _words(self.typed(self.draft)) != _words(self._kept)
 
     def _named(self, draft: Draft) -> Draft:
         reading = self._reading()
@@ -309,7 +313,7 @@ class NotePage(Page):
         """Keep the entry. Until the vault says that it is durable, nothing here goes away."""
         try:
             entry = entry_of(typed, reading, self.shell.now(), self.desk.me)
-            await self.desk.do(save_note, entry, typed.id, typed.visit_id)
+            saved = await self.desk.do(save_note, entry, typed.id, typed.visit_id)
             self._finished = True
         except LeadworkerError as error:
             self.shell.say(error.sentence, "warning", 12)
@@ -319,6 +323,8 @@ class NotePage(Page):
             if self.is_current:
                 self.app.pop_screen()
             self.shell.say(SAVED)
+            if self.shell.page is not None:
+                self.shell.page.show_saved(entry.person_id, saved.entry_id)
 
     def action_back(self) -> None:
         """Go back; not while the note is being saved."""

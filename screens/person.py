@@ -226,6 +226,13 @@ class PersonPage(Page):
 
     # keys
 
+    def show_saved(self, person_id: str, entry_id: str) -> None:
+        """Put the cursor on the entry that was just written about this person."""
+        if person_id == self._person_id:
+            self._entry_id = entry_id
+            self.show_panel("journal")
+            self.reload()
+
     def person_in_view(self) -> str:
         """Return this person."""
         return self._person_id

@@ -10,21 +10,26 @@ from textual.containers import Container, VerticalScroll
 from textual.widget import Widget
 
 from leadworker.clock import Moment
-from leadworker.domain import today
+from leadworker.domain import journal, today
 from leadworker.domain.actions import ActionRow
 from leadworker.domain.drafts import Draft
+from leadworker.domain.journal import EntryView
 from leadworker.domain.today import NewsRow
 from leadworker.domain.visits import VisitRow
 from leadworker.words.saying import MONTHS, WEEKDAYS, say_clock, say_count, say_date, say_time, say_visit
 from screens import glyphs
 from screens.base import Page
-from screens.entry_rows import kind_words, short_time
+from screens.entry_rows import kind_words, short_time, where_words
 from screens.lines import hang, sides
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.postwords import local
 from screens.rows import door_sign, door_words, due_words, tick
 from screens.vlist import VList
 from screens.words import Words
+
+OFTEN_EMPTY = ("unfinished", "written", "news")
+LOOKED_THROUGH = 200
+"""Newest entries that are looked through for those written today."""
 
 ONE_LINE_FROM = 60
 """Width from which an action and its person stand on one line."""
@@ -53,6 +58,8 @@ class TodayPage(Page):
     def __init__(self) -> None:
         super().__init__()
         self._gathered: today.Today | None = None
+        self._written: tuple[EntryView, ...] = ()
+        self._saved = ""
 
     def inside(self) -> Iterable[Widget]:
         """Lay out four lists in two columns, which stack where it is narrow."""
@@ -67,6 +74,10 @@ class TodayPage(Page):
                     self._draw_unfinished, lambda item: item.id, title=plain("Not finished", Tone.HEADING),
                     grows=True, id="unfinished",
                 )  # fmt: skip
+                yield VList[EntryView](
+                    self._draw_written, lambda item: item.id, height=1, title=plain("Written today", Tone.HEADING),
+                    grows=True, id="written",
+                )  # fmt: skip
             with VerticalScroll(id="right", classes="column", can_focus=False):
                 yield VList[ActionRow](
                     self._draw_todo, lambda item: item.id, title=plain("To do", Tone.HEADING),
@@ -78,15 +89,18 @@ class TodayPage(Page):
                 )  # fmt: skip
 
     def on_mount(self) -> None:
-        """Show nothing of the two lists that are often empty until there is something in them."""
-        self.query_one("#unfinished").display = False
-        self.query_one("#news").display = False
+        """Show nothing of the lists that are often empty until there is something in them."""
+        for name in OFTEN_EMPTY:
+            self.query_one(f"#{name}").display = False
         self._today, self._now = self.shell.now().date(), self.shell.now()
         super().on_mount()
 
     async def load(self) -> None:
         """Gather the day."""
         self._gathered = await self.desk.ask(today.today)
+        recent = await self.desk.ask(journal.recent, limit=LOOKED_THROUGH)
+        day = self.shell.now().date()
+        self._written = tuple(entry for entry in recent if entry.by_me and entry.recorded().day() == day)
         self._show(self._gathered)
 
     def minute_passed(self) -> None:
@@ -102,13 +116,17 @@ class TodayPage(Page):
         self.query_one("#day", Words).show(self._day_words(gathered))
         unfinished: list[Draft | VisitRow] = [*gathered.drafts, *gathered.not_written_up]
         shown: Sequence[tuple[str, Sequence[object]]] = (
-            ("visits", gathered.visits), ("unfinished", unfinished), ("todo", gathered.todo), ("news", gathered.news),
+            ("visits", gathered.visits), ("unfinished", unfinished), ("written", self._written),
+            ("todo", gathered.todo), ("news", gathered.news),
         )  # fmt: skip
         for name, items in shown:
             panel: VList[object] = self.query_one(f"#{name}", VList)
-            panel.show(items)
-            if name in ("unfinished", "news"):
+            panel.show(items, select=self._saved if name == "written" else None)
+            if name in OFTEN_EMPTY:
                 panel.display = bool(items)
+        if self._saved and self.query_one("#written", VList).selected_key == self._saved:
+            self._saved = ""
+            self.set_focus(self.query_one("#written"), scroll_visible=False)
         if self.focused is None:
             first = next((name for name, items in shown if items), "todo")
             self.set_focus(self.query_one(f"#{first}"), scroll_visible=False)
@@ -183,7 +201,20 @@ class TodayPage(Page):
         )
         return [sides(left, plain(short_time(local(news.received_ms, self._now), self._now), Tone.MUTED), width)]
 
+    def _draw_written(self, entry: EntryView, width: int) -> list[Content]:
+        left = join(
+            single(kind_words(entry.kind), Tone.STRONG),
+            plain(f"  {say_time(entry.happened().local(), self._now)}  "),
+            single(entry.person_name, Tone.MUTED),
+        )
+        return [sides(left, where_words(entry, self._now, width - left.cell_length - 1), width)]
+
     # keys
+
+    def show_saved(self, person_id: str, entry_id: str) -> None:
+        """Put the cursor on the entry that was just written."""
+        self._saved = entry_id
+        self.reload()
 
     def person_in_view(self) -> str:
         """Return the person of the selected row."""
@@ -206,6 +237,8 @@ class TodayPage(Page):
             self.shell.write_note(item.person_id, item.id, item.visit_id)
         elif isinstance(item, NewsRow):
             self.shell.open_person(item.person_id, item.entry_id)
+        elif isinstance(item, EntryView):
+            self.shell.open_person(item.person_id, item.id)
         elif isinstance(item, VisitRow) and event.list.id == "unfinished":
             self.shell.write_note(item.person_id, "", item.id)
         elif isinstance(item, ActionRow):

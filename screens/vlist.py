@@ -428,7 +428,7 @@ class VList(ScrollView, Generic[Item], can_focus=True, inherit_bindings=False):
         """Light the selected row."""
         self._just_focused = True
         self.refresh()
-        self._bring_into_view()
+        self.call_after_refresh(self._bring_into_view)  # it may have been given its place only now
 
     def on_blur(self) -> None:
         """Put the light out: only the focused list has a highlighted row."""

@@ -31,15 +31,22 @@ def remake(connection: Connection, progress: Progress | None = None) -> None:
 
 
 def replay(connection: Connection, progress: Progress | None = None) -> None:
-    """Fold every content change into empty projections: numbered ones in their order, unsent ones last (D.2)."""
+    """Fold every content change into empty projections: numbered ones in their order, unsent ones after them (D.2).
+
+    What was put aside is tried last of all, so that it never takes the place of what was there first: a record's id that
+    somebody claims again in another casebook stays with the record that had it. What fits now, because this is a newer
+    leadworker, is put aside no longer.
+    """
     (total,) = connection.execute("SELECT count(*) FROM change").fetchone()
     projector = Projector(connection, index=False)
-    sql = """SELECT c.no, c.header, c.body, b.id FROM change c JOIN book b ON b.no = c.book_no
-             WHERE c.body IS NOT NULL ORDER BY c.n IS NULL, CASE WHEN c.n IS NULL THEN 0 ELSE c.book_no END, c.n, c.no"""
-    for done, (no, header, body, book) in enumerate(connection.execute(sql).fetchall()):
+    sql = """SELECT c.no, c.header, c.body, b.id, p.no FROM change c JOIN book b ON b.no = c.book_no
+             LEFT JOIN put_aside p ON p.change_no = c.no WHERE c.body IS NOT NULL
+             ORDER BY p.no IS NOT NULL, c.n IS NULL, CASE WHEN c.n IS NULL THEN 0 ELSE c.book_no END, c.n, c.no"""
+    for done, (no, header, body, book, aside) in enumerate(connection.execute(sql).fetchall()):
         head = change.unpack(header)
-        if head.kind == Kind.CONTENT:
-            fold(connection, projector, no, head, body, bytes(book).hex())
+        touched = fold(connection, projector, no, head, body, bytes(book).hex()) if head.kind == Kind.CONTENT else ()
+        if aside is not None and touched:
+            connection.execute("DELETE FROM put_aside WHERE no = ?", (aside,))
         if progress and done % 500 == 0:
             progress(done, total)
     finding.rebuild(connection, tuple(t for t, kind in topics().items() if schema.find_fields(kind)))

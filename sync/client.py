@@ -72,6 +72,11 @@ class HubClient:
         """Return the time in UTC milliseconds: this laptop's, or the store's where that is too far from it to be answered."""
         return Moment.of(self._clock.now()).ms + self._off_ms
 
+    async def compare_clocks(self) -> None:
+        """Ask the store for its time, and go by it where this laptop's is so far from it that it would not be answered."""
+        off = (await self.organisation()).now_ms - Moment.of(self._clock.now()).ms
+        self._off_ms = off if abs(off) > wire.CLOCK_TOLERANCE_MS // 2 else 0
+
     async def organisation(self) -> wire.Organisation:
         return await self._open("GET", "/v1/organisation", None, wire.Organisation)
 
@@ -111,7 +116,7 @@ class HubClient:
         except Refused as refusal:
             if refusal.code != "clock_wrong":
                 raise
-        self._off_ms = (await self.organisation()).now_ms - Moment.of(self._clock.now()).ms
+        await self.compare_clocks()
         return await self._send(method, target, body, self._signature(method, target, body), answer)
 
     def _signature(self, method: str, target: str, body: bytes) -> dict[str, str]:

@@ -116,6 +116,7 @@ async def invite(
     if not called:
         raise NotUnderstood("An invite needs the colleague's name. Nothing was made.")
     secret = InviteSecret.new(joined.root)
+    await client.compare_clocks()
     expires = client.store_ms() + wire.INVITE_LIFE_MS
     pending = PendingInvite(
         secret.invite_id(), secret.secret, called, int(role), team, admin, person or secrets.token_bytes(16), expires

@@ -300,6 +300,7 @@ class Office:
     def __init__(self, drawer: Drawer, database: str, folder: Path) -> None:
         self.database = database
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         self.clock = HandClock()
         self._drawer = drawer
         self.laptops: list[Laptop] = []
@@ -345,6 +346,11 @@ class Office:
         found = self._bytes()
         spellings = {n: {form.encode(code) for form in (n, n.casefold(), n.upper()) for code in ("utf-8", "utf-16-le")} for n in needles}
         return [n for n, forms in spellings.items() if any(form in found for form in forms)]
+
+    def store_holds_bytes(self, needle: bytes) -> bool:
+        """Return whether these bytes stand anywhere in the store's database, as they are or in hexadecimal."""
+        found = self._bytes()
+        return any(form in found for form in (needle, needle.hex().encode(), needle.hex().upper().encode()))
 
     def _bytes(self) -> bytes:
         if not self.database.startswith("postgresql://"):

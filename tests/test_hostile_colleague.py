@@ -12,6 +12,7 @@ from leadworker.change import Content, Kind
 from leadworker.clock import MOST_DRIFT_MS
 from leadworker.domain import journal, people
 from leadworker.text import clean
+from storage import projection, rebuilding
 from tests.evil_hub import SAFE, Case, Here, Rogue
 from tests.laptops import ALEX, KEIRA, TOBIAS, agree
 
@@ -30,7 +31,7 @@ async def rogue(case: Case) -> Rogue:
 
 async def note(rogue: Rogue, case: Case, **more: Any) -> Content:
     values = {"person_id": case.keira, "title": "an odd note", **more.pop("values", {})}
-    return await rogue.content("journal_entry", more.pop("record", ENTRY), values, **more)
+    return await rogue.content(more.pop("topic", "journal_entry"), more.pop("record", ENTRY), values, **more)
 
 
 Writing = Callable[[Rogue, Case], Awaitable[Content | bytes]]
@@ -128,6 +129,40 @@ async def test_what_no_leadworker_writes_is_put_aside_with_its_author_and_the_re
     assert (await case.ruth.counts()).put_aside == 1, "making the pages again changes nothing about it"
 
 
+async def test_a_saved_entry_is_not_replaced_from_another_casebook_not_even_when_all_pages_are_made_again(
+    case: Case, rogue: Rogue
+) -> None:
+    """The other casebook is the older one on Ruth's laptop, so its changes are replayed first."""
+    tobias = case.alex.add(TOBIAS)
+    (true,) = case.alex.write(tobias, "what Tobias said")
+    for laptop in (case.alex, case.ruth):
+        await laptop.sync()
+    await rogue.write(
+        await rogue.content("journal_entry", true, {"person_id": tobias, "title": "what Tobias never said"}),
+        await rogue.content("person", tobias, {"name": "Somebody else"}),
+    )
+    await case.ruth.sync()
+    assert [aside.why for aside in await case.ruth.box.put_aside()] == [
+        "a record of another person's book",
+        "what was saved is never written over",
+    ]
+    await case.ruth.check()
+    assert case.ruth.titles(tobias) == ["what Tobias said"]
+    assert case.ruth.desk.ask_now(people.facts, tobias).name == TOBIAS
+    case.ruth.write(tobias, "Ruth's answer")
+    assert case.ruth.book(tobias) == case.alex.book(tobias)
+
+
+async def test_what_a_newer_leadworker_wrote_is_shown_after_the_update(case: Case, rogue: Rogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    await rogue.write(await note(rogue, case, schema=change.SCHEMA + 1))
+    await case.ruth.sync()
+    assert [aside.why for aside in await case.ruth.box.put_aside()] == [NEWER]
+    monkeypatch.setattr(projection, "SCHEMA", change.SCHEMA + 1)
+    case.ruth.vault.submit(lambda: rebuilding.remake(case.ruth.vault.connection)).result()
+    assert await case.ruth.box.put_aside() == ()
+    assert "an odd note" in case.ruth.titles(case.keira)
+
+
 async def test_both_sides_put_the_same_aside(case: Case, rogue: Rogue) -> None:
     for make, _ in ODD.values():
         if make not in (person_of_another_casebook, entry_written_again, entry_taken_away):
@@ -155,7 +190,6 @@ HOSTILE = {
     "right to left": "\u202eton si\u202c safe",
     "zero width": "vi\u200bsit\ufeff",
     "piles of marks": "vi" + "\u0301" * 5000 + "sit",
-    "half a pair": "visit",
     "markup": "[@click=app.quit]visit[/] [/x]",
     "a very long line": "long " * 6000,
 }
@@ -164,12 +198,12 @@ HOSTILE = {
 @pytest.mark.parametrize("what", HOSTILE)
 async def test_hostile_text_is_shown_as_harmless_text(case: Case, rogue: Rogue, what: str) -> None:
     text = HOSTILE[what]
-    await rogue.write(await note(rogue, case, values={"title": text, "said": text, "place": text}))
+    await rogue.write(await note(rogue, case, values={"title": text, "said": text}))
     await case.ruth.sync()
     shown = case.ruth.desk.ask_now(journal.entry, ENTRY)
-    for field in (shown.title, shown.said, shown.place):
+    for field in (shown.title, shown.said):
         assert field == clean(text)
-        assert not any(ord(letter) < 32 and letter != "\n" or 0x7F <= ord(letter) <= 0x9F for letter in field)
+        assert not any((ord(letter) < 32 and letter != "\n") or 0x7F <= ord(letter) <= 0x9F for letter in field)
     assert (await case.ruth.counts()).put_aside == 0
     await case.ruth.check()
 

@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from leadworker.domain import caseload
+from leadworker.domain.actions import Action
+from leadworker.shelf import Shelf
 from tests.plain_world import Plain, empty, plain, template
 
 __all__ = ["empty", "plain", "template"]
@@ -189,6 +192,20 @@ def test_an_id_that_is_none_is_said_in_words(plain: Plain, given: str) -> None:
 
     assert answer.trouble()["error"] == "not_found"
     assert "Nothing was changed." in answer.trouble()["sentence"]
+
+
+def test_an_id_that_fits_two_asks_for_more_digits(plain: Plain) -> None:
+    def two(shelf: Shelf) -> None:
+        keira = caseload.resolve(shelf, "Keira").id
+        for first in "ab":
+            shelf.add(Action, keira, record_id=first * 24 + "12345678", person_id=keira, text=f"Ring {first}", owner="Alex Morgan", mine=True)
+
+    vault = plain.open()
+    vault.write(two).result()
+    vault.close()
+
+    assert "Write more of its digits." in plain("done", "12345678", code=1).err
+    assert plain("done", "b12345678").out.startswith("Done: Ring b.")
 
 
 def test_the_vault_may_be_named_before_or_after_the_command(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:

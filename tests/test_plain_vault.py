@@ -105,6 +105,18 @@ def test_mending_counts_wrong_passphrases_like_opening(plain: Plain) -> None:
     assert "4 tries left" in plain("check", "--mend", code=1).err
 
 
+def test_what_is_not_whole_is_said_and_ends_with_1(plain: Plain) -> None:
+    database = plain.folder / "journal.db"
+    raw = bytearray(database.read_bytes())
+    raw[-100] ^= 1  # in the last page, which opening does not read
+    database.write_bytes(raw)
+    answer, document = plain("check", code=1), plain("check", "--json", code=1)
+
+    assert "Not whole: The database has" in answer.out
+    assert "The vault is not whole." in answer.out
+    assert (document.json()["whole"], document.json()["findings"][0]["whole"]) == (False, False)
+
+
 # Backups
 
 

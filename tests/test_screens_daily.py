@@ -598,3 +598,22 @@ async def test_the_colours_that_were_chosen_are_worn_the_next_time(app: Leadwork
         await settle(pilot)
         assert app.theme == "contrast"
         assert await app.desk.ask(settings.remembered, "theme") == "contrast"
+
+
+async def test_after_saving_the_new_entry_is_seen_on_the_persons_page_and_on_today(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        await on_keiras_page(app, pilot)
+        await pilot.press("tab", "n", *"call wed 9am", "tab", *"Mum rang", "ctrl+s")
+        await settle(pilot)
+        assert isinstance(app.screen, PersonPage)
+        assert shown(app, "journal").selected.seen == "Mum rang" and "Seen Mum rang" in words(app)
+        await pilot.press("1")
+        await settle(pilot)
+        await pilot.press("n", *"@Yusuf call", "tab", *"He will come", "ctrl+s")
+        await settle(pilot)
+        assert isinstance(app.screen, TodayPage)
+        assert shown(app, "written").selected.seen == "He will come" and "Written today" in words(app)
+        assert "Yusuf Demir ○ here" in words(app)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert isinstance(app.screen, PersonPage) and "He will come" in words(app)

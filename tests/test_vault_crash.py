@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from leadworker.crypto import keys
 from leadworker.domain import drafts, journal, people
 from leadworker.errors import LeadworkerError, NotUnderstood, VaultMissing
 from storage import backing_up, migrations, opening, schema
 from storage.engine import Connection
 from storage.vault import Vault
-from tests import vaults
-from tests.vaults import Habits, ask, do, enter, fresh, killed, look_through, made
+from tests import vault_work, vaults
+from tests.vault_work import Habits, killed
+from tests.vaults import ask, do, enter, fresh, look_through, made, people_here
 
 BATCHES, KILLS = 6, 50
 HABITS = (
@@ -52,7 +54,7 @@ class Acknowledged:
 
     def are_in(self, vault: Vault) -> None:
         """Fail unless everything is there, and of what was not acknowledged at most the one deed of each life."""
-        (person,) = ask(vault, people_known)
+        (person,) = ask(vault, people_here)
         kept = {entry.id: entry.said for entry in ask(vault, journal.timeline, person, limit=100_000)}
         assert self.entries.items() <= kept.items(), "an acknowledged entry is missing or different"
         assert len(kept) - len(self.entries) <= self.lives
@@ -60,9 +62,6 @@ class Acknowledged:
         assert (found or [-1])[0] >= self.draft, "an acknowledged draft is older than it was"
         assert int(ask(vault, people.facts, person).pronouns or -1) >= self.pronouns
 
-
-def people_known(shelf: vaults.Shelf) -> list[str]:
-    return [person.id for person in vaults.caseload.known_people(shelf)]
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
@@ -74,7 +73,7 @@ def test_300_kills_lose_nothing_that_was_acknowledged(batch: int, tmp_path: Path
             folder, acknowledged = fresh(tmp_path / f"vault {kill}"), Acknowledged()
         once = "" if chance.random() < 0.15 else "open"  # some are killed while they open
         told = killed(
-            vaults.keep_working, folder, made().words, batch * 1000 + kill, kill * 1000, chance.choice(HABITS),
+            vault_work.keep_working, folder, made().words, batch * 1000 + kill, kill * 1000, chance.choice(HABITS),
             after_s=chance.uniform(0, 0.025), once=once,
         )  # fmt: skip
         acknowledged.hear(told)
@@ -97,9 +96,9 @@ def test_a_kill_while_the_pages_are_made_again_leaves_them_as_before_or_after(tm
     before = vaults.digest(vault)
     vault.close()
     declare_otherwise(folder)
-    for moment in vaults.spread_over(15, vaults.just_open, folder, made().words, done="open"):
+    for moment in vault_work.spread_over(15, vault_work.just_open, folder, made().words, done="open"):
         declare_otherwise(folder)
-        killed(vaults.just_open, folder, made().words, after_s=moment, once="begun")
+        killed(vault_work.just_open, folder, made().words, after_s=moment, once="begun")
         vault = enter(folder)
         assert look_through(vault).whole
         assert vaults.digest(vault) == before
@@ -121,14 +120,14 @@ def declare_otherwise(folder: Path) -> None:
 
 def test_a_kill_in_a_migration_leaves_each_step_whole_or_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = fresh(tmp_path / "first", vaults.small())
-    moments = vaults.spread_over(16, vaults.just_open_with_a_new_step, first, made().words, done="open")
-    monkeypatch.setattr(migrations, "STEPS", (schema.create_log, vaults.new_step))
+    moments = vault_work.spread_over(16, vault_work.just_open_with_a_new_step, first, made().words, done="open")
+    monkeypatch.setattr(migrations, "STEPS", (schema.create_log, vault_work.new_step))
     monkeypatch.setattr(migrations, "VERSION", 2)
     for kill, moment in enumerate(moments):
         folder = fresh(tmp_path / f"vault {kill}", vaults.small())
-        killed(vaults.just_open_with_a_new_step, folder, made().words, after_s=moment, once="begun")
+        killed(vault_work.just_open_with_a_new_step, folder, made().words, after_s=moment, once="begun")
         vault = enter(folder)
-        assert vault.submit(partial(rows_of_the_new_step, vault.connection)).result() == (vaults.STEP_ROWS, 2)
+        assert vault.submit(partial(rows_of_the_new_step, vault.connection)).result() == (vault_work.STEP_ROWS, 2)
         assert look_through(vault, rebuild=True).whole
         vault.close()
 
@@ -139,18 +138,18 @@ def rows_of_the_new_step(connection: Connection) -> tuple[int, int]:
 
 
 def test_a_kill_while_a_vault_is_made_leaves_a_vault_or_room_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vaults.keys, "_argon2", vaults.keys._argon2)  # put back afterwards
-    vaults.derive_quickly()
-    for kill, moment in enumerate(vaults.spread_over(30, vaults.make_a_vault, tmp_path / "first", done="kept")):
+    monkeypatch.setattr(keys, "_argon2", keys._argon2)  # put back afterwards
+    vault_work.derive_quickly()
+    for kill, moment in enumerate(vault_work.spread_over(30, vault_work.make_a_vault, tmp_path / "first", done="kept")):
         folder = tmp_path / f"vault {kill}"
-        told = killed(vaults.make_a_vault, folder, after_s=moment, once="begun")
+        told = killed(vault_work.make_a_vault, folder, after_s=moment, once="begun")
         try:
             vault = opening.open_with_passphrase(folder, vaults.PASSPHRASE)
         except VaultMissing:
             assert told == [("begun",)]
-            vault, _ = opening.create(folder, "Alex Morgan", vaults.PASSPHRASE, memory_kib=vaults.keys.FLOOR_KIB)
+            vault, _ = opening.create(folder, "Alex Morgan", vaults.PASSPHRASE, memory_kib=vaults.FLOOR)
         else:
-            assert len(ask(vault, people_known)) >= told.count(("kept",))
+            assert len(ask(vault, people_here)) >= told.count(("kept",))
         assert look_through(vault).whole
         assert set(vaults.files(folder)) <= {"journal.db", "journal.db-wal", "vault.anchor", "vault.json", "vault.copy.json"}
         vault.close()
@@ -159,11 +158,11 @@ def test_a_kill_while_a_vault_is_made_leaves_a_vault_or_room_for_one(tmp_path: P
 def test_a_kill_while_the_passphrase_is_changed_leaves_the_one_before_or_the_new_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vaults.keys, "_argon2", vaults.keys._argon2)
-    vaults.derive_quickly()
+    monkeypatch.setattr(keys, "_argon2", keys._argon2)
+    vault_work.derive_quickly()
     folder = fresh(tmp_path / "vault")
     for kill in range(25):
-        told = killed(vaults.change_passphrases, folder, made().words, after_s=0.0007 * kill, once="open")
+        told = killed(vault_work.change_passphrases, folder, made().words, after_s=0.0007 * kill, once="open")
         last = max((number for _, number in told[1:]), default=-1)
         opened = [n for n in range(max(last, 0), last + 2) if opens(folder, f"passphrase {n}")]
         assert opened or last < 0, "neither the passphrase that was acknowledged nor the next one opens the vault"
@@ -188,7 +187,7 @@ def test_a_kill_in_a_backup_leaves_the_vault_and_every_finished_backup_whole(tmp
     for kill in range(12):
         target = tmp_path / f"backups {kill}"
         target.mkdir()
-        told = killed(vaults.write_backups, folder, made().words, target, after_s=0.004 * kill, once="open")
+        told = killed(vault_work.write_backups, folder, made().words, target, after_s=0.004 * kill, once="open")
         finished = {f"{number}.lwb" for _, number in told[1:]}
         found = {path.name for path in target.glob("*.lwb")}
         assert finished <= found, "a backup that was acknowledged is not there"
@@ -208,10 +207,10 @@ def test_a_kill_in_a_restore_leaves_the_backup_whole_and_the_restore_to_be_done_
     vaults.back_up(vault, source)
     before = vaults.digest(vault)
     vault.close()
-    moments = vaults.spread_over(30, vaults.put_back, source, tmp_path / "first", made().words, done="open")
+    moments = vault_work.spread_over(30, vault_work.put_back, source, tmp_path / "first", made().words, done="open")
     for kill, moment in enumerate(moments):
         folder = tmp_path / f"restored {kill}"
-        told = killed(vaults.put_back, source, folder, made().words, after_s=moment, once="begun")
+        told = killed(vault_work.put_back, source, folder, made().words, after_s=moment, once="begun")
         try:
             vault = enter(folder)
         except VaultMissing:

@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from leadworker.crypto import keys
 from leadworker.domain import drafts, journal, people
 from leadworker.domain.journal import NewEntry
 from leadworker.errors import LeadworkerError, VaultBusy, VaultDamaged, VaultError, VaultMissing, VaultTooNew
@@ -24,7 +26,7 @@ from storage import backing_up, mending, opening, vault_file
 from storage.engine import connect
 from storage.vault import Vault
 from tests import vaults
-from tests.vaults import ask, do, enter, fresh, look_through, made, small
+from tests.vaults import ask, do, enter, fresh, look_through, made, people_here, small
 
 PAGE = 4096
 Files = dict[str, bytes]
@@ -347,7 +349,7 @@ def test_an_older_page_put_back_under_the_journal_is_found_by_making_it_again(tm
 def test_a_vault_of_a_later_version_is_refused_untouched(tmp_path: Path) -> None:
     folder = fresh(tmp_path / "vault", small())
     vault = enter(folder)
-    key = vaults.keys.derive(vault.master, vaults.keys.DATABASE)
+    key = keys.derive(vault.master, keys.DATABASE)
     master = vault.master
     vault.close()
     connection = connect(folder / "journal.db", key)
@@ -362,8 +364,8 @@ def test_a_vault_of_a_later_version_is_refused_untouched(tmp_path: Path) -> None
 
     folder = fresh(tmp_path / "newer key file", small())
     file, _ = vault_file.read(folder)
-    newer = vault_file.sealed(vault_file.msgspec.structs.replace(file, format=2), master)
-    raw = json.loads(vault_file.msgspec.json.encode(newer))
+    newer = vault_file.sealed(msgspec.structs.replace(file, format=2), master)
+    raw = json.loads(msgspec.json.encode(newer))
     assert raw["format"] == 2
     vault_file.write(folder, newer)
     before = vaults.files(folder)
@@ -379,7 +381,7 @@ def test_a_journal_whose_key_files_are_gone_is_never_made_over(tmp_path: Path) -
     before = vaults.files(folder)
     assert "without its key file" in sentence_of(folder)
     with pytest.raises(LeadworkerError, match="without its key file"):
-        opening.create(folder, "Alex Morgan", vaults.PASSPHRASE, memory_kib=vaults.keys.FLOOR_KIB)
+        opening.create(folder, "Alex Morgan", vaults.PASSPHRASE, memory_kib=vaults.FLOOR)
     with pytest.raises(LeadworkerError):
         backing_up.restore(tmp_path / "none.lwb", folder)
     assert vaults.files(folder) == before
@@ -417,9 +419,6 @@ def sentence_of(folder: Path) -> str:
     assert refused is not None, "the vault opened"
     return refused.sentence
 
-
-def people_here(shelf: vaults.Shelf) -> list[str]:
-    return [person.id for person in vaults.caseload.known_people(shelf)]
 
 
 def test_a_page_of_a_check_that_cannot_be_read_is_a_finding_and_no_end(tmp_path: Path) -> None:
