@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events
+from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 from textual.worker import WorkerError
@@ -42,6 +43,9 @@ _ALWAYS = frozenset(
         "hide", "leave", "help", "show_typed", "use_words", "suggest", "back", "come_back", "focus_next", "focus_previous",
     }
 )  # fmt: skip
+_NEVER = frozenset({"screenshot", "command_palette", "suspend_process", "toggle_dark", "change_theme"})
+"""Actions of the library's own that have no place on a private journal: one writes the screen to the disk."""
+
 _WHILE_HIDDEN = frozenset({"hide", "leave", "come_back"})
 
 
@@ -305,9 +309,9 @@ class LeadworkerApp(KeysInTurn, Shell, inherit_bindings=False):
         if self.open_desk is not None and not self._ending:
             slept = now - last_now - timedelta(seconds=steady - last_steady)
             if steady - self._touched >= IDLE_MINUTES * 60:
-                self._lock(f"Locked after {IDLE_MINUTES} minutes without a key. Your note is kept.")
+                self.lock(f"Locked after {IDLE_MINUTES} minutes without a key. Your note is kept.")
             elif slept > timedelta(seconds=ASLEEP_SECONDS):
-                self._lock("Locked while the laptop was asleep. Your note is kept.")
+                self.lock("Locked while the laptop was asleep. Your note is kept.")
         minute = f"{now:%H:%M}"
         if minute != self._minute:
             self._minute = minute
@@ -321,6 +325,8 @@ class LeadworkerApp(KeysInTurn, Shell, inherit_bindings=False):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Before the vault is open, and while the screen is hidden, only a few keys do anything."""
+        if action in _NEVER:
+            return False
         if self._hidden:
             return action in _WHILE_HIDDEN
         return self.open_desk is not None or action in _ALWAYS
@@ -349,7 +355,8 @@ class LeadworkerApp(KeysInTurn, Shell, inherit_bindings=False):
     def _terminated(self) -> None:
         self._end(Ending(How.LEFT))
 
-    def _lock(self, greeting: str) -> None:
+    def lock(self, greeting: str) -> None:
+        """Lock now; the unlock screen then says `greeting`."""
         self._end(Ending(How.LOCKED, greeting))
 
     def _end(self, ending: Ending) -> None:
@@ -396,6 +403,10 @@ class LeadworkerApp(KeysInTurn, Shell, inherit_bindings=False):
             self.say(error.sentence, "error", 30)
             return False
         return True
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Offer none of the library's own commands: one of them writes a picture of the screen to the disk."""
+        return ()
 
     # when something breaks
 

@@ -86,6 +86,10 @@ class Shell(App[Ending]):
         """Return what the top line says about the post."""
         return unsent_words(self.desk.post.state, self.now(), wide)
 
+    @abstractmethod
+    def lock(self, greeting: str) -> None:
+        """Lock now; the unlock screen then says `greeting`."""
+
     def write(self, deed: Coroutine[Any, Any, object]) -> None:
         """Run something that writes, outside any page: it is finished also when the page goes away meanwhile."""
         self.run_worker(deed, group=WRITING)

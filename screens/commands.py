@@ -42,6 +42,7 @@ def commands(shell: Shell, person_id: str, name: str) -> list[Command]:
         Command("Hide the screen", "Ctrl+L", shell.action_hide),
         Command("Keys", "F1", lambda: shell.simulate_key("f1")),
         *(Command(_THEME_WORDS[theme], "", _wear(shell, theme)) for theme in TOKENS),
+        Command("Lock, and stay", "", lambda: shell.lock("Locked. Your note is kept.")),
         Command("Lock and leave", "Ctrl+Q", lambda: shell.simulate_key("ctrl+q")),
     ]
 

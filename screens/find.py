@@ -26,6 +26,7 @@ from screens.entry_rows import entry_summary
 from screens.fields import LineField
 from screens.glyphs import CUT
 from screens.lines import cut, sides
+from screens.names import Names, begins
 from screens.plain import Content, Tone, join, marked, plain, single
 from screens.vlist import Heading, VList
 from screens.words import Words
@@ -91,6 +92,7 @@ class FindDialog(Dialog):
         super().__init__()
         self._in_view = person_in_view
         self._people: tuple[Known, ...] = ()
+        self._names: Names[Known] = Names()
         self._facts: dict[str, Content] = {}
         self._near: tuple[Known, ...] = ()
         self._notes: tuple[tuple[Hit, EntryView], ...] = ()
@@ -115,6 +117,9 @@ class FindDialog(Dialog):
     @work(exclusive=True, group="learn")
     async def _learn(self) -> None:
         self._people = await self.shell.desk.ask(caseload.known_people)
+        names = Names((person, (person.name, *person.known_as)) for person in self._people)
+        await asyncio.to_thread(names.fold)
+        self._names = names
         rows = (*await self.shell.desk.ask(caseload.mine), *await self.shell.desk.ask(caseload.others))
         self._facts = {
             row.id: plain(", ".join(filter(None, (one_line(row.lives_at), "" if row.on_caseload else "not on your caseload"))))
@@ -155,11 +160,7 @@ class FindDialog(Dialog):
         self._show()
 
     def _named(self, typed: str) -> list[Known]:
-        wanted = skeleton(typed).split()
-        if not wanted:
-            return []
-        fits = [p for p in self._people if any(_begins(skeleton(n), wanted) for n in (p.name, *p.known_as))]
-        return fits[:MOST_PEOPLE]
+        return self._names.fitting(typed, MOST_PEOPLE) if typed else []
 
     # showing
 
@@ -247,14 +248,8 @@ def snippet(text: str) -> Content:
     return join(*parts)
 
 
-def _begins(name: str, wanted: Sequence[str]) -> bool:
-    words = iter(name.split())
-    return all(any(word.startswith(part) for word in words) for part in wanted)
-
-
 def _command_fits(command: Command, words: str) -> bool:
-    said = skeleton(command.words).split()
-    return all(any(word.startswith(part) for word in said) for part in skeleton(words).split())
+    return begins(skeleton(command.words).split(), skeleton(words).split())
 
 
 def _spans(name: str, words: str) -> list[tuple[int, int]]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from textual import events
 from textual.geometry import Offset
 from textual.message import Message
 from textual.widget import Widget
 
-from leadworker.text import skeleton
 from leadworker.words.people import Known
 from screens.lines import sides
+from screens.names import Names
 from screens.plain import Content, Tone, plain, single
 
 MOST = 6
@@ -48,13 +47,11 @@ class Mentions(Widget):
         """Whether it is shown."""
         return bool(self._offered)
 
-    def offer(self, before: str, people: Sequence[Known], caret: Offset) -> None:
+    def offer(self, before: str, people: Names[Known], caret: Offset) -> None:
         """Look at the text `before` the caret, and open or close. `caret` is its place on the screen."""
         begun = _BEGUN.search(before)
-        wanted = skeleton(begun[1]) if begun else ""
-        found = [person for person in people if _fits(person, wanted)] if begun else []
-        whole = begun is not None and any(skeleton(name) == wanted for p in found for name in (p.name, *p.known_as))
-        self._offered = [] if whole else found[:MOST]
+        found = people.fitting(begun[1], MOST) if begun else []
+        self._offered = [] if begun and found and people.called(begun[1]) else found
         self._typed = len(begun[0]) if begun else 0
         self._at = 0
         self.set_class(self.is_open, "-open")
@@ -106,13 +103,3 @@ class Mentions(Widget):
             line = line.pad_right(WIDTH - line.cell_length)
             lines.append(line.stylize("on $select") if at == self._at else line)
         return plain("\n").join(lines)
-
-
-def _fits(person: Known, wanted: str) -> bool:
-    if not wanted:
-        return True
-    for name in (person.name, *person.known_as):
-        words = skeleton(name)
-        if words.startswith(wanted) or f" {wanted}" in f" {words}":
-            return True
-    return False

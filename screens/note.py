@@ -21,13 +21,14 @@ from leadworker.domain.drafts import Draft
 from leadworker.domain.notes import save_note
 from leadworker.errors import LeadworkerError
 from leadworker.words.first_line import Chip
-from leadworker.words.people import Known
+from leadworker.words.people import Known, people_among
 from leadworker.words.saying import say_clock, say_due
 from screens import glyphs
 from screens.base import Page
 from screens.fields import LineField
 from screens.lines import hang, sides
 from screens.mention import Mentions
+from screens.names import Names
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.reading import Reading, entry_of, read
 from screens.text_field import TextField
@@ -102,6 +103,7 @@ class NotePage(Page):
         self.draft: Draft | None = None
         self._kept: Draft | None = None
         self._people: tuple[Known, ...] = ()
+        self._names: Names[Known] = Names()
         self._caseload: frozenset[str] = frozenset()
         self._finished = False
         self._settled = asyncio.Event()
@@ -133,6 +135,10 @@ class NotePage(Page):
         """Learn who there is; the first time, begin or go on with the draft. Fields in use are never overwritten."""
         known = await self.desk.ask(caseload.known_people)
         self._people = tuple(Known(person.id, person.name, person.known_as) for person in known)
+        names = Names((person, (person.name, *person.known_as)) for person in self._people)
+        await asyncio.to_thread(names.fold)  # thousands of names take a moment, which the keyboard does not wait for
+        await asyncio.to_thread(people_among, self._people)
+        self._names = names
         self._caseload = frozenset(person.id for person in await self.desk.ask(caseload.mine))
         if self.draft is None:
             self._fill(await self._begin())
@@ -231,7 +237,7 @@ class NotePage(Page):
             before, caret = field.document.get_line(row)[:column], field.cursor_screen_offset
         else:
             return
-        self.query_one(Mentions).offer(before, self._people, caret)
+        self.query_one(Mentions).offer(before, self._names, caret)
 
     @on(Mentions.Chosen)
     def _mentioned(self, event: Mentions.Chosen) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -11,12 +12,12 @@ from textual.widget import Widget
 from leadworker.clock import Moment
 from leadworker.domain import caseload
 from leadworker.domain.caseload import PersonRow
-from leadworker.text import skeleton
 from leadworker.words.dates import age_words
 from leadworker.words.saying import say_count, say_day
 from screens.base import Page
 from screens.fields import LineField
 from screens.lines import cut, sides
+from screens.names import Names
 from screens.plain import Content, Tone, join, plain, run_on, single
 from screens.vlist import Heading, VList
 from screens.words import Words
@@ -41,7 +42,7 @@ class PeoplePage(Page):
         super().__init__()
         self._mine: tuple[PersonRow, ...] = ()
         self._others: tuple[PersonRow, ...] = ()
-        self._called: dict[str, tuple[str, ...]] = {}
+        self._names: Names[PersonRow] = Names()
         self._now: datetime
 
     def inside(self) -> Iterable[Widget]:
@@ -65,16 +66,17 @@ class PeoplePage(Page):
         self._mine = await self.desk.ask(caseload.mine)
         self._others = await self.desk.ask(caseload.others)
         self._now = self.shell.now()
-        self._called = {
-            person.id: tuple(skeleton(name) for name in (person.name, *person.known_as.split("\n")) if name)
-            for person in (*self._mine, *self._others)
-        }
+        everybody = (*self._mine, *self._others)
+        names = Names((person, (person.name, *filter(None, person.known_as.split("\n")))) for person in everybody)
+        await asyncio.to_thread(names.fold)
+        self._names = names
         self._show()
 
     def _show(self) -> None:
-        wanted = skeleton(self.query_one("#filter", LineField).value).split()
-        mine = [person for person in self._mine if self._fits(person, wanted)]
-        others = [person for person in self._others if self._fits(person, wanted)]
+        wanted = self.query_one("#filter", LineField).value.strip()
+        fits = self._names.fitting(wanted) if wanted else [*self._mine, *self._others]
+        mine = [person for person in fits if person.on_caseload]
+        others = [person for person in fits if not person.on_caseload]
         rows: list[PersonRow | Heading] = [*mine]
         if others:
             if mine:
@@ -93,11 +95,6 @@ class PeoplePage(Page):
         else:
             words = "Nobody here yet. a adds the first person; “leadworker import” brings in your contacts."
         return plain(words, Tone.MUTED)
-
-    def _fits(self, person: PersonRow, wanted: list[str]) -> bool:
-        if not wanted:
-            return True
-        return any(_begins(name, wanted) for name in self._called.get(person.id, ()))
 
     def _draw_person(self, person: PersonRow, width: int) -> list[Content]:
         age = age_words(person.born_on, person.age_about, person.age_said_on, self._now.date())
@@ -155,15 +152,3 @@ class PeoplePage(Page):
 
         typed = self.query_one("#filter", LineField).value
         self.app.push_screen(AddPersonForm(typed if self.people.selected is None else ""))
-
-
-def _begins(name: str, wanted: list[str]) -> bool:
-    words = name.split()
-    at = 0
-    for part in wanted:
-        while at < len(words) and not words[at].startswith(part):
-            at += 1
-        if at == len(words):
-            return False
-        at += 1
-    return True

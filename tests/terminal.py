@@ -80,12 +80,18 @@ class Terminal:
         """Wait until all `words` stand on the screen (and `gone` does not); return the screen's text."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
-            text = self.text()
-            if all(word in text for word in words) and (not gone or gone not in text):
-                return text
+            if self._shows(words, gone):
+                while self._read(0.06):  # a picture may come in several pieces: wait for the last
+                    pass
+                if self._shows(words, gone):
+                    return self.text()
             if not self._read(0.1) and self.process.poll() is not None:
                 break
         raise AssertionError(f"never on the screen: {words} (or never gone: {gone!r}); the screen was:\n{self.text()}")
+
+    def _shows(self, words: Sequence[str], gone: str) -> bool:
+        text = self.text()
+        return all(word in text for word in words) and (not gone or gone not in text)
 
     def ended(self) -> int:
         """Wait until the program has ended; return its exit code."""

@@ -24,7 +24,7 @@ from leadworker.domain.people import KnownAs, Person
 from leadworker.domain.visits import Visit
 from leadworker.errors import HubMistrusted
 from storage import anchor
-from tests.apart import Fields, Laptop, Team, forge
+from tests.apart import Fields, Hub, Laptop, Team, forge
 from tests.vaults import ask, do
 
 

@@ -24,8 +24,9 @@ from leadworker.domain.people import Person
 from leadworker.domain.visits import Visit
 from leadworker.errors import NotFound, NotUnderstood
 from leadworker.text import clean
-from storage import anchor, backing_up, rebuilding, taking_in
+from storage import anchor, backing_up, checking, opening, rebuilding, taking_in
 from storage.projection import LARGEST_NUMBER
+from storage.shelf import VaultShelf
 from storage.vault import Vault
 from tests import vault_work, vaults
 from tests.apart import Team, forge
@@ -37,7 +38,7 @@ NUMBERS = (0, 1, -1, 59, 2**31, LARGEST_NUMBER, -LARGEST_NUMBER)
 
 def values_of(kind: type[record.Record], chance: random.Random) -> dict[str, Any]:
     """Return something that may stand in every field of a record type."""
-    choices: dict[type, tuple[Any, ...]] = {str: TEXTS, int: NUMBERS, bool: (True, False)}
+    choices: dict[Any, tuple[Any, ...]] = {str: TEXTS, int: NUMBERS, bool: (True, False)}
     return {name: chance.choice(choices[kind.model_fields[name].annotation or str]) for name in record.kept_fields(kind)}
 
 
@@ -49,15 +50,15 @@ def test_every_type_of_record_keeps_what_is_written_and_is_made_again_from_the_l
     written: dict[str, dict[str, Any]] = {}
     for _ in range(12):
         values = values_of(kind, chance)
-        written[do(vault, lambda shelf, v=values: shelf.add(kind, person, **v))] = values
+        written[do(vault, VaultShelf.add, kind, person, **values)] = values
     if not kind.frozen:
         free = [name for name, kept in record.kept_fields(kind).items() if kept.rule is not record.Rule.APPEND]
         for record_id, values in written.items():
             values |= {name: value for name, value in values_of(kind, chance).items() if name in free and chance.random() < 0.5}
-            do(vault, lambda shelf, i=record_id, v=values: shelf.amend(kind, i, **{name: v[name] for name in free}))
+            do(vault, VaultShelf.amend, kind, record_id, **{name: values[name] for name in free})
     for again in (False, True):
         for record_id, values in written.items():
-            found = ask(vault, lambda shelf, i=record_id: shelf.get(kind, i))
+            found = ask(vault, VaultShelf.get, kind, record_id)
             assert {name: getattr(found, name) for name in values} == values
             assert (found.gone, found.contested, found.made_by) == (0, "", vault.identity.device.hex())
         if not again:
@@ -161,7 +162,7 @@ def test_a_change_that_no_leadworker_writes_is_put_aside_with_its_author_and_the
     aside = vaults.everything(first.vault)["put_aside"]
     assert aside[0][5] == two.laptops[1].vault.identity.device.hex()
     assert first.digest_of_a_rebuild() == first.digest()
-    assert vaults.checking.check(
+    assert checking.check(
         first.vault.connection, first.vault.anchor.read(), first.vault.identity.signing_public, keys_of=two.key_of
     ).whole
 
@@ -303,12 +304,13 @@ def open_files() -> Iterator[bytes]:
 def test_nothing_that_was_written_lies_in_clear_while_open_closed_backed_up_or_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    folder = fresh(tmp_path / "vault", made(CANARIES[-1]))
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     for name in ("TMPDIR", "TEMP", "TMP", "SQLITE_TMPDIR"):
         monkeypatch.setenv(name, str(temporary))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    vault = enter(fresh(tmp_path / "vault", made("Robin Featherstonehaugh")), owner="Robin Featherstonehaugh")
+    vault = enter(folder, owner=CANARIES[-1])
     assert in_clear("Zebedee Quillfeather".encode("utf-16")) == {"Zebedee Quillfeather"}, "a canary that is there is found"
 
     def nothing() -> None:
@@ -333,7 +335,7 @@ def test_nothing_that_was_written_lies_in_clear_while_open_closed_backed_up_or_m
     vault.close()
     nothing()
     backing_up.restore(tmp_path / "kept.lwb", tmp_path / "restored")
-    enter(tmp_path / "restored", owner="Robin Featherstonehaugh").close()
+    enter(tmp_path / "restored", owner=CANARIES[-1]).close()
     nothing()
     assert not list(temporary.iterdir())
 
@@ -351,7 +353,7 @@ def test_nothing_lies_in_clear_after_a_crash_at_any_moment(tmp_path: Path, monke
 def plant_for_ever(folder: Path, recovery: str, told: vault_work.Sender) -> None:
     """Plant canaries until killed."""
     os.environ["SQLITE_TMPDIR"] = str(folder.parent)
-    vault = vaults.opening.open_with_words(folder, recovery)
+    vault = opening.open_with_words(folder, recovery)
     told.send(("open",))
     while True:
         plant(vault)

@@ -11,6 +11,7 @@ from leadworker.errors import NotUnderstood
 from leadworker.words.first_line import FirstLine
 from leadworker.words.people import Known
 from screens.find import snippet
+from screens.names import Names
 from screens.person_form import read_contact
 from screens.reading import about, entry_of, read, when
 from screens.visit_form import read_start
@@ -111,3 +112,23 @@ def test_the_words_around_a_find_begin_shortly_before_it() -> None:
     long = "It's calmer when Craig's on nights. I actually \x02slept\x03 the whole night."
     assert snippet(long).plain.startswith("…") and "slept the whole night." in snippet(long).plain
     assert len(snippet(long).plain.split("slept")[0]) < 20
+
+
+def test_people_are_found_by_the_beginnings_of_their_names_and_nicknames() -> None:
+    names = Names((person, (person.name, *person.known_as)) for person in (*PEOPLE, Known("z", "Zoë Ó Briain")))
+    found = {
+        typed: [person.id for person in names.fitting(typed)]
+        for typed in ("kei", "okafor", "kei lane", "lane kei", "kay", "zoe", "o br", "x")
+    }
+    assert found == {
+        "kei": ["k"],
+        "okafor": ["k"],
+        "kei lane": ["k"],
+        "lane kei": [],
+        "kay": ["k"],
+        "zoe": ["z"],
+        "o br": ["z"],
+        "x": [],
+    }
+    assert names.called("keira okafor-lane") and names.called("KAY") and not names.called("keira")
+    assert len(names.fitting("", 2)) == 2 and len(names) == 4

@@ -401,6 +401,21 @@ async def test_a_line_of_a_megabyte_can_be_pasted_read_kept_and_finished(app: Le
         assert kept.count("app.boom") >= 24_000
 
 
+async def test_nothing_leaves_by_the_clipboard_or_by_a_picture_of_the_screen(
+    app: LeadworkerApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(app) as pilot:
+        written: list[str] = []
+        monkeypatch.setattr(app._driver, "write", written.append)
+        await pilot.press("n", *"secret", "ctrl+shift+a", "ctrl+c")
+        await settle(pilot)
+        assert app.clipboard == "secret", "copying inside the program should still work"
+        assert not any("52;c" in piece for piece in written)
+        assert list(app.get_system_commands(app.screen)) == []
+        for action in ("screenshot", "command_palette", "suspend_process", "toggle_dark"):
+            assert not app.check_action(action, ())
+
+
 async def test_a_passphrase_keeps_its_letters_but_no_control(app: LeadworkerApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from leadworker.clock import Clock, Moment
 from leadworker.crypto import keys
@@ -97,12 +97,12 @@ def enter(folder: Path, *, owner: str = OWNER, clock: Clock | None = None) -> Va
     return opening.open_with_words(folder, made(owner).words, clock=clock)
 
 
-def do(vault: Vault, deed: Callable[Concatenate[Shelf, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+def do(vault: Vault, deed: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Do a deed and wait until it is durable."""
     return vault.write(lambda shelf: deed(shelf, *args, **kwargs)).result()[0]
 
 
-def ask(vault: Vault, query: Callable[Concatenate[Shelf, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+def ask(vault: Vault, query: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Ask a question."""
     return vault.read(lambda shelf: query(shelf, *args, **kwargs)).result()
 

@@ -146,9 +146,14 @@ class Open:
         return self.desk.do_now(deed, *args, **kwargs)
 
     def on_thread(self, work: Callable[[], T]) -> T:
-        """Run something on the storage thread and wait for it."""
+        """Run something on the storage thread and wait for it; a database's own error becomes its sentence."""
+        from storage.engine import DatabaseError, explain
+
         future: Future[T] = self.vault.submit(work)
-        return future.result()
+        try:
+            return future.result()
+        except DatabaseError as error:
+            raise explain(error) from error
 
 
 def _tries_left(folder: Path, error: WrongPassphrase) -> str:
