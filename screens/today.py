@@ -105,9 +105,11 @@ class TodayPage(Page):
 
     def minute_passed(self) -> None:
         """Say anew how long it is until each visit; at midnight it is another day."""
+        if self._gathered is None:
+            return
         if self.shell.now().date() != self._today:
             self.reload()
-        elif self._gathered is not None:
+        else:
             self._show(self._gathered)
 
     def _show(self, gathered: today.Today) -> None:
