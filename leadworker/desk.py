@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import msgspec
 
+from leadworker.errors import SavedUnmarked
+
 if TYPE_CHECKING:
     from leadworker.shelf import Shelf
 
@@ -103,6 +105,7 @@ class Desk:
     def __init__(self, keeper: Keeper, me: str, post: Post | None = None) -> None:
         self._keeper = keeper
         self._listeners: list[Callable[[Bell], None]] = []
+        self._warned: list[Callable[[str], None]] = []
         self.me = me
         self.post: Post = post or NoPost()
         self.notices: tuple[str, ...] = ()
@@ -114,7 +117,10 @@ class Desk:
 
     async def do(self, deed: Callable[Concatenate[Shelf, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a deed on the storage thread. When this returns, what it did is durable."""
-        result, bell = await asyncio.wrap_future(self._keeper.write(lambda shelf: deed(shelf, *args, **kwargs)))
+        try:
+            result, bell = await asyncio.wrap_future(self._keeper.write(lambda shelf: deed(shelf, *args, **kwargs)))
+        except SavedUnmarked as error:
+            result, bell = self._done_all_the_same(error)
         self.ring(bell)
         return result
 
@@ -124,9 +130,22 @@ class Desk:
 
     def do_now(self, deed: Callable[Concatenate[Shelf, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a deed and wait until it is durable: for commands."""
-        result, bell = self._keeper.write(lambda shelf: deed(shelf, *args, **kwargs)).result()
+        try:
+            result, bell = self._keeper.write(lambda shelf: deed(shelf, *args, **kwargs)).result()
+        except SavedUnmarked as error:
+            result, bell = self._done_all_the_same(error)
         self.ring(bell)
         return result
+
+    def on_warning(self, callback: Callable[[str], None]) -> None:
+        """Call `callback` with a sentence when a deed was done but something about the disk needs somebody."""
+        self._warned.append(callback)
+
+    def _done_all_the_same(self, error: SavedUnmarked) -> Any:
+        """What is durable is never told as undone: it would be written twice."""
+        for callback in self._warned:
+            callback(error.sentence)
+        return error.outcome
 
     def on_change(self, callback: Callable[[Bell], None]) -> Callable[[], None]:
         """Call `callback` after each commit that changed something; return how to stop."""

@@ -82,6 +82,14 @@ class DiskTrouble(VaultError):
     code = "disk"
 
 
+class SavedUnmarked(DiskTrouble):
+    """What was written is durable, but the vault's safety mark is not: the deed was done and must not be done again."""
+
+    code = "saved_unmarked"
+    outcome: object = None
+    """What the deed returned, for whoever tells the person that it was done."""
+
+
 class PostError(LeadworkerError):
     """The post between this laptop and the central store did not get through."""
 

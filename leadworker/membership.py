@@ -252,6 +252,8 @@ class BookMembers:
     def __init__(self, book: bytes) -> None:
         self.book = book
         self.members: dict[bytes, Member] = {}
+        self.ever: frozenset[bytes] = frozenset()
+        """Every device that has ever been a member: who was taken out is not let in again by itself."""
         self.lead = b""
         self.epoch = 0
         self.commitments: dict[int, bytes] = {}
@@ -286,6 +288,7 @@ class BookMembers:
         """Return members of their own to try statements on."""
         other = BookMembers(self.book)
         other.members, other.lead, other.epoch = dict(self.members), self.lead, self.epoch
+        other.ever = self.ever
         other.commitments, other.ladders = dict(self.commitments), dict(self.ladders)
         other.seq, other.head = self.seq, self.head
         return other
@@ -328,6 +331,7 @@ class BookMembers:
         if not any(m.person == statement.lead for m in members.values()):
             raise NotAllowed("a book has exactly one lead, and the lead is a member")
         self.members, self.lead = members, statement.lead
+        self.ever |= members.keys()
 
     def _apply_rotation(self, statement: Rotation) -> None:
         if statement.epoch != self.epoch + 1:

@@ -33,6 +33,8 @@ class Joined(msgspec.Struct, frozen=True):
     invite: bytes = b""
     invite_secret: bytes = b""
     admitted: bool = False
+    shared_up_to: int = 0
+    """The number of the directory's last statement that this laptop's casebooks have been shared by."""
 
 
 class PendingInvite(msgspec.Struct, frozen=True):

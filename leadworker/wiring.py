@@ -199,7 +199,7 @@ def run_screens(
 
     tidy_environment()
     if sys.platform == "win32" and RELAY_VARIABLE not in os.environ:
-        return _relay()
+        return _relay(after_lock)
     from screens.app import LeadworkerApp
     from screens.base import How
 
@@ -229,7 +229,7 @@ def _same_again() -> list[str]:
     return [sys.executable, "-P", "-m", module.removesuffix(".__main__"), *sys.argv[1:]]
 
 
-def _relay() -> int:
+def _relay(after_lock: str) -> int:
     """On Windows a process cannot be replaced: a small parent that never holds a secret starts a fresh child at each lock."""
     environment = dict(os.environ, **{RELAY_VARIABLE: "1"})
     greeting = ""
@@ -238,7 +238,7 @@ def _relay() -> int:
         code = subprocess.run(_same_again(), env=environment, check=False).returncode
         if code != LOCK_AGAIN:
             return code
-        greeting = "Locked. Your note is kept."
+        greeting = after_lock or "Locked. Your note is kept."
 
 
 def harden_process() -> None:

@@ -153,6 +153,7 @@ class LeadworkerApp(KeysInTurn, Shell, inherit_bindings=False):
 
         self.open_desk, self.made_desk = desk, None
         self._stops = [desk.on_change(self._rung), desk.post.listen(self._post_changed)]
+        desk.on_warning(lambda sentence: self.say(sentence, "error", 30))
         if self.theme_asked is None and "NO_COLOR" not in os.environ:
             self.theme = theme_for(await desk.ask(settings.remembered, "theme"), os.environ)
         self.touch()
@@ -407,6 +408,10 @@ class LeadworkerApp(KeysInTurn, Shell, inherit_bindings=False):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer none of the library's own commands: one of them writes a picture of the screen to the disk."""
         return ()
+
+    def is_busy(self) -> bool:
+        """Say whether keys are to wait: something is being saved or left, or a page has not got its first words yet."""
+        return super().is_busy() or (isinstance(self.screen, Page) and not self.screen.loaded)
 
     # when something breaks
 

@@ -60,6 +60,7 @@ class Form(Page):
         self._settled = asyncio.Event()
         self._settled.set()
         self._done = False
+        self._said = ""
 
     # what a subclass gives
 
@@ -105,7 +106,6 @@ class Form(Page):
         self._kept = dict(self._begun)
         self.set_focus(self.query("#form LineField, #form TextField").first())
         self.set_interval(KEEP_EVERY_SECONDS, self._keep_quietly)
-        super().on_mount()
 
     async def load(self) -> None:
         """Bring back what was typed into this form before and not saved."""
@@ -165,15 +165,22 @@ class Form(Page):
         try:
             said = await self.save(self.values())
             await self.desk.do(keep_form, self.draft_key(), {})
-            self._done = True
+            self._done, self._said = True, said
         except LeadworkerError as error:
             self.trouble(error.sentence)
         finally:
             self._settled.set()
+        self._go_when_done()
+
+    def on_screen_resume(self) -> None:
+        """A form that was saved while the screen was hidden goes when it is shown again."""
+        self._go_when_done()
+
+    def _go_when_done(self) -> None:
         if self._done and self.is_current:
             self.app.pop_screen()
-            self.shell.say(said)
-            self.after(said)
+            self.shell.say(self._said)
+            self.after(self._said)
 
     def after(self, said: str) -> None:
         """Go on after saving; by default to the page before."""

@@ -20,6 +20,7 @@ from leadworker.domain import caseload, drafts
 from leadworker.domain.drafts import Draft
 from leadworker.domain.notes import save_note
 from leadworker.errors import LeadworkerError
+from leadworker.record import new_id
 from leadworker.words.first_line import Chip
 from leadworker.words.people import Known, people_among
 from leadworker.words.saying import say_clock, say_due
@@ -106,6 +107,7 @@ class NotePage(Page):
         self._names: Names[Known] = Names()
         self._caseload: frozenset[str] = frozenset()
         self._finished = False
+        self._saved = ("", "")
         self._settled = asyncio.Event()
         self._settled.set()
         self._state = BLANK
@@ -129,7 +131,6 @@ class NotePage(Page):
         """Put the caret into the first line, and begin to keep what is typed."""
         self.set_focus(self.query_one("#what"), scroll_visible=False)
         self.set_interval(KEEP_EVERY_SECONDS, self.keep_quietly)
-        super().on_mount()
 
     async def load(self) -> None:
         """Learn who there is; the first time, begin or go on with the draft. Fields in use are never overwritten."""
@@ -141,16 +142,13 @@ class NotePage(Page):
         self._names = names
         self._caseload = frozenset(person.id for person in await self.desk.ask(caseload.mine))
         if self.draft is None:
-            self._fill(await self._begin())
+            kept = await self.desk.ask(drafts.unfinished)
+            self._fill(next((draft for draft in kept if draft.id == self._draft_id), self._new_draft()))
         self._read()
 
-    async def _begin(self) -> Draft:
-        if self._draft_id:
-            for draft in await self.desk.ask(drafts.unfinished):
-                if draft.id == self._draft_id:
-                    return draft
-        name = next((person.name for person in self._people if person.id == self._person_id), "")
-        return await self.desk.ask(drafts.begin, self._person_id, name, self._visit_id)
+    def _new_draft(self) -> Draft:
+        now = Moment.of(self.shell.now())
+        return Draft(new_id(), self._person_id, visit_id=self._visit_id, started_ms=now.ms, started_offset=now.offset)
 
     def _fill(self, draft: Draft) -> None:
         typed = self.typed(draft)  # whoever types quickly was there before the draft: those letters come after it
@@ -269,6 +267,8 @@ class NotePage(Page):
     async def keep(self) -> None:
         """Put the draft into the vault as it is now; an empty one is thrown away."""
         await self._settled.wait()  # while it is being saved it is not known yet whether there is a draft to keep
+        if self.draft is None and self.is_unkept():
+            self.draft = self._new_draft()  # typed before the draft that was asked for came: the words get one of their own
         if self.draft is None or not self.is_unkept():
             return
         typed = self.typed(self.draft)
@@ -284,9 +284,9 @@ class NotePage(Page):
 
     def is_unkept(self) -> bool:
         """Say whether there are words here that are not in the vault."""
-        if self.draft is None or self._finished:
+        if self._finished or self.shell.open_desk is None:
             return False
-        return self._kept is None or _words(self.typed(self.draft)) != _words(self._kept)
+        return _words(self.typed(self._kept or Draft(""))) != _words(self._kept or Draft(""))
 
     def _named(self, draft: Draft) -> Draft:
         reading = self._reading()
@@ -320,17 +320,25 @@ class NotePage(Page):
         try:
             entry = entry_of(typed, reading, self.shell.now(), self.desk.me)
             saved = await self.desk.do(save_note, entry, typed.id, typed.visit_id)
+            self._saved = (entry.person_id, saved.entry_id)
             self._finished = True
         except LeadworkerError as error:
             self.shell.say(error.sentence, "warning", 12)
         finally:
             self._settled.set()
-        if self._finished:
-            if self.is_current:
-                self.app.pop_screen()
-            self.shell.say(SAVED)
-            if self.shell.page is not None:
-                self.shell.page.show_saved(entry.person_id, saved.entry_id)
+        self._go_when_finished()
+
+    def on_screen_resume(self) -> None:
+        """A note that was saved while the screen was hidden goes when it is shown again."""
+        self._go_when_finished()
+
+    def _go_when_finished(self) -> None:
+        if not self._finished or not self.is_current:
+            return
+        self.app.pop_screen()
+        self.shell.say(SAVED)
+        if self.shell.page is not None:
+            self.shell.page.show_saved(*self._saved)
 
     def action_back(self) -> None:
         """Go back; not while the note is being saved."""

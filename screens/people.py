@@ -59,7 +59,6 @@ class PeoplePage(Page):
     def on_mount(self) -> None:
         """Begin in the list, where letters are keys."""
         self.set_focus(self.people, scroll_visible=False)
-        super().on_mount()
 
     async def load(self) -> None:
         """Ask for everybody."""

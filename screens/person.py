@@ -107,7 +107,6 @@ class PersonPage(Page):
     def on_mount(self) -> None:
         """Begin in the journal."""
         self.set_focus(self.entries, scroll_visible=False)
-        super().on_mount()
 
     async def load(self) -> None:
         """Ask for everything about the person, and show it; the cursor stays where it was."""

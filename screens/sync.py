@@ -49,7 +49,6 @@ class SyncPage(Page):
         """Begin in the list."""
         self._now = self.shell.now()
         self.set_focus(self.query_one("#here"), scroll_visible=False)
-        super().on_mount()
 
     async def load(self) -> None:
         """Ask for what the store has not receipted yet."""

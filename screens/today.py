@@ -93,7 +93,6 @@ class TodayPage(Page):
         for name in OFTEN_EMPTY:
             self.query_one(f"#{name}").display = False
         self._today, self._now = self.shell.now().date(), self.shell.now()
-        super().on_mount()
 
     async def load(self) -> None:
         """Gather the day."""

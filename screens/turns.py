@@ -108,12 +108,15 @@ class KeysInTurn(App[Any]):
             self._go_on_when_settled()
 
     def _go_on_when_settled(self) -> None:
-        busy = any(worker.group in HOLDS_KEYS and not worker.is_finished for worker in self.workers)
-        if busy and self._waited < LONGEST_WAIT:
+        if self.is_busy() and self._waited < LONGEST_WAIT:
             self._waited += LOOK_AGAIN
             self.set_timer(LOOK_AGAIN, self._go_on_when_settled)
         else:
             self.call_next(self._go_on)
+
+    def is_busy(self) -> bool:
+        """Say whether something is under way after which keys may mean something else."""
+        return any(worker.group in HOLDS_KEYS and not worker.is_finished for worker in self.workers)
 
     async def _go_on(self) -> None:
         self._rounds_left = 0

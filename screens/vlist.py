@@ -163,6 +163,8 @@ class VList(ScrollView, Generic[Item], can_focus=True, inherit_bindings=False):
             self.scroll_to(y=max(0, self._top_of(self._cursor) - above), animate=False, force=True)
         self.post_message(self.Moved(self, self.selected))
         self.refresh(layout=True)
+        if select is not None and self.selected_key == select:
+            self.call_after_refresh(self._bring_into_view, at_top=True)  # not under a notice at the bottom
 
     def say_when_empty(self, words: Content) -> None:
         """Change what is said when there is nothing."""
@@ -338,7 +340,7 @@ class VList(ScrollView, Generic[Item], can_focus=True, inherit_bindings=False):
         if at >= len(self._items) - NEAR_END:
             self.post_message(self.NearEnd(self))
 
-    def _bring_into_view(self) -> None:
+    def _bring_into_view(self, at_top: bool = False) -> None:
         if self._cursor is None or self._inner <= 0:
             return
         top, height = self._top_of(self._cursor), self._measured(self._inner).height(self._cursor) - self._gap
@@ -352,7 +354,7 @@ class VList(ScrollView, Generic[Item], can_focus=True, inherit_bindings=False):
         if height + top - first > scroller.scrollable_content_region.height:
             first, height = top, 1
         region = Region(offset.x, offset.y + first, max(self._inner, 1), top - first + height)
-        scroller.scroll_to_region(region, animate=False, force=True, immediate=True, x_axis=False)
+        scroller.scroll_to_region(region, animate=False, force=True, immediate=True, x_axis=False, top=at_top)
         self.call_after_refresh(self._put_hardware_cursor)
 
     def _put_hardware_cursor(self) -> None:

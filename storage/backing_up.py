@@ -16,6 +16,7 @@ from leadworker.crypto import keys
 from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood, VaultDamaged
 from storage import vault_file
 from storage.engine import Connection, DatabaseError, check_pages, connect, explain
+from storage.holder import Hold
 from storage.opening import clear_away
 from storage.vault import DATABASE_NAME
 from storage.vault_file import VaultFile
@@ -56,28 +57,36 @@ def restore(source: Path, folder: Path) -> None:
     What is restored is older than what it replaces may have been, so its safety mark is left out: the vault is then
     mended on its first opening, which starts a new lane rather than write over what others have already seen (C.8).
     """
-    if vault_file.exists(folder) or vault_file.has_orphan(folder):
-        raise NotUnderstood(
-            f"There is a vault in {folder} already, and a restore never writes over one. "
-            "Move that folder away first, or name another with --vault."
-        )
+    _refuse_a_vault(folder)
     try:
         with open(source, "rb") as file:
             slots, size, digest = _read_head(file)
             folder.mkdir(parents=True, exist_ok=True)
+            hold = Hold(folder, "leadworker restore")
+            hold.take()
             part = folder / (DATABASE_NAME + ".part")
             try:
                 if _copy_out(file, part, size) != digest or file.read(1):
                     raise VaultDamaged(
                         "The backup file is damaged: it is not as it was written. Nothing was restored. Try another backup."
                     )
+                _refuse_a_vault(folder)  # again, now that nobody else can make one meanwhile
                 _put_in_place(folder, part, slots)
             finally:
                 part.unlink(missing_ok=True)
+                hold.release()
     except FileNotFoundError:
         raise NotUnderstood(f"There is no file {source}. Nothing was restored.") from None
     except OSError as error:
         raise DiskTrouble(f"The backup could not be read or written: {error.strerror}. Nothing was restored.") from error
+
+
+def _refuse_a_vault(folder: Path) -> None:
+    if vault_file.exists(folder) or vault_file.has_orphan(folder):
+        raise NotUnderstood(
+            f"There is a vault in {folder} already, and a restore never writes over one. "
+            "Move that folder away first, or name another with --vault."
+        )
 
 
 def _put_in_place(folder: Path, part: Path, slots: VaultFile) -> None:

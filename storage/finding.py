@@ -37,6 +37,11 @@ class Index:
         if self.fields:
             connection.execute(self._add, (no, *(row[f] for f in self.fields)))
 
+    def remove(self, connection: Connection, no: int, row: dict[str, Any]) -> None:
+        """Take a row out."""
+        if self.fields:
+            connection.execute(self._remove, (no, *(row[f] for f in self.fields)))
+
     def replace(self, connection: Connection, no: int, old: dict[str, Any], new: dict[str, Any]) -> None:
         """Index a row again whose words have changed."""
         connection.execute(self._remove, (no, *(old[f] for f in self.fields)))

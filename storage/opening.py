@@ -25,6 +25,8 @@ from storage.holder import Hold
 from storage.vault import ANCHOR_NAME, DATABASE_NAME, Facts, Vault
 from storage.vault_file import VaultFile
 
+Show = Callable[[str, tuple[str, ...]], None]
+
 
 def exists(folder: Path) -> bool:
     """Return whether there is a vault in a folder, whole or not."""
@@ -33,34 +35,34 @@ def exists(folder: Path) -> bool:
 
 def create(
     folder: Path, name: str, passphrase: str, *, clock: Clock | None = None, memory_kib: int | None = None,
-    purpose: str = "leadworker",
+    purpose: str = "leadworker", show: Show = lambda called, words: None,
 ) -> tuple[Vault, tuple[str, ...]]:  # fmt: skip
     """Make a vault for a person and open it; return it with its sixteen recovery words, which are kept nowhere.
 
+    `show` gets the name and the words before the vault counts as made: when it raises, there is none.
     Raises `NotUnderstood` for an empty name or where there is a vault already, `DiskTrouble`.
     """
     called = one_line(name)
     if not called:
         raise NotUnderstood("A vault needs your name, as your colleagues know it. Nothing was made.")
-    if exists(folder):
-        raise NotUnderstood(f"There is a vault in {folder} already. Nothing was changed.")
-    if vault_file.has_orphan(folder):
-        raise NotUnderstood(vault_file.orphan_sentence(folder))
+    refuse_what_is_there(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(OSError):  # a folder on a stick may not know rights; the contents are encrypted
             os.chmod(folder, 0o700)
-        return _create(folder, called, passphrase, clock or SystemClock(), memory_kib or keys.calibrate(), purpose)
+        return _create(folder, called, passphrase, clock or SystemClock(), memory_kib or keys.calibrate(), purpose, show)
     except OSError as error:
         raise DiskTrouble(f"The vault could not be made in {folder}: {error.strerror}. Nothing is lost.") from error
 
 
 def _create(
-    folder: Path, name: str, passphrase: str, clock: Clock, memory_kib: int, purpose: str
+    folder: Path, name: str, passphrase: str, clock: Clock, memory_kib: int, purpose: str, show: Show
 ) -> tuple[Vault, tuple[str, ...]]:
-    hold = Hold(folder, purpose)
-    hold.take()
-    try:
+    with contextlib.ExitStack() as undo:
+        hold = Hold(folder, purpose)
+        hold.take()
+        undo.callback(hold.release)
+        refuse_what_is_there(folder)  # again, now that nobody else can make one meanwhile
         master = secrets.token_bytes(keys.KEY_BYTES)
         recovery = words.new_recovery_secret()
         vault_id = vault_file.new_vault_id()
@@ -71,17 +73,26 @@ def _create(
         vault_file.replace_durably(folder / vault_file.MAKING, b"a vault is being made\n")
         clear_away(folder)
         connection = connect(folder / DATABASE_NAME, keys.derive(master, keys.DATABASE), must_exist=False)
+        undo.callback(connection.close)
         _fill(connection, name, clock)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         anchor = Anchor(folder / ANCHOR_NAME, keys.derive(master, keys.ANCHOR), vault_id)
         anchor.rewrite(Mark(1, *log.chain_head(connection)))
+        show(name, words.to_words(recovery))
         # Last, so that a vault that was not made to the end does not look like one.
         vault_file.write(folder, vault_file.sealed(VaultFile(vault_file.FORMAT, vault_id, slots), master))
         (folder / vault_file.MAKING).unlink(missing_ok=True)
-        return Vault(folder, connection, master, vault_id, clock, hold, anchor), words.to_words(recovery)
-    except BaseException:
-        hold.release()
-        raise
+        vault = Vault(folder, connection, master, vault_id, clock, hold, anchor)
+        undo.pop_all()
+    return vault, words.to_words(recovery)
+
+
+def refuse_what_is_there(folder: Path) -> None:
+    """Raise `NotUnderstood` where a folder holds a vault, or a journal whose key file is missing."""
+    if exists(folder):
+        raise NotUnderstood(f"There is a vault in {folder} already. Nothing was changed.")
+    if vault_file.has_orphan(folder):
+        raise NotUnderstood(vault_file.orphan_sentence(folder))
 
 
 def clear_away(folder: Path) -> None:

@@ -179,7 +179,7 @@ class VaultPostbox:
         known = joined(self._vault)
         if known is None or not known.organisation:
             return None
-        if self._directory is None:
+        if self._directory is None or self._directory.book != known.organisation:
             directory = Directory(known.organisation)
             for statement in control_lane(self._connection, known.organisation):
                 directory.apply(statement.header, statement.body, statement.signature)

@@ -124,6 +124,17 @@ class Projector:
             return self._append(topic, content, values, book, device, change_no)
         return self._merge(topic, content, values, book, device, change_no, sees)
 
+    def forget(self, topic_name: str, record_id: str) -> None:
+        """Take a record out of its table, so that it can be folded again from its first change."""
+        topic = self._topics.get(topic_name)
+        found = topic and self._connection.execute(topic.select, (record_id,)).fetchone()
+        if topic is None or not found:
+            return
+        row = dict(zip(topic.stored, found, strict=True))
+        if self._index:
+            topic.find.remove(self._connection, row["no"], row)
+        self._connection.execute(f"DELETE FROM {topic.name} WHERE no = ?", (row["no"],))
+
     def _append(
         self, topic: _Topic, content: Content, values: dict[str, Any], book: str, device: str, change_no: int
     ) -> tuple[str, ...]:

@@ -52,6 +52,29 @@ def replay(connection: Connection, progress: Progress | None = None) -> None:
     finding.rebuild(connection, tuple(t for t, kind in topics().items() if schema.find_fields(kind)))
 
 
+def refold(connection: Connection, projector: Projector, book_no: int, records: set[tuple[str, str]]) -> None:
+    """Fold some records of a book, given by topic and id, again from their first change.
+
+    For changes that could be opened only later than others that came after them: those were folded without them.
+    """
+    for topic, record in sorted(records):
+        projector.forget(topic, record)
+    sql = """SELECT c.no, c.header, c.body, b.id FROM change c JOIN book b ON b.no = c.book_no
+             WHERE c.book_no = ? AND c.body IS NOT NULL ORDER BY c.n IS NULL, c.n, c.no"""
+    for no, header, body, book in connection.execute(sql, (book_no,)).fetchall():
+        head = change.unpack(header)
+        if head.kind == Kind.CONTENT and _is_about(body, records):
+            fold(connection, projector, no, head, body, bytes(book).hex())
+
+
+def _is_about(body: bytes, records: set[tuple[str, str]]) -> bool:
+    try:
+        content = change.read_content(body)
+    except msgspec.DecodeError:
+        return False
+    return (content.topic, content.record) in records
+
+
 def fold(
     connection: Connection, projector: Projector, no: int, head: change.Header, body: bytes, book: str
 ) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from leadworker.crypto import keys, words
@@ -16,11 +18,11 @@ def change_passphrase(vault: Vault, passphrase: str, *, memory_kib: int | None =
     _replace(vault, fresh)
 
 
-def new_recovery_words(vault: Vault) -> tuple[str, ...]:
-    """Make fresh recovery words and return them; those before open nothing any more."""
+def new_recovery_words(vault: Vault, show: Callable[[tuple[str, ...]], None]) -> None:
+    """Make fresh recovery words; those before open nothing any more. They count only once `show` has shown them."""
     secret = words.new_recovery_secret()
+    show(words.to_words(secret))
     _replace(vault, keys.recovery_slot(vault.master, secret, vault.vault_id))
-    return words.to_words(secret)
 
 
 def _replace(vault: Vault, fresh: keys.Slot) -> None:

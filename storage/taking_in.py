@@ -18,7 +18,7 @@ from leadworker.postbox import Receipt, Received, Statement
 from storage import log
 from storage.engine import Connection, scalar
 from storage.projection import Unfit
-from storage.rebuilding import seen_by
+from storage.rebuilding import refold, seen_by
 from storage.vault import Transaction, Vault
 
 RECEIVED = "last received"
@@ -46,8 +46,14 @@ def take(
     topics: set[str] = set()
     ids: set[str] = set()
     newest = b""
+    late: set[tuple[str, str]] = set()
     for no, item in intake.waiting_for(book, keys):
-        ids.update(_accept(vault, intake, no, change.unpack(item.header), item, topics))
+        touched = _accept(vault, intake, no, change.unpack(item.header), item, topics)
+        ids.update(touched)
+        if touched and item.content is not None:
+            late.add((item.content.topic, item.content.record))
+    if late:
+        refold(intake.connection, vault.projector, intake.book_no, late)
     for item in received:
         header = change.unpack(item.header)
         if item.own:

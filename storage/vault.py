@@ -18,7 +18,7 @@ from leadworker.clock import Clock, HybridClock, Moment
 from leadworker.crypto.identity import Identity
 from leadworker.desk import Bell
 from leadworker.domain import every_topic
-from leadworker.errors import DiskTrouble
+from leadworker.errors import SavedUnmarked
 from leadworker.record import topics
 from leadworker.shelf import Shelf
 from storage import finding, log, schema, vault_file
@@ -170,9 +170,13 @@ class Vault:
             raise explain(error) from error
 
     def _write(self, work: Callable[[Shelf], T]) -> tuple[T, Bell]:
-        with self.transaction() as transaction:
-            result = work(transaction.shelf)
-        shelf = transaction.shelf
+        try:
+            with self.transaction() as transaction:
+                shelf = transaction.shelf
+                result = work(shelf)
+        except SavedUnmarked as error:
+            error.outcome = result, Bell(frozenset(shelf.touched_topics), frozenset(shelf.touched_ids))
+            raise
         return result, Bell(frozenset(shelf.touched_topics), frozenset(shelf.touched_ids))
 
     def _move_anchor(self, mark: Mark) -> None:
@@ -180,7 +184,7 @@ class Vault:
         try:
             self.anchor.write(mark)
         except OSError as error:
-            raise DiskTrouble(
+            raise SavedUnmarked(
                 "What you wrote is saved, but the disk did not take the vault's safety mark. Leave leadworker, check the disk, "
                 "and open it again."
             ) from error

@@ -20,13 +20,13 @@ from leadworker.clock import Clock, Moment
 from leadworker.crypto.envelope import BookKey
 from leadworker.desk import Bell
 from leadworker.errors import HubMistrusted, Refused
-from leadworker.membership import Directory
+from leadworker.membership import Directory, Member
 from leadworker.postbox import BookState, Joined, Postbox, Receipt, Standing, UnsentRun
 from leadworker.text import one_line
 from sync import wire
 from sync.checking import Checked, PageCheck, mistrusted
 from sync.client import HubClient
-from sync.founding import found_book
+from sync.founding import add_members, first_members, found_book
 from sync.joining import ask_again, countersign, pull_directory
 
 BATCH = 1000
@@ -92,10 +92,15 @@ class Exchange:
             directory = await self._box.directory() or directory
         await self._receive(news, joined, directory)
         await self._found(joined, directory)
+        await self._share(news, joined, directory)
         await self._send()
         return Result(self._received, self._sent, tuple(self._alarms), admitted, warning)
 
     async def _am_i_admitted(self, joined: Joined) -> bool:
+        if not joined.invite:  # founded by this laptop; only the answer did not arrive
+            await pull_directory(self._box, self._client)
+            now = await self._box.joined()
+            return now is not None and now.admitted
         state = await self._client.join_state(joined.invite)
         if state.state == "admitted":
             directory = await pull_directory(self._box, self._client)
@@ -191,6 +196,35 @@ class Exchange:
             if newer.seq == directory.seq:
                 raise
             return await asyncio.to_thread(_check, state, newer, self._box, page), newer
+
+    async def _share(self, news: wire.News, joined: Joined, directory: Directory) -> None:
+        """Let supervisors and own laptops into casebooks that were founded before they were enrolled (C.6)."""
+        if joined.shared_up_to == directory.seq:
+            return
+        wanted = first_members(directory, joined)
+        for book in news.books:
+            if book.book != joined.organisation and book.book not in self._stopped:
+                async with self._one_book(book.book):
+                    await self._share_book(book, wanted, joined, directory)
+        if not self._stopped:
+            now = await self._box.joined() or joined
+            await self._box.set_joined(msgspec.structs.replace(now, shared_up_to=directory.seq))
+
+    async def _share_book(
+        self, news: wire.BookNews, wanted: tuple[Member, ...], joined: Joined, directory: Directory
+    ) -> None:
+        state = await self._box.book_state(news.book)
+        present = state.members
+        new = tuple(member for member in wanted if member.device not in present.ever)
+        if not new or present.lead != joined.person or self._box.device not in present.members:
+            return
+        key = BookKey(news.book, present.epoch, state.keys[present.epoch])
+        statements = add_members(news.book, key, present, new, directory, self._box.device, self._box.sign)
+        outcome = await self._client.control(statements)
+        if outcome.code:
+            await self._stop_book(news.book, one_line(outcome.sentence)[:400])
+            return
+        await self._receive_book(wire.BookNews(news.book, state.n, state.digest), directory, 0)
 
     async def _found(self, joined: Joined, directory: Directory) -> None:
         for item in await self._box.to_found():

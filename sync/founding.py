@@ -7,6 +7,7 @@ from leadworker.change import CONTROL_LANE, Header, Kind
 from leadworker.crypto.envelope import BookKey, key_info
 from leadworker.crypto.identity import seal_to
 from leadworker.membership import (
+    BookMembers,
     BookStatement,
     Directory,
     DirectoryStatement,
@@ -58,6 +59,17 @@ def found_book(
     escrow = seal_to(directory.founding.escrow, secret, key_info(book, 1, ESCROW))
     rotation = Rotation(1, key.commitment(), seals, escrow, b"")
     second = control_change(rotation, book, device, 2, change.change_id(first.header), sign)
+    return first, second
+
+
+def add_members(
+    book: bytes, key: BookKey, present: BookMembers, new: tuple[Member, ...], directory: Directory, device: bytes, sign: Sign
+) -> tuple[wire.OpenChange, wire.OpenChange]:
+    """Return the two statements that let devices into a book with its history: members, and their copies of its key."""
+    membership = Membership((directory.seq, directory.head), new, (), present.lead)
+    first = control_change(membership, book, device, present.seq + 1, present.head, sign)
+    grant = Grant(key.epoch, {m.device: seal_key(key, m.device, _enrolled(directory, m.device)) for m in new})
+    second = control_change(grant, book, device, present.seq + 2, change.change_id(first.header), sign)
     return first, second
 
 

@@ -6,6 +6,7 @@ voice; everything else is signed down from that root.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Sequence
 
@@ -57,10 +58,25 @@ class Invitation(msgspec.Struct, frozen=True):
     expires_ms: int
 
 
+class Prepared(msgspec.Struct, frozen=True):
+    """An organisation that is ready to be founded. Its keys can be put into people's hands before anybody knows of it."""
+
+    ceremony: Ceremony
+    changes: tuple[wire.OpenChange, ...]
+    joined: Joined
+
+
 async def set_up(
     box: Postbox, client: HubClient, setup_code: str, organisation: str, my_name: str, *, role: Role, team: str
 ) -> Ceremony:
     """Found an organisation at an empty central store, with this laptop's owner as its first administrator."""
+    prepared = await prepare(box, client, organisation, my_name, role=role, team=team)
+    await found(box, client, setup_code, prepared)
+    return prepared.ceremony
+
+
+async def prepare(box: Postbox, client: HubClient, organisation: str, my_name: str, *, role: Role, team: str) -> Prepared:
+    """Make the keys and the first statements of an organisation; nothing is sent."""
     await _refuse_second_organisation(box)
     store = await client.organisation()
     _check_protocol(store)
@@ -81,12 +97,18 @@ async def set_up(
         seal_name(key, person, my_name), seal_to(box.unsealing_public, key, organisation_key_info(book, box.device)),
     )  # fmt: skip
     second = control_change(enrol, book, fingerprint, 2, change.change_id(first.header), root.sign)
-    outcome = await _found(client, setup_code, (first, second))
+    ceremony = Ceremony(root.private_bytes()[0], escrow.private_bytes()[1], fingerprint, name)
+    return Prepared(ceremony, (first, second), Joined(client.url, fingerprint, organisation=book, hub_key=store.hub))
+
+
+async def found(box: Postbox, client: HubClient, setup_code: str, prepared: Prepared) -> None:
+    """Found a prepared organisation. Once the store has taken it nothing here fails: the next sync fetches the rest."""
+    outcome = await _found(client, setup_code, prepared.changes)
     if outcome.code:
         raise Refused(one_line(outcome.sentence))
-    await box.set_joined(Joined(client.url, fingerprint, organisation=book, hub_key=store.hub))
-    await pull_directory(box, client)
-    return Ceremony(root.private_bytes()[0], escrow.private_bytes()[1], fingerprint, name)
+    await box.set_joined(prepared.joined)
+    with contextlib.suppress(PostError):
+        await pull_directory(box, client)
 
 
 async def _found(client: HubClient, setup_code: str, changes: tuple[wire.OpenChange, ...]) -> wire.Outcome:
@@ -133,9 +155,7 @@ async def invite(
 async def ask_to_join(box: Postbox, client: HubClient, words: str) -> wire.JoinState:
     """Ask to join with the 24 words of an invite. The administrator's laptop countersigns at its next sync."""
     secret = InviteSecret.from_words(words)
-    known = await box.joined()
-    if known is not None and (known.admitted or known.root != secret.root):
-        await _refuse_second_organisation(box)
+    await _refuse_second_organisation(box)
     store = await client.organisation()
     _check_protocol(store)
     if store.founding is None:
@@ -286,7 +306,9 @@ async def _admitted(box: Postbox) -> Joined:
 
 async def _refuse_second_organisation(box: Postbox) -> None:
     joined = await box.joined()
-    if joined is not None and joined.organisation:
+    directory = await box.directory()
+    named = directory is not None and directory.active(box.device) is not None
+    if joined is not None and (joined.admitted or named):  # one that only asked and was never let in may ask elsewhere
         raise InviteRefused("This vault belongs to an organisation already. Make a new vault to join another one; nothing was changed.")
 
 

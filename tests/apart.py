@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from leadworker import change, proof, record
 from leadworker.change import Content
 from leadworker.clock import Moment
+from leadworker.crypto.envelope import BookKey
 from leadworker.domain import alerts, journal, people, visits
 from leadworker.domain.actions import NewAction
 from leadworker.domain.journal import NewEntry
@@ -160,18 +161,24 @@ class Laptop:
             ]
             self.in_transaction(lambda t: postbox._acknowledge(self.vault, t.connection, tuple(receipts)))
 
-    def pull(self, most: int = 1000) -> None:
-        """Receive the next changes in the order that the central store gave them."""
+    def pull(self, most: int = 1000, *, keys: dict[int, bytes] | None = None, missing: BookKey | None = None) -> None:
+        """Receive the next changes in the order that the central store gave them.
+
+        `missing` is the key that they are sealed with and that this laptop was not given; `keys` are those that come with them.
+        """
         since = self.on_thread(lambda: confirmed(self.vault, self.hub.book))
         received = []
         for n, (header, body, signature, digest) in enumerate(self.hub.log[since : since + most], start=since + 1):
-            own = change.unpack(header).device == self.vault.identity.device and self.holds(header)
-            received.append(
-                Received(n, header, None if own else body, signature, digest, 0, None if own else change.read_content(body), own=own)
-            )
+            if change.unpack(header).device == self.vault.identity.device and self.holds(header):
+                received.append(Received(n, header, None, signature, digest, 0, own=True))
+            elif missing:
+                why = "this laptop was not given the key"
+                received.append(Received(n, header, None, signature, digest, 0, sealed=missing.seal(header, body), why=why))
+            else:
+                received.append(Received(n, header, body, signature, digest, 0, change.read_content(body)))
         if received:
             self.in_transaction(
-                lambda t: taking_in.take(self.vault, t, self.hub.book, since, tuple(received), {}, received[-1].digest)
+                lambda t: taking_in.take(self.vault, t, self.hub.book, since, tuple(received), keys or {}, received[-1].digest)
             )
 
     def holds(self, header: bytes) -> bool:

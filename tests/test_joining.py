@@ -15,7 +15,7 @@ from leadworker.membership import Founding, Role, root_id
 from sync import joining, wire
 from sync.client import ANOTHER_VERSION
 from sync.founding import control_change
-from tests.evil_hub import Evil, Rogue, flipped, replace
+from tests.evil_hub import Evil, Rogue, altered, flipped, replace
 from tests.laptops import (
     ALEX,
     BEA,
@@ -291,6 +291,39 @@ async def test_somebody_who_belongs_to_an_organisation_is_not_joined_to_another(
         assert await laptop.box.joined() == before
 
 
+async def test_somebody_whom_nobody_let_in_may_ask_elsewhere(team: Team, templates: Drawer, tmp_path: Path) -> None:
+    elsewhere = Office(templates, str(tmp_path / "elsewhere.db"), tmp_path / "elsewhere")
+    cem = elsewhere.laptop(CEM)
+    await joining.set_up(cem.box, cem.client, elsewhere.hub.setup_code, "Elsewhere", CEM, role=Role.SUPERVISOR, team="South")
+    bea = elsewhere.laptop(BEA)
+    here = bea.new_client(url=team.office.url)
+    await joining.ask_to_join(bea.box, here, await team.office.invite(team.ruth, BEA))
+    await here.close()
+    keira = bea.add()
+    bea.write(keira, "written while waiting")
+    await joining.ask_to_join(bea.box, bea.client, await elsewhere.invite(cem, BEA, team="South"))
+    await cem.sync()
+    assert (await bea.sync()).admitted_me
+    await cem.sync()
+    assert cem.titles(keira) == ["written while waiting"]
+    await elsewhere.close()
+
+
+async def test_a_founder_whose_directory_did_not_arrive_gets_it_with_the_next_sync(empty_office: Office) -> None:
+    ruth = empty_office.laptop(RUTH)
+    prepared = await joining.prepare(ruth.box, ruth.client, ORGANISATION, RUTH, role=Role.SUPERVISOR, team=TEAM)
+    assert ruth.line.requests == ["GET /v1/organisation"], "the keys can be put into people's hands before anybody knows of it"
+    ruth.line.before = lambda number: ruth.line.requests[number - 1].endswith("/changes")
+    await joining.found(ruth.box, ruth.client, empty_office.hub.setup_code, prepared)
+    ruth.line.before = lambda number: False
+    assert (await ruth.sync()).admitted_me
+    joined = await ruth.box.joined()
+    assert joined is not None
+    assert (joined.name, joined.admin) == (ORGANISATION, True)
+    with pytest.raises(InviteRefused):
+        await joining.ask_to_join(ruth.box, ruth.client, " ".join(InviteSecret.new(bytes(16)).words()))
+
+
 async def test_only_an_administrator_invites(team: Team) -> None:
     with pytest.raises(Refused) as told:
         await team.office.invite(team.alex, BEA)
@@ -465,6 +498,31 @@ async def test_a_store_that_swaps_the_escrow_key_or_the_root_is_found_out_before
         assert told.value.sentence.startswith(sentence)
         assert evil.hang_up() == ["GET /v1/organisation"], "nothing of the new device was sent"
         assert await bea.box.joined() is None
+
+
+async def test_a_newcomer_believes_no_directory_whose_escrow_key_was_swapped(team: Team) -> None:
+    bea, mallory = team.office.laptop(BEA), Identity.new()
+    await joining.ask_to_join(bea.box, bea.client, await team.office.invite(team.ruth, BEA))
+    await team.ruth.sync()
+    joined = await bea.box.joined()
+    assert joined is not None
+    evil = Evil(joined.organisation)
+    await bea.tap(evil)
+
+    def swapped(page: wire.Page) -> wire.Page:
+        said = membership._directory_decoder.decode(page.changes[0].body)
+        assert isinstance(said, Founding)
+        return altered(page, 0, body=membership.write_statement(replace(said, escrow=mallory.unsealing_public)))
+
+    evil.directory = swapped
+    with pytest.raises(HubMistrusted) as told:
+        await bea.sync()
+    assert told.value.sentence == (
+        "The central store sent a directory that its root did not sign: a statement whose body is not the one that was signed. "
+        "Nothing was taken in; everything here is safe. Tell your administrator."
+    )
+    await bea.tap(Line())
+    assert (await bea.sync()).admitted_me
 
 
 async def test_a_newcomer_believes_no_directory_but_that_of_the_root_in_the_words(team: Team) -> None:

@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from leadworker import change, record
 from leadworker.change import Content
 from leadworker.clock import Moment
+from leadworker.crypto.envelope import BookKey
 from leadworker.domain import actions, alerts, journal, people, visits
 from leadworker.domain.alerts import AccessNote, Alert
 from leadworker.domain.journal import JournalEntry, NewEntry
@@ -281,6 +282,33 @@ def test_laptops_that_were_shown_two_histories_say_so(two: Team) -> None:
     with pytest.raises(HubMistrusted, match="two different histories"):
         other.pull()
     assert other.digest() == before
+
+
+def test_what_could_not_be_opened_at_first_takes_its_own_place_when_its_key_comes(two: Team) -> None:
+    """A laptop that is given a key late has folded later changes without the earlier ones, and must show the same in the end."""
+    first, other = two.laptops
+    key = BookKey(two.hub.book, 1, bytes(32))
+    alert = do(first.vault, alerts.raise_alert, two.person, "Dog, it bites")
+    do(first.vault, people.describe, two.person, name="Keira L", lives_at="in a hostel")
+    entry = do(first.vault, journal.write, NewEntry(two.person, said="sealed with an older key")).entry_id
+    first.push()
+    other.pull(missing=key)
+    do(first.vault, lambda s: s.amend(Alert, alert, text="No dog", on=False))
+    do(first.vault, people.describe, two.person, name="Keira M")
+    do(other.vault, people.describe, two.person, pronouns="they/them", lives_at="with her nan again")
+    first.push()
+    other.pull()
+    assert entry not in other.rows()["journal_entry"]
+    do(first.vault, people.describe, two.person, talking="Short texts")
+    first.push()
+    other.pull(keys={1: key.secret})
+    assert ask(other.vault, journal.entry, entry).said == "sealed with an older key"
+    assert ask(other.vault, journal.find, "sealed older")[0][1].id == entry
+    other.is_as_the_model_says()
+    two.are_of_one_mind()
+    assert shown(two, Alert, alert)["text"] == "No dog"
+    assert shown(two, Person, two.person)["name"] == "Keira M"
+    assert not other.on_thread(lambda: other.vault.connection.execute("SELECT 1 FROM put_aside").fetchall())
 
 
 def test_however_a_third_laptop_receives_two_histories_it_shows_the_same() -> None:

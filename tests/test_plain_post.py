@@ -240,15 +240,17 @@ def test_nothing_is_founded_where_the_keys_cannot_be_kept(plain: Plain, hub: Emb
     assert (tmp_path / "keys" / ceremony.ROOT_FILE).read_text() == "another organisation's"
 
 
-def test_a_disk_that_fills_meanwhile_does_not_lose_the_keys(
+def test_a_disk_that_fills_meanwhile_founds_nothing_and_leaves_no_key_behind(
     plain: Plain, hub: EmbeddedHub, tmp_path: Path, quick_seals: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    write = ceremony._write
+
     def full(path: Path, text: str) -> None:
         if path.name.startswith("escrow"):
             raise OSError(28, "No space left on device")
+        write(path, text)
 
     monkeypatch.setattr(ceremony, "_write", full)
-    monkeypatch.setattr(Path, "unlink", lambda self, missing_ok=False: None)
     code = tmp_path / "code"
     code.write_text(hub.setup_code)
     answer = plain(
@@ -256,9 +258,10 @@ def test_a_disk_that_fills_meanwhile_does_not_lose_the_keys(
         "--keys-folder", str(tmp_path / "keys"), code=1,
     )  # fmt: skip
 
-    assert answer.err.count("sealed\n") == 3
-    assert "Passphrase of officer 3" in answer.out
-    assert "They are shown above." in answer.err
+    assert "Nothing was set up." in answer.err
+    assert not list((tmp_path / "keys").iterdir())
+    monkeypatch.setattr(ceremony, "_write", write)
+    set_up(plain, hub, tmp_path)
 
 
 def test_a_wrong_set_up_code_founds_nothing(plain: Plain, hub: EmbeddedHub, tmp_path: Path, quick_seals: None) -> None:

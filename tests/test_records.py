@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -295,10 +297,10 @@ def open_files() -> Iterator[bytes]:
     """Return what stands in every file that this process has open, those without a name any more among them."""
     if sys.platform != "linux":
         return
-    for entry in Path("/proc/self/fd").iterdir():
-        target = Path("/proc/self/fd") / entry.name
-        if target.exists() and target.is_file():
-            yield target.read_bytes()
+    for entry in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if stat.S_ISREG(os.fstat(int(entry)).st_mode):
+                yield Path(f"/proc/self/fd/{entry}").read_bytes()
 
 
 def test_nothing_that_was_written_lies_in_clear_while_open_closed_backed_up_or_made_again(
@@ -322,6 +324,7 @@ def test_nothing_that_was_written_lies_in_clear_while_open_closed_backed_up_or_m
     def small_memory() -> None:
         vault.connection.execute("PRAGMA cache_size=10").fetchall()
         vault.connection.execute("PRAGMA cache_spill=1").fetchall()
+        vault.connection.execute("PRAGMA temp.cache_size=1").fetchall()
 
     vault.submit(small_memory).result()
     plant(vault)
@@ -329,7 +332,7 @@ def test_nothing_that_was_written_lies_in_clear_while_open_closed_backed_up_or_m
     vaults.back_up(vault, tmp_path / "kept.lwb")
     nothing()
     vault.submit(lambda: rebuilding.remake(vault.connection)).result()
-    sort = "SELECT said || noticed AS w FROM journal_entry ORDER BY w, id DESC"
+    sort = "SELECT a.said || b.noticed AS w FROM journal_entry a, journal_entry b ORDER BY w, a.id DESC"
     vault.submit(lambda: vault.connection.execute(f"CREATE TEMP TABLE sorted AS {sort}")).result()
     nothing()
     vault.close()

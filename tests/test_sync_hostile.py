@@ -110,6 +110,12 @@ async def test_one_signature_vouches_for_every_change_before_it(case: Case) -> N
     await case.comes_right()
 
 
+async def test_a_save_is_not_broken_apart_by_something_in_its_middle(case: Case) -> None:
+    between = await spoken(case.alex, case.ruth, case.book, Grant(1, {case.ruth.box.device: bytes(80)}), 0)
+    case.evil.page = lambda page: case.here.retold(page, [*page.changes[:4], between, *page.changes[4:]])
+    await case.fails_with(f"The central store has broken a colleague's changes apart. {SAFE}")
+
+
 async def test_a_store_with_fewer_changes_than_were_seen(case: Case) -> None:
     case.evil.news = lambda news: case.news_of(news, 1)
     case.evil.page = lambda page: wire.Page((), 1, bytes(32), False, page.now_ms)

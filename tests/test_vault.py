@@ -56,7 +56,8 @@ def test_a_wrong_passphrase_opens_nothing_changes_nothing_and_lets_go(tmp_path: 
 
 def test_new_recovery_words_end_the_old_ones_and_leave_the_passphrase(tmp_path: Path) -> None:
     vault = enter(fresh(tmp_path / "vault"))
-    words = slots.new_recovery_words(vault)
+    words: list[str] = []
+    slots.new_recovery_words(vault, words.extend)
     vault.close()
     with pytest.raises(WrongPassphrase):
         enter(vault.folder)

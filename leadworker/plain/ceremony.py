@@ -111,15 +111,20 @@ def seal_keys(
     return tuple(files)
 
 
-def write_files(folder: Path, files: tuple[KeyFile, ...]) -> tuple[KeyFile, ...]:
-    """Write the files; return those that the disk did not take, so that they can be shown instead of being lost."""
-    left = []
-    for file in files:
-        try:
+@contextlib.contextmanager
+def written(folder: Path, files: tuple[KeyFile, ...]) -> Iterator[None]:
+    """Write the files for a block; when anything in it fails they are taken away again. Raises `DiskTrouble`."""
+    try:
+        for file in files:
             _write(folder / file.name, file.text)
-        except OSError:
-            left.append(file)
-    return tuple(left)
+        yield
+    except BaseException as error:
+        for file in files:
+            with contextlib.suppress(OSError):
+                (folder / file.name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise DiskTrouble(f"The key files could not be written: {error.strerror}. Nothing was set up.") from error
+        raise
 
 
 def _write(path: Path, text: str) -> None:

@@ -97,11 +97,13 @@ def init(
         raise NotUnderstood(f"There is a vault in {place.folder} already. Nothing was changed.")
     given = _own(place, own_passphrase)
     chosen = given or suggest_passphrase()
-    vault, words = opening.create(place.folder, name, chosen, purpose=place.purpose)
-    called = vault.name
+
+    def show(called: str, words: tuple[str, ...]) -> None:
+        made = VaultMade(str(place.folder), called, "" if given else chosen, words)
+        place.hand_over(made, _made(made))
+
+    vault, _ = opening.create(place.folder, name, chosen, purpose=place.purpose, show=show)
     vault.close()
-    made = VaultMade(str(place.folder), called, "" if given else chosen, words)
-    place.tell(made, _made(made))
 
 
 def _own(place: Place, typed: bool) -> str:
@@ -269,14 +271,15 @@ def passphrase(
     opening = place.opened_with_words(_typed_words(recovery_file)) if recovery or recovery_file else place.opened()
     with opening as opened:
         if new_recovery_words:
-            words = slots.new_recovery_words(opened.vault)
             last = "Those before open nothing any more. Write these down; they are shown this once."
-            place.tell(Opens("", words), [*_recovery(words), last])
+            slots.new_recovery_words(
+                opened.vault, lambda words: place.hand_over(Opens("", words), [*_recovery(words), last])
+            )
             return
         given = _new(new_passphrase_file) or _own(_typed(place), own_passphrase)
-        chosen = given or suggest_passphrase()
-        slots.change_passphrase(opened.vault, chosen)
-    place.tell(Opens("" if given else chosen, ()), _changed("" if given else chosen))
+        generated = "" if given else suggest_passphrase()
+        place.hand_over(Opens(generated, ()), _changed(generated))
+        slots.change_passphrase(opened.vault, given or generated)
 
 
 def _new(file: str) -> str:

@@ -93,9 +93,9 @@ def note(
     given = {"seen": seen, "said": said, "noticed": noticed, "think": think, "next_steps": next_}
     options = Options(kind, when_, minutes, where, visit, {name: "\n".join(lines) for name, lines in given.items() if lines})
     asks = not text and not options.parts and _is_terminal()
-    if text == STANDARD_INPUT or (not text and not options.parts and not asks):
-        text = read_standard_input()
     with place.opened() as opened:
+        if text == STANDARD_INPUT or (not text and not options.parts and not asks):
+            text = read_standard_input()  # only now: what a closed vault cannot keep is left with whoever sends it
         now = opened.now()
         everybody = opened.ask(caseload.known_people)
         draft = _draft(opened, text, options, now, everybody)

@@ -14,6 +14,7 @@ from typing import TextIO
 
 import msgspec
 
+from leadworker.errors import NotUnderstood
 from leadworker.text import clean
 
 QUIET_S = 1.0
@@ -40,6 +41,23 @@ def tell(document: msgspec.Struct, lines: Iterable[str], *, as_json: bool) -> No
         _write(sys.stdout, _harmless(document, _speaks_unicode(sys.stdout)))
     else:
         say(*lines)
+
+
+def hand_over(document: msgspec.Struct, lines: Iterable[str], *, as_json: bool) -> None:
+    """Print what is shown once and kept nowhere; raise `NotUnderstood` when nobody can have seen it.
+
+    Called before the change that makes it needed: a passphrase that went nowhere would lock somebody out.
+    """
+    stream = sys.stdout
+    text = _harmless(document, _speaks_unicode(stream)) if as_json else "\n".join(clean(line) for line in lines)
+    try:
+        if stream is None:
+            raise OSError
+        _put(stream, text)
+        stream.flush()
+    except (OSError, ValueError) as error:
+        _stop_writing(stream)
+        raise NotUnderstood("What is shown only once could not be printed here. Nothing was changed.") from error
 
 
 def tell_trouble(code: str, sentence: str, *, as_json: bool) -> None:
@@ -78,11 +96,15 @@ class Progress:
 def _write(stream: TextIO | None, text: str) -> None:
     if stream is None:  # a program that was started without any
         return
+    with _through(stream):
+        _put(stream, text)
+
+
+def _put(stream: TextIO, text: str) -> None:
     encoding = stream.encoding or "utf-8"
     if not _speaks_unicode(stream):
         text = text.translate(_PLAINER).encode(encoding, "replace").decode(encoding)
-    with _through(stream):
-        stream.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
+    stream.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
 
 
 @contextlib.contextmanager
@@ -91,12 +113,10 @@ def _through(stream: TextIO | None) -> Iterator[None]:
         yield
     except (BrokenPipeError, ValueError):
         _stop_writing(stream)
-    except OSError as error:
-        if os.name != "nt":
-            raise
-        if error.errno != 22:  # what Windows says of a closed pipe
-            raise
+    except OSError:  # full, or failing: what was to be done has been done, and is not told as undone
         _stop_writing(stream)
+        if stream is sys.stdout:
+            warn("It was done, but the answer could not be written out.")
 
 
 def _stop_writing(stream: TextIO | None) -> None:
@@ -114,8 +134,21 @@ def _speaks_unicode(stream: TextIO | None) -> bool:
 
 def _harmless(document: object, unicode: bool) -> str:
     """Return a document as JSON in which whatever a terminal might obey is written as its number; nothing is lost by it."""
-    text = msgspec.json.encode(document).decode()
+    text = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(document))).decode()
     return "".join(c if " " <= c <= "~" or (unicode and c.isprintable()) else _escaped(c) for c in text)
+
+
+def _without_surrogates(value: object) -> object:
+    """A file's name may hold bytes that are no text; JSON cannot, and what was done must still be told."""
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case dict():
+            return {str(name): _without_surrogates(inside) for name, inside in value.items()}
+        case list() | tuple():
+            return [_without_surrogates(inside) for inside in value]
+        case _:
+            return value
 
 
 def _escaped(character: str) -> str:

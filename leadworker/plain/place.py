@@ -97,6 +97,7 @@ class Place:
         except WrongPassphrase as error:
             raise WrongPassphrase(f"{error.sentence}{_tries_left(self.folder, error)}") from None
         try:
+            desk.on_warning(output.warn)
             output.warn(*vault.notices, *([_sentence(vault.clock_doubt)] if vault.clock_doubt else []))
             yield Open(desk, vault)
         except LeadworkerError:
@@ -112,6 +113,10 @@ class Place:
     def tell(self, document: msgspec.Struct, lines: Iterable[str]) -> None:
         """Print what was found out, as this command was asked to."""
         output.tell(document, lines, as_json=self.as_json)
+
+    def hand_over(self, document: msgspec.Struct, lines: Iterable[str]) -> None:
+        """Print what is shown once, before the change that makes it needed; raises when nobody can have seen it."""
+        output.hand_over(document, lines, as_json=self.as_json)
 
     def refuse_without_vault(self) -> None:
         """Say that there is no vault before anybody types a passphrase for it."""

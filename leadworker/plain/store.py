@@ -21,7 +21,7 @@ from leadworker.plain.post import HubAddress, RoleNamed, Team, read_role
 
 if TYPE_CHECKING:
     from leadworker.membership import Role
-    from sync.joining import Ceremony
+    from sync.joining import Prepared
     from sync.wire import Organisation
 
 DATABASE_VARIABLE = "LEADWORKER_HUB_DATABASE"
@@ -88,14 +88,16 @@ def init(
     code = _code(setup_code_file)
     chosen = ceremony.choose_passphrases()
     with place.opened() as opened, ceremony.undisturbed():
-        made = asyncio.run(_set_up(opened, hub, code, organisation, wanted, team))
-        output.warn("The organisation is set up. Sealing its keys takes a few seconds …")
-        keys = (made.root_fingerprint, made.root_signing, made.escrow_private)
-        left = ceremony.write_files(keys_folder, files := ceremony.seal_keys(seal, chosen, made.name, *keys))
-    names = tuple(str(keys_folder / file.name) for file in files if file not in left)
-    document = SetUp(made.name, hub, made.root_fingerprint.hex(), names, chosen.root, chosen.officers)
-    place.tell(document, _set_up_words(document, chosen, files))
-    _show_what_is_left(left)
+        prepared = asyncio.run(_prepare(opened, hub, organisation, wanted, team))
+        output.warn("Sealing the organisation's keys takes a few seconds …")
+        made = prepared.ceremony
+        files = ceremony.seal_keys(seal, chosen, made.name, made.root_fingerprint, made.root_signing, made.escrow_private)
+        names = tuple(str(keys_folder / file.name) for file in files)
+        document = SetUp(made.name, hub, made.root_fingerprint.hex(), names, chosen.root, chosen.officers)
+        with ceremony.written(keys_folder, files):  # taken away again when the organisation is not founded
+            place.hand_over(document, _set_up_words(document, chosen, files))
+            asyncio.run(_found(opened, hub, code, prepared))
+    output.warn(f"{made.name} is set up at {hub}. You are its first administrator.")
 
 
 def _code(file: str) -> str:
@@ -104,15 +106,22 @@ def _code(file: str) -> str:
     return secret.ask("Set-up code, as the central store showed it: ").strip()
 
 
-async def _set_up(opened: Open, hub: str, code: str, organisation: str, role: Role, team: str) -> Ceremony:
+async def _prepare(opened: Open, hub: str, organisation: str, role: Role, team: str) -> Prepared:
     from sync import joining
 
     async with asking.connected(opened, hub) as (box, client):
-        return await joining.set_up(box, client, code, organisation, opened.me, role=role, team=team)
+        return await joining.prepare(box, client, organisation, opened.me, role=role, team=team)
+
+
+async def _found(opened: Open, hub: str, code: str, prepared: Prepared) -> None:
+    from sync import joining
+
+    async with asking.connected(opened, hub) as (box, client):
+        await joining.found(box, client, code, prepared)
 
 
 def _set_up_words(made: SetUp, chosen: Passphrases, files: tuple[KeyFile, ...]) -> Iterator[str]:
-    yield f"{made.organisation} is set up at {made.hub}. You are its first administrator."
+    yield f"The keys of {made.organisation}, to be set up at {made.hub}."
     yield f"Fingerprint of its root: {made.root_fingerprint}"
     yield "The key files, each sealed with age:"
     for file in files:
@@ -126,15 +135,6 @@ def _set_up_words(made: SetUp, chosen: Passphrases, files: tuple[KeyFile, ...]) 
     yield "  3. An escrow file opens with two passphrases, one after the other: age -d FILE | age -d; first the lower number's."
     yield "  4. Take the files away from this computer. It does not need them."
     yield "“leadworker invite NAME --team TEAM” invites the first colleague. Make a second one an administrator with --admin."
-
-
-def _show_what_is_left(left: tuple[KeyFile, ...]) -> None:
-    if not left:
-        return
-    output.warn("The folder did not take these files. They are sealed; copy each into a file of that name before you go on.")
-    for file in left:
-        output.warn(file.name, file.text)
-    raise LeadworkerError("The organisation is set up, but not all of its key files could be written. They are shown above.")
 
 
 def serve(
