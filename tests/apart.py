@@ -176,10 +176,9 @@ class Laptop:
                 received.append(Received(n, header, None, signature, digest, 0, sealed=missing.seal(header, body), why=why))
             else:
                 received.append(Received(n, header, body, signature, digest, 0, change.read_content(body)))
-        if received:
-            self.in_transaction(
-                lambda t: taking_in.take(self.vault, t, self.hub.book, since, tuple(received), keys or {}, received[-1].digest)
-            )
+        if received or keys:
+            digest = self.hub.digest(since + len(received))
+            self.in_transaction(lambda t: taking_in.take(self.vault, t, self.hub.book, since, tuple(received), keys or {}, digest))
 
     def holds(self, header: bytes) -> bool:
         sql = "SELECT count(*) FROM change WHERE header = ?"
@@ -273,7 +272,12 @@ class Team:
         for laptop in self.laptops:
             laptop.push()
         for laptop in self.laptops:
-            laptop.pull()
+            laptop.pull(keys={1: self.key.secret})
+
+    @property
+    def key(self) -> BookKey:
+        """The key that the book is sealed with."""
+        return BookKey(self.hub.book, 1, bytes(32))
 
     def are_of_one_mind(self) -> None:
         """Fail unless all hold the same, as the model says it, and as a rebuild makes it."""

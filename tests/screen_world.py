@@ -9,12 +9,14 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from textual import events
 from textual.pilot import Pilot
+from textual.worker import WorkerCancelled
 
 from leadworker.clock import Moment
 from leadworker.crypto.keys import FLOOR_KIB
@@ -285,8 +287,40 @@ def copy_vault(template: Path, folder: Path) -> Path:
 async def settle(pilot: Pilot[Any]) -> None:
     """Wait until everything that was begun is done and drawn: workers first, then messages."""
     for _ in range(2):
-        await pilot.app.workers.wait_for_complete()
+        with suppress(WorkerCancelled):  # a read that a newer one overtook
+            await pilot.app.workers.wait_for_complete()
         await pilot.pause()
+
+
+_KEYS = {
+    "tab": "\t", "enter": "\r", "escape": "\x1b", "space": " ", "backspace": "\x7f", "up": None, "down": None, "end": None,
+    "f1": None, "f12": None, "slash": "/", "question_mark": "?",
+}  # fmt: skip
+_LETTERS = {
+    " ": "space", "@": "at", "?": "question_mark", ".": "full_stop", ",": "comma", "/": "slash", ">": "greater_than_sign",
+    "!": "exclamation_mark", "'": "apostrophe", "-": "minus",
+}  # fmt: skip
+
+
+def burst(app: Any, *parts: str) -> None:
+    """Give the program a whole burst of keys at once: names of keys, or words to type."""
+    for part in parts:
+        if part in _KEYS or part.startswith("ctrl+"):
+            app.post_message(events.Key(part, _KEYS.get(part)))
+        else:
+            for letter in part:
+                app.post_message(events.Key(_LETTERS.get(letter, letter), letter))
+
+
+async def type_in(pilot: Pilot[Any], *parts: str) -> None:
+    """Type a burst of keys, and wait until every one of them has done its work."""
+    burst(pilot.app, *parts)
+    app: Any = pilot.app
+    for _ in range(400):
+        await settle(pilot)
+        if not app._held_keys and not app._rounds_left:
+            return
+    raise AssertionError("some keys were never taken")
 
 
 @asynccontextmanager

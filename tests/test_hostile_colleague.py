@@ -11,6 +11,8 @@ from leadworker import change
 from leadworker.change import Content, Kind
 from leadworker.clock import MOST_DRIFT_MS
 from leadworker.domain import journal, people
+from leadworker.record import new_id
+from leadworker.shelf import Shelf
 from leadworker.text import clean
 from storage import projection, rebuilding
 from tests.evil_hub import SAFE, Case, Here, Rogue
@@ -151,6 +153,30 @@ async def test_a_saved_entry_is_not_replaced_from_another_casebook_not_even_when
     assert case.ruth.desk.ask_now(people.facts, tobias).name == TOBIAS
     case.ruth.write(tobias, "Ruth's answer")
     assert case.ruth.book(tobias) == case.alex.book(tobias)
+
+
+async def test_a_casebook_that_claims_somebody_elses_person_does_not_become_theirs(case: Case) -> None:
+    """What Ruth writes about Keira must go into Keira's casebook, not into one that Alex alone has made up."""
+
+    def made_up(shelf: Shelf) -> str:
+        decoy = new_id()
+        shelf.start_casebook(decoy)
+        shelf.add(people.Involvement, decoy, person_id=decoy)
+        return decoy
+
+    decoy = case.alex.desk.do_now(made_up)
+    await case.alex.sync()
+    rogue = Rogue(case.alex, decoy)
+    await rogue.write(await rogue.content("person", case.keira, {"name": KEIRA}))
+    await case.ruth.sync()
+    (aside,) = await case.ruth.box.put_aside()
+    assert aside.why == "a record of another person's book"
+    assert case.ruth.sql("SELECT count(*) FROM book WHERE subject = ?", case.keira) == [(1,)]
+    case.ruth.write(case.keira, "Ruth's answer")
+    await case.ruth.sync()
+    await case.alex.sync()
+    assert case.alex.titles(case.keira)[-1] == "Ruth's answer"
+    await case.ruth.check()
 
 
 async def test_what_a_newer_leadworker_wrote_is_shown_after_the_update(case: Case, rogue: Rogue, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from leadworker.clock import LATEST_MS
 from leadworker.crypto.identity import Identity
-from leadworker.errors import HubMistrusted
+from leadworker.errors import HubMistrusted, Offline
 from leadworker.membership import DirectoryStatement, Enrol, Founding, Revoke, Role
 from sync import wire
 from tests.evil_hub import SAFE, Case, Evil, Here, altered, flipped, replace, spoken
@@ -359,6 +359,25 @@ async def test_news_of_casebooks_that_are_not_mine_or_twice_hold_nothing_up(case
     )
     assert case.ruth.titles(case.keira) == case.alex.titles(case.keira)
     await case.comes_right()
+
+
+async def test_a_casebook_that_the_store_keeps_out_of_its_news_is_founded_all_the_same(team: Team) -> None:
+    """The founding arrived, its answer did not, and the store then says nothing of it."""
+    alex, evil = team.alex, Evil()
+    await alex.tap(evil)
+    known = {book.book for book in (await alex.client.news()).books}
+    keira = alex.add()
+    evil.hang_up()
+    evil.after = lambda number: evil.requests[number - 1] == "POST /v1/control"
+    with pytest.raises(Offline):
+        await alex.sync()
+    evil.after = lambda number: False
+    evil.news = lambda news: replace(news, books=tuple(book for book in news.books if book.book in known))
+    alex.write(keira, "Visit")
+    await alex.sync()
+    assert alex.where(keira) == ["on the central store"]
+    await team.ruth.sync()
+    await agree(alex, team.ruth)
 
 
 @pytest.mark.parametrize("time_ms", [-1, -(2**63), 2**63 - 1, 2**64 - 1, 10**15])

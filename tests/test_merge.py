@@ -17,7 +17,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from leadworker import change, record
 from leadworker.change import Content
 from leadworker.clock import Moment
-from leadworker.crypto.envelope import BookKey
 from leadworker.domain import actions, alerts, journal, people, visits
 from leadworker.domain.alerts import AccessNote, Alert
 from leadworker.domain.journal import JournalEntry, NewEntry
@@ -91,9 +90,10 @@ class Apart(RuleBasedStateMachine):
     def send(self, which: int, answered: bool) -> None:
         self.laptop(which).push(answered=answered)
 
-    @rule(which=st.integers(0, 3), most=st.integers(1, 6))
-    def receive(self, which: int, most: int) -> None:
-        self.laptop(which).pull(most)
+    @rule(which=st.integers(0, 3), most=st.integers(1, 6), key=st.sampled_from(["held", "held", "not given", "given now"]))
+    def receive(self, which: int, most: int, key: str) -> None:
+        missing = self.team.key if key == "not given" else None
+        self.laptop(which).pull(most, missing=missing, keys={1: self.team.key.secret} if key == "given now" else None)
         self.laptop(which).is_as_the_model_says()
 
     @rule(which=st.integers(0, 3), days=st.sampled_from([-366, -1, 1, 366]))
@@ -287,12 +287,11 @@ def test_laptops_that_were_shown_two_histories_say_so(two: Team) -> None:
 def test_what_could_not_be_opened_at_first_takes_its_own_place_when_its_key_comes(two: Team) -> None:
     """A laptop that is given a key late has folded later changes without the earlier ones, and must show the same in the end."""
     first, other = two.laptops
-    key = BookKey(two.hub.book, 1, bytes(32))
     alert = do(first.vault, alerts.raise_alert, two.person, "Dog, it bites")
     do(first.vault, people.describe, two.person, name="Keira L", lives_at="in a hostel")
     entry = do(first.vault, journal.write, NewEntry(two.person, said="sealed with an older key")).entry_id
     first.push()
-    other.pull(missing=key)
+    other.pull(missing=two.key)
     do(first.vault, lambda s: s.amend(Alert, alert, text="No dog", on=False))
     do(first.vault, people.describe, two.person, name="Keira M")
     do(other.vault, people.describe, two.person, pronouns="they/them", lives_at="with her nan again")
@@ -301,7 +300,7 @@ def test_what_could_not_be_opened_at_first_takes_its_own_place_when_its_key_come
     assert entry not in other.rows()["journal_entry"]
     do(first.vault, people.describe, two.person, talking="Short texts")
     first.push()
-    other.pull(keys={1: key.secret})
+    other.pull(keys={1: two.key.secret})
     assert ask(other.vault, journal.entry, entry).said == "sealed with an older key"
     assert ask(other.vault, journal.find, "sealed older")[0][1].id == entry
     other.is_as_the_model_says()

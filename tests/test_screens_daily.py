@@ -21,7 +21,7 @@ from screens.text_field import TextField
 from screens.today import TodayPage
 from screens.visit_form import VisitForm
 from screens.vlist import VList
-from tests.screen_world import StillClock, StillPost, offline, opened, seen, settle
+from tests.screen_world import StillClock, StillPost, offline, opened, seen, settle, type_in
 
 pytest_plugins = ["tests.screen_fixtures"]
 
@@ -112,7 +112,7 @@ async def test_a_visit_of_last_week_that_nobody_wrote_up_is_written_up(app: Lead
         assert "Leah Brandt" in words(app) and "not written up" in words(app)
         await pilot.press("enter")
         await settle(pilot)
-        await pilot.press(*"visit fri 10am", "enter", *"Nobody in", "ctrl+s")
+        await type_in(pilot, "visit fri 10am", "enter", "Nobody in", "ctrl+s")
         await settle(pilot)
         assert "Saved on this laptop. It will be sent when you are online." in words(app)
         assert not await app.desk.ask(visits.not_written_up)
@@ -127,7 +127,7 @@ async def test_a_visit_is_written_in_one_go(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
         await pilot.press("n")
         await settle(pilot)
-        await pilot.press(*"visit @kei", "enter", *"home today 2pm 50 min")
+        await type_in(pilot, "visit @kei", "enter", "home today 2pm 50 min")
         await settle(pilot)
         assert "Visit today 14:00 50 min home Keira Okafor-Lane" in words(app)
         for part in ("Keira alone first", "I slept.", "Drawings up.", "Trust is moving.", "text @Sam Reyes thu"):
@@ -149,7 +149,7 @@ async def test_a_visit_is_written_in_one_go(app: LeadworkerApp) -> None:
 
 async def test_the_list_of_people_opens_at_an_at_sign_and_leaves_other_keys_alone(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
-        await pilot.press("n", *"call @")
+        await type_in(pilot, "n", "call @")
         await settle(pilot)
         assert "Yusuf Demir" in words(app) and "Leah Brandt" in words(app)
         await pilot.press("down", "escape")
@@ -164,7 +164,7 @@ async def test_what_could_not_be_read_is_asked_and_nothing_is_refused(app: Leadw
     async with opened(app) as pilot:
         await pilot.press("n")
         await settle(pilot)
-        await pilot.press(*"visit @Nobody 31/02")
+        await type_in(pilot, "visit @Nobody 31/02")
         await settle(pilot)
         assert "who is Nobody?" in words(app)
         await pilot.press("ctrl+s")
@@ -176,7 +176,7 @@ async def test_a_note_about_nobody_asks_who_and_is_kept(app: LeadworkerApp) -> N
     async with opened(app) as pilot:
         app.write_note()
         await settle(pilot)
-        await pilot.press(*"something happened")
+        await type_in(pilot, "something happened")
         await settle(pilot)
         assert "who? write @ and a name" in words(app)
         await pilot.press("ctrl+s")
@@ -189,7 +189,7 @@ async def test_a_note_about_nobody_asks_who_and_is_kept(app: LeadworkerApp) -> N
 
 async def test_escape_keeps_the_note_as_a_draft(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
-        await pilot.press("n", *"half a thought", "escape")
+        await type_in(pilot, "n", "half a thought", "escape")
         await settle(pilot)
         assert isinstance(app.screen, TodayPage) and "half a thought" in words(app)
 
@@ -217,7 +217,7 @@ async def test_an_empty_note_is_not_saved(app: LeadworkerApp) -> None:
 
 async def test_pressing_save_twice_saves_once(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
-        await pilot.press("n", *"@Keira only once")
+        await type_in(pilot, "n", "@Keira only once")
         await settle(pilot)
         page = app.screen
         assert isinstance(page, NotePage)
@@ -237,7 +237,7 @@ async def test_people_narrow_as_you_type_and_enter_opens(app: LeadworkerApp) -> 
         await settle(pilot)
         assert isinstance(app.screen, PeoplePage)
         assert "4 people on your caseload, 2 others" in words(app)
-        await pilot.press("f", *"dem y")
+        await type_in(pilot, "f", "dem y")
         await settle(pilot)
         assert [row.name for row in shown(app, "people").items] == []
         app.screen.query_one("#filter", LineField).value = "yu dem"
@@ -413,7 +413,7 @@ async def test_an_alert_ends_with_its_reason_and_a_note_comes_back_with_u(app: L
         await pilot.press("ctrl+s")
         await settle(pilot)
         assert "Say in a few words why" in words(app)
-        await pilot.press(*"The dog has died", "ctrl+s")
+        await type_in(pilot, "The dog has died", "ctrl+s")
         await settle(pilot)
         assert "Dog in the hall" not in words(app)
         shown(app, "about").select(door[2].id)
@@ -479,7 +479,7 @@ async def test_a_visit_is_put_in_the_diary_moved_and_cancelled(app: LeadworkerAp
 
 async def test_find_finds_people_notes_and_what_to_do(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
-        await pilot.press("slash", *"slept")
+        await type_in(pilot, "slash", "slept")
         await settle(pilot)
         assert "Visit, Fri 14 Nov" in words(app) and "I actually slept" in words(app)
         await pilot.press("enter")
@@ -490,14 +490,14 @@ async def test_find_finds_people_notes_and_what_to_do(app: LeadworkerApp) -> Non
 
 async def test_find_forgives_a_misspelt_name(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
-        await pilot.press("slash", *"kiera")
+        await type_in(pilot, "slash", "kiera")
         await settle(pilot)
         assert "Near" in words(app) and "Keira Okafor-Lane" in words(app)
 
 
 async def test_find_works_while_typing_a_note_and_runs_commands(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
-        await pilot.press("n", *"half", "ctrl+p", *">paper")
+        await type_in(pilot, "n", "half", "ctrl+p", ">paper")
         await settle(pilot)
         assert isinstance(app.screen, FindDialog) and "Colours: paper" in words(app)
         await pilot.press("enter")
@@ -507,14 +507,14 @@ async def test_find_works_while_typing_a_note_and_runs_commands(app: LeadworkerA
 
 async def test_find_at_offers_people_only(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
-        await pilot.press("slash", *"@sa")
+        await type_in(pilot, "slash", "@sa")
         await settle(pilot)
         assert "Sam Reyes" in words(app) and "Notes" not in words(app) and " Do " not in words(app)
 
 
 async def test_find_says_when_there_is_nothing(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
-        await pilot.press("slash", *"zzxqq")
+        await type_in(pilot, "slash", "zzxqq")
         await settle(pilot)
         assert "Nothing matches ‘zzxqq’." in words(app)
 
@@ -594,7 +594,7 @@ async def test_the_colours_that_were_chosen_are_worn_the_next_time(app: Leadwork
     from screens import settings
 
     async with opened(app) as pilot:
-        await pilot.press("slash", *">contrast", "enter")
+        await type_in(pilot, "slash", ">contrast", "enter")
         await settle(pilot)
         assert app.theme == "contrast"
         assert await app.desk.ask(settings.remembered, "theme") == "contrast"
@@ -603,13 +603,13 @@ async def test_the_colours_that_were_chosen_are_worn_the_next_time(app: Leadwork
 async def test_after_saving_the_new_entry_is_seen_on_the_persons_page_and_on_today(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
         await on_keiras_page(app, pilot)
-        await pilot.press("tab", "n", *"call wed 9am", "tab", *"Mum rang", "ctrl+s")
+        await type_in(pilot, "tab", "n", "call wed 9am", "tab", "Mum rang", "ctrl+s")
         await settle(pilot)
         assert isinstance(app.screen, PersonPage)
         assert shown(app, "journal").selected.seen == "Mum rang" and "Seen Mum rang" in words(app)
         await pilot.press("1")
         await settle(pilot)
-        await pilot.press("n", *"@Yusuf call", "tab", *"He will come", "ctrl+s")
+        await type_in(pilot, "n", "@Yusuf call", "tab", "He will come", "ctrl+s")
         await settle(pilot)
         assert isinstance(app.screen, TodayPage)
         assert shown(app, "written").selected.seen == "He will come" and "Written today" in words(app)

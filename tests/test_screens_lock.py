@@ -22,7 +22,7 @@ from screens.hide import HideScreen
 from screens.note import NotePage
 from screens.today import TodayPage
 from storage import opening
-from tests.screen_world import PASSPHRASE, StillClock, WorldDoor, opened, seen, settle
+from tests.screen_world import PASSPHRASE, StillClock, WorldDoor, opened, seen, settle, type_in
 
 pytest_plugins = ["tests.screen_fixtures"]
 
@@ -56,12 +56,12 @@ async def test_hiding_twice_never_shows_anything_and_only_enter_comes_back(app: 
 
 async def test_hiding_works_inside_a_field_and_inside_a_dialog(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
-        await pilot.press("slash", *"keira")
+        await type_in(pilot, "slash", "keira")
         await settle(pilot)
         await pilot.press("ctrl+l")
         await settle(pilot)
         assert seen(app).split() == ["14:32"]
-        await pilot.press("enter", "escape", "n", *"visit")
+        await type_in(pilot, "enter", "escape", "n", "visit")
         await pilot.press("f12")
         await settle(pilot)
         assert seen(app).split() == ["14:32"]
@@ -105,7 +105,7 @@ async def test_five_minutes_without_a_key_lock_and_the_note_is_kept(
     app: LeadworkerApp, door: WorldDoor, clock: StillClock
 ) -> None:
     async with opened(app) as pilot:
-        await pilot.press("n", *"visit, she slept")
+        await type_in(pilot, "n", "visit, she slept")
         clock.wait(IDLE_MINUTES * 60 - 1)
         app.tick()
         await settle(pilot)
@@ -146,7 +146,7 @@ async def test_leaving_keeps_the_note_closes_the_vault_and_shows_a_blank_screen(
     app: LeadworkerApp, door: WorldDoor, clock: StillClock
 ) -> None:
     async with opened(app) as pilot:
-        await pilot.press("n", *"half a sentence", "ctrl+q")
+        await type_in(pilot, "n", "half a sentence", "ctrl+q")
         await settle(pilot)
         assert "half a sentence" not in seen(app) and "Keira" not in seen(app)
     assert app.return_value is not None and app.return_value.how is How.LEFT
@@ -155,7 +155,7 @@ async def test_leaving_keeps_the_note_closes_the_vault_and_shows_a_blank_screen(
 
 async def test_going_to_another_place_with_the_mouse_keeps_the_note(app: LeadworkerApp, door: WorldDoor) -> None:
     async with opened(app) as pilot:
-        await pilot.press("n", *"typed a second ago")
+        await type_in(pilot, "n", "typed a second ago")
         await pilot.click(app.screen.query_one(TopLine), offset=(14, 0))
         await settle(pilot)
         assert "on your caseload" in seen(app)
@@ -166,7 +166,7 @@ async def test_going_to_another_place_with_the_mouse_keeps_the_note(app: Leadwor
 
 async def test_when_the_disk_is_full_the_note_stays_and_leaving_waits(app: LeadworkerApp, clock: StillClock) -> None:
     async with opened(app) as pilot:
-        await pilot.press("n", *"words that fit nowhere")
+        await type_in(pilot, "n", "words that fit nowhere")
         full = full_disk(app)
         await pilot.press("ctrl+s")
         await settle(pilot)
@@ -205,7 +205,7 @@ class full_disk:  # noqa: N801  # reads as what it does
 
 async def test_a_note_is_in_the_vault_two_seconds_after_the_last_letter(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
-        await pilot.press("n", *"autosaved")
+        await type_in(pilot, "n", "autosaved")
         page = app.screen
         assert isinstance(page, NotePage)
         page.keep_quietly()  # what the timer calls every two seconds
@@ -226,7 +226,7 @@ async def test_a_crash_prints_one_calm_line_and_keeps_what_was_typed(
     with redirect_stderr(printed), pytest.raises(ZeroDivisionError):
         app.error_console.file = printed
         async with opened(app) as pilot:
-            await pilot.press("n", *"not lost")
+            await type_in(pilot, "n", "not lost")
             app.call_later(break_it, Bell(frozenset(), frozenset()))
             await pilot.pause()
             for _ in range(50):

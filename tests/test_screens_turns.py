@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from textual import events
-from textual.pilot import Pilot
 
 from leadworker.domain import caseload, drafts, journal
 from screens.app import LeadworkerApp
@@ -14,34 +12,15 @@ from screens.fields import LineField
 from screens.note import NotePage
 from screens.text_field import TextField
 from screens.today import TodayPage
-from tests.screen_world import PASSPHRASE, WorldDoor, opened, settle
+from tests.screen_world import PASSPHRASE, WorldDoor, burst, opened, settle, type_in
 
 pytest_plugins = ["tests.screen_fixtures"]
-
-NAMED = {"tab": "\t", "enter": "\r", "escape": "\x1b", "space": " "}
-
-
-def burst(app: LeadworkerApp, *parts: str) -> None:
-    """Give the program a whole burst of keys at once: names of keys, or words to type."""
-    for part in parts:
-        for key in [part] if part in NAMED or part.startswith("ctrl+") else list(part):
-            name = {" ": "space", "@": "at", "?": "question_mark", ".": "full_stop", ",": "comma"}.get(key, key)
-            app.post_message(events.Key(name, NAMED.get(name, key if len(key) == 1 else None)))
-
-
-async def taken_in(app: LeadworkerApp, pilot: Pilot[Any]) -> None:
-    """Wait until every key of a burst has done its work."""
-    for _ in range(200):
-        await settle(pilot)
-        if not app._held_keys and not app._rounds_left:
-            return
-    raise AssertionError("some keys were never taken")
 
 
 async def test_what_is_typed_after_a_tab_is_in_the_next_field(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
         burst(app, "n", "visit yesterday 4pm 50 min home", "tab", "On the step", "tab", "I slept.", "tab", "tab", "ok")
-        await taken_in(app, pilot)
+        await type_in(pilot)
         assert isinstance(app.screen, NotePage)
         parts = {name: app.screen.query_one(f"#{name}", TextField).text for name in ("seen", "said", "noticed", "think")}
         assert app.screen.query_one("#what", LineField).value == "visit yesterday 4pm 50 min home"
@@ -51,7 +30,7 @@ async def test_what_is_typed_after_a_tab_is_in_the_next_field(app: LeadworkerApp
 async def test_a_name_is_chosen_from_the_list_also_in_a_burst(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
         burst(app, "n", "visit @yus", "enter", "home", "tab", "him")
-        await taken_in(app, pilot)
+        await type_in(pilot)
         assert app.screen.query_one("#what", LineField).value == "visit @Yusuf Demir home"
         assert app.screen.query_one("#seen", TextField).text == "him"
 
@@ -59,7 +38,7 @@ async def test_a_name_is_chosen_from_the_list_also_in_a_burst(app: LeadworkerApp
 async def test_a_whole_note_and_the_way_on_in_one_burst(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
         burst(app, "n", "@keira call 5 min", "tab", "Mum", "ctrl+s", "n", "another one", "escape", "2")
-        await taken_in(app, pilot)
+        await type_in(pilot)
         who = (await app.desk.ask(caseload.resolve, "Keira")).id
         assert (await app.desk.ask(journal.timeline, who))[0].seen == "Mum"
         assert "another one" in [draft.first_line for draft in await app.desk.ask(drafts.unfinished)]
@@ -70,7 +49,7 @@ async def test_letters_typed_while_a_note_is_being_left_are_kept_with_it(
     app: LeadworkerApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened(app) as pilot:
-        await pilot.press("n", *"one")
+        await type_in(pilot, "n", "one")
         page = app.screen
         assert isinstance(page, NotePage)
         what, real = page.query_one("#what", LineField), app.desk.do
@@ -101,9 +80,9 @@ async def test_a_turn_that_is_lost_with_its_widget_does_not_stop_the_keyboard(ap
     async with opened(app) as pilot:
         app._rounds_left, app._turn_number = 2, 7  # a turn is out
         app._back(7)  # … and given up
-        await taken_in(app, pilot)
+        await type_in(pilot)
         await pilot.press("2")
-        await taken_in(app, pilot)
+        await type_in(pilot)
         assert type(app.screen).__name__ == "PeoplePage"
 
 

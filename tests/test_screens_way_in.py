@@ -17,7 +17,7 @@ from screens.fields import LineField, SecretField
 from screens.first_run import FirstRunScreen
 from screens.today import TodayPage
 from screens.unlock import UnlockScreen
-from tests.screen_world import ME, PASSPHRASE, StillClock, WorldDoor, seen, settle
+from tests.screen_world import ME, PASSPHRASE, StillClock, WorldDoor, seen, settle, type_in
 
 pytest_plugins = ["tests.screen_fixtures"]
 
@@ -45,13 +45,13 @@ async def test_the_unlock_screen_does_not_say_whose_journal_it_is(app: Leadworke
 async def test_a_wrong_passphrase_is_answered_calmly_with_the_tries_left(app: LeadworkerApp, door: WorldDoor) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        await pilot.press(*"wrong", "enter")
+        await type_in(pilot, "wrong", "enter")
         await settle(pilot)
         said = " ".join(seen(app).split())
         assert "That was not it. 4 tries left, then a wait of 1 minute." in said
         assert app.screen.query_one(SecretField).value == ""
         door.wrong = 4
-        await pilot.press(*"wrong", "enter")
+        await type_in(pilot, "wrong", "enter")
         await settle(pilot)
         assert "The next try is possible in 1 min" in " ".join(seen(app).split())
 
@@ -87,14 +87,14 @@ async def test_trouble_with_the_vault_is_said_in_its_own_words(
     monkeypatch.setattr(door, "open", fail)
     async with app.run_test(size=(80, 24)) as pilot:
         while sentences:
-            await pilot.press(*"abc", "enter")
+            await type_in(pilot, "abc", "enter")
             await settle(pilot)
             assert sentences.pop(0).sentence in " ".join(seen(app).split())
 
 
 async def test_the_passphrase_is_hidden_until_it_is_asked_for_and_never_copied(app: LeadworkerApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press(*"hunter")
+        await type_in(pilot, "hunter")
         assert "hunter" not in seen(app)
         await pilot.press("ctrl+t")
         assert "hunter" in seen(app)
@@ -134,7 +134,7 @@ async def _make(app: LeadworkerApp, pilot: object) -> list[str]:
     from textual.pilot import Pilot
 
     assert isinstance(pilot, Pilot)
-    await pilot.press(*"Alex Morgan", "enter")
+    await type_in(pilot, "Alex Morgan", "enter")
     await settle(pilot)
     for field in ("#passphrase", "#again"):
         app.screen.query_one(field, SecretField).value = PASSPHRASE
@@ -159,7 +159,7 @@ async def test_a_journal_is_made_in_five_steps(tmp_path: Path, clock: StillClock
             field = app.screen.query_one(f"#word-{number}", LineField)
             at = int(field.placeholder.split()[1]) - 1
             field.focus()
-            await pilot.press(*words[at], "enter")
+            await type_in(pilot, words[at], "enter")
             await settle(pilot)
         assert isinstance(app.screen, TodayPage), seen(app)
         assert "No visits today." in seen(app)
@@ -174,7 +174,7 @@ async def test_a_word_read_back_wrongly_is_asked_again(tmp_path: Path, clock: St
         words = await _make(app, pilot)
         await pilot.press("enter")
         await settle(pilot)
-        await pilot.press(*"nonsense", "enter")
+        await type_in(pilot, "nonsense", "enter")
         await settle(pilot)
         assert "reads differently on your paper" in seen(app)
         await pilot.press("escape")
@@ -189,9 +189,9 @@ async def test_the_first_run_can_be_left_at_any_step_without_anything_made(tmp_p
     app = LeadworkerApp(WorldDoor(folder, clock), clock=clock)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        await pilot.press(*"Alex", "enter")
+        await type_in(pilot, "Alex", "enter")
         await settle(pilot)
-        await pilot.press(*"short", "enter")
+        await type_in(pilot, "short", "enter")
         await settle(pilot)
         assert "too short" in seen(app)
         await pilot.press("escape")
@@ -208,12 +208,12 @@ async def test_two_different_passphrases_make_no_journal(tmp_path: Path, clock: 
     app = LeadworkerApp(door, clock=clock)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        await pilot.press(*"Alex", "enter")
+        await type_in(pilot, "Alex", "enter")
         await settle(pilot)
         app.screen.query_one("#passphrase", SecretField).value = PASSPHRASE
         await pilot.press("enter")
         await settle(pilot)
-        await pilot.press(*"different", "enter")
+        await type_in(pilot, "different", "enter")
         await settle(pilot)
         assert "different from the first time" in seen(app)
         assert not door.vault_exists()

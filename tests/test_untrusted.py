@@ -36,7 +36,7 @@ from screens.text_field import TextField
 from screens.today import TodayPage
 from screens.words import Words
 from tests import hostile
-from tests.screen_world import PASSPHRASE, StillClock, WorldDoor, make_vault, opened, settle
+from tests.screen_world import PASSPHRASE, StillClock, WorldDoor, make_vault, opened, settle, type_in
 
 pytest_plugins = ["tests.screen_fixtures"]
 
@@ -376,7 +376,7 @@ async def test_a_field_cleans_what_it_is_given_by_whichever_way(app: LeadworkerA
 
 async def test_a_line_of_a_megabyte_can_be_pasted_read_kept_and_finished(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
-        await pilot.press("n", *"@Keira")
+        await type_in(pilot, "n", "@Keira")
         await settle(pilot)
         page = app.screen
         assert isinstance(page, NotePage)
@@ -407,7 +407,7 @@ async def test_nothing_leaves_by_the_clipboard_or_by_a_picture_of_the_screen(
     async with opened(app) as pilot:
         written: list[str] = []
         monkeypatch.setattr(app._driver, "write", written.append)
-        await pilot.press("n", *"secret", "ctrl+shift+a", "ctrl+c")
+        await type_in(pilot, "n", "secret", "ctrl+shift+a", "ctrl+c")
         await settle(pilot)
         assert app.clipboard == "secret", "copying inside the program should still work"
         assert not any("52;c" in piece for piece in written)

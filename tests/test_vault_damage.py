@@ -159,7 +159,7 @@ def test_a_bit_flipped_in_a_key_file_is_noticed_and_the_other_copy_replaces_it(n
         assert (tries.folder / name).read_bytes() == data
     assert tries.ended == {"mended": 40}
     sound, _ = vault_file.read(tries.folder)
-    for bit in range(len(data) * 8):
+    for bit in (byte * 8 + chance.randrange(8) for byte in range(len(data))):
         (tries.folder / name).write_bytes(flipped(data, bit))
         found, notice = vault_file.read(tries.folder)
         assert found == sound and name in notice, bit
@@ -171,7 +171,7 @@ def test_a_bit_flipped_in_both_key_files_is_refused(tries: Tries) -> None:
     for bit in chance.sample(range(len(data) * 8), 40):
         tries.flip("vault.json", bit)
     assert tries.ended == {"refused": 40}
-    for bit in range(len(data) * 8):
+    for bit in range(len(data) * 8):  # each of them
         (tries.folder / "vault.json").write_bytes(flipped(data, bit))
         with pytest.raises(VaultDamaged, match="Both copies"):
             vault_file.read(tries.folder)
@@ -305,6 +305,21 @@ def test_a_database_put_back_from_yesterday_is_refused_and_says_how_much_is_miss
     assert vaults.files(folder) == before
     (folder / "journal.db").write_bytes(today)
     assert vaults.refusal(folder) is None, "with the right file back, all is well"
+
+
+def test_a_database_put_back_together_with_its_log_is_refused_too(tmp_path: Path) -> None:
+    folder = fresh(tmp_path / "vault", small())
+    vault = enter(folder)
+    (person,) = ask(vault, people_here)
+    do(vault, journal.write, NewEntry(person, said="this morning"))
+    morning = vaults.files(folder)
+    do(vault, journal.write, NewEntry(person, said="this afternoon"))
+    vault.close()
+    for name in ("journal.db", "journal.db-wal"):
+        (folder / name).write_bytes(morning[name])
+    before = vaults.files(folder)
+    assert "At least 1 saved changes are missing" in sentence_of(folder)
+    assert vaults.files(folder) == before
 
 
 def test_a_draft_put_back_from_before_is_noticed_too(tmp_path: Path) -> None:
