@@ -336,6 +336,7 @@ class LeadworkerApp(KeysInTurn, Shell, inherit_bindings=False):
         """Hide the screen at once. Doing it again shows nothing."""
         if not self._hidden:
             self._hidden = True
+            self.set_keys_aside()
             self.clear_notifications()
             self.push_screen(HideScreen())
 
@@ -345,6 +346,7 @@ class LeadworkerApp(KeysInTurn, Shell, inherit_bindings=False):
             self._hidden = False
             self.touch()
             self.pop_screen()
+            self.bring_keys_back()
             held, self._held = self._held, []
             for sentence, kind, seconds in held:
                 self.say(sentence, kind, seconds)

@@ -28,8 +28,8 @@ LONGEST_WAIT = 3.0
 HOLDS_KEYS = frozenset({"write", "leave", "go", "enter", "open", "step"})
 """Groups of work after which the screen may be another one."""
 
-AT_ONCE = frozenset({"ctrl+l", "f12", "ctrl+q"})
-"""Keys that never wait: hiding and leaving."""
+AT_ONCE = frozenset({"ctrl+l", "f12"})
+"""Keys that never wait: those that hide."""
 
 
 class Turn(Message, bubble=True):
@@ -46,6 +46,7 @@ class KeysInTurn(App[Any]):
     def __init__(self) -> None:
         super().__init__()
         self._held_keys: deque[events.Key | events.Paste] = deque()
+        self._keys_aside: list[events.Key | events.Paste] = []
         self._turn_number = 0
         self._rounds_left = 0
         self._letters_on_their_way = False
@@ -112,6 +113,18 @@ class KeysInTurn(App[Any]):
             self._waited += LOOK_AGAIN
             self.set_timer(LOOK_AGAIN, self._go_on_when_settled)
         else:
+            self.call_next(self._go_on)
+
+    def set_keys_aside(self) -> None:
+        """Keep what was typed for the page that is being hidden; it must not reach what covers it."""
+        self._keys_aside += self._held_keys
+        self._held_keys.clear()
+
+    def bring_keys_back(self) -> None:
+        """Give the page what was typed for it before it was hidden."""
+        self._held_keys.extendleft(reversed(self._keys_aside))
+        self._keys_aside.clear()
+        if not self._rounds_left:
             self.call_next(self._go_on)
 
     def is_busy(self) -> bool:

@@ -23,8 +23,8 @@ from tests.screen_world import StillClock, WorldDoor, opened, seen, settle
 
 pytest_plugins = ["tests.screen_fixtures"]
 
-SIZES = [(200, 50), (160, 44), (120, 32), (80, 24), (60, 20)]
-EMERGENCIES = [(40, 24), (20, 8), (10, 3)]
+SIZES = [(200, 50), (120, 32), (80, 24), (60, 20)]
+EMERGENCIES = [(40, 24), (10, 3)]
 
 
 # colours

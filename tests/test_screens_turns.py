@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,6 +78,17 @@ async def test_hiding_never_waits_its_turn(app: LeadworkerApp) -> None:
         app._rounds_left = 0
 
 
+async def test_what_was_typed_before_hiding_is_in_the_note_after_coming_back(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        await type_in(pilot, "n")
+        burst(app, "visit", "tab", "on the step", "ctrl+l")
+        await type_in(pilot)
+        assert type(app.screen).__name__ == "HideScreen"
+        await type_in(pilot, "enter")
+        assert app.screen.query_one("#what", LineField).value == "visit"
+        assert app.screen.query_one("#seen", TextField).text == "on the step"
+
+
 async def test_a_turn_that_is_lost_with_its_widget_does_not_stop_the_keyboard(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
         app._rounds_left, app._turn_number = 2, 7  # a turn is out
@@ -100,3 +113,17 @@ def test_in_a_real_terminal_a_burst_reaches_the_fields_it_was_meant_for(door: Wo
         assert rows["What"] == "visit yesterday 4pm 50 min home" and rows["Seen"] == "On the step" and rows["Said"] == "I slept."
         terminal.press("ctrl+q")
         assert terminal.ended() == 0
+
+
+def test_nothing_that_writes_can_be_cancelled_by_the_next_one_or_by_its_page_going_away() -> None:
+    """An exclusive worker is cancelled by the next one, a page's worker with its page: both only ever read or keep."""
+    wrong = []
+    for path in sorted((Path(__file__).parent.parent / "screens").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.AsyncFunctionDef):
+                continue
+            work = [ast.unparse(each) for each in node.decorator_list if ast.unparse(each).startswith("work")]
+            writes = any(isinstance(n, ast.Attribute) and n.attr == "do" for n in ast.walk(node))
+            if work and writes:
+                wrong.append(f"{path.name}:{node.lineno} {node.name}")
+    assert not wrong, "what writes goes through Shell.write"

@@ -173,8 +173,13 @@ def spread_over(kills: int, work: Callable[..., None], *given: object, done: str
     return [needed * 1.1 * number / kills for number in range(kills)]
 
 
-def killed(work: Callable[..., None], *given: object, after_s: float, once: str = "") -> list[tuple[Any, ...]]:
-    """Start `work` in a process of its own, kill it `after_s` seconds after it told `once`, and return what it told."""
+def killed(
+    work: Callable[..., None], *given: object, after_s: float, once: str = "", deeds: int = 0
+) -> list[tuple[Any, ...]]:
+    """Start `work` in a process of its own, kill it, and return what it told.
+
+    The kill comes `after_s` seconds after it told `once` and `deeds` things more.
+    """
     receiver, sender = processes().Pipe(duplex=False)
     process = processes().Process(target=work, args=(*given, sender), daemon=True)
     process.start()
@@ -182,6 +187,8 @@ def killed(work: Callable[..., None], *given: object, after_s: float, once: str 
     heard: list[tuple[Any, ...]] = []
     with contextlib.suppress(EOFError, OSError):
         while once and (not heard or heard[-1][0] != once):
+            heard.append(receiver.recv())
+        for _ in range(deeds):
             heard.append(receiver.recv())
     time.sleep(after_s)
     process.kill()
