@@ -133,7 +133,7 @@ class LeadworkerApp(KeysInTurn, Shell, inherit_bindings=False):
             self._crashes.watch(loop)
         for name in ("SIGTERM", "SIGHUP"):  # a window that is closed, a laptop that is shut down
             with suppress(NotImplementedError, AttributeError, ValueError, RuntimeError):
-                loop.add_signal_handler(getattr(signal, name), self._terminated)
+                loop.add_signal_handler(getattr(signal, name), self._end, Ending(How.LEFT))
         self.set_interval(TICK_SECONDS, self.tick)
 
     def load_rest(self) -> None:
@@ -153,7 +153,7 @@ class LeadworkerApp(KeysInTurn, Shell, inherit_bindings=False):
 
         self.open_desk, self.made_desk = desk, None
         self._stops = [desk.on_change(self._rung), desk.post.listen(self._post_changed)]
-        desk.on_warning(lambda sentence: self.say(sentence, "error", 30))
+        desk.on_warning(lambda words: self.say(words, "error", 30))
         if self.theme_asked is None and "NO_COLOR" not in os.environ:
             self.theme = theme_for(await desk.ask(settings.remembered, "theme"), os.environ)
         self.touch()
@@ -353,9 +353,6 @@ class LeadworkerApp(KeysInTurn, Shell, inherit_bindings=False):
 
     async def action_leave(self) -> None:
         """Lock and leave."""
-        self._end(Ending(How.LEFT))
-
-    def _terminated(self) -> None:
         self._end(Ending(How.LEFT))
 
     def lock(self, greeting: str) -> None:

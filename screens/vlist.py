@@ -10,19 +10,19 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Offset, Region, Size
-from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
 from screens.heights import Heights
 from screens.lines import sides
+from screens.list_message import ListMessage
 from screens.plain import BLANK, Content
 
 Item = TypeVar("Item")
@@ -46,20 +46,6 @@ class Draw(Protocol[Drawn_contra]):
     """Draws one row: lines of at most `width` cells. Called again whenever the width changes."""
 
     def __call__(self, item: Drawn_contra, width: int, /) -> Sequence[Content]: ...
-
-
-class _ListMessage(Message):
-    """Something that a list says; `item` is what it is about."""
-
-    def __init__(self, sender: VList[Any], item: Any = None) -> None:
-        super().__init__()
-        self.list = sender
-        self.item = item
-
-    @property
-    def control(self) -> VList[Any]:
-        """The list, for `@on(VList.Opened, "#visits")`."""
-        return self.list
 
 
 class VList(ScrollView, Generic[Item], can_focus=True, inherit_bindings=False):
@@ -95,13 +81,13 @@ class VList(ScrollView, Generic[Item], can_focus=True, inherit_bindings=False):
     VList.-grows { height: auto; overflow-y: hidden; scrollbar-gutter: auto; }
     """
 
-    class Moved(_ListMessage):
+    class Moved(ListMessage):
         """The cursor came to another item, or to none (`item` is None)."""
 
-    class Opened(_ListMessage):
+    class Opened(ListMessage):
         """Somebody pressed Enter on `item`, or clicked it when it was selected."""
 
-    class NearEnd(_ListMessage):
+    class NearEnd(ListMessage):
         """The cursor is near the last row: a good moment to bring more."""
 
     def __init__(

@@ -114,6 +114,7 @@ ANSWERS: dict[str, tuple[bytes, type[LeadworkerError], str]] = {
     "a number instead of news": (http(b"\x07"), HubMistrusted, NOT_READ),
     "news with text for numbers": (http(b"\x92\x91\x93\xc4\x01a\xa1b\xc4\x01c\x05"), HubMistrusted, NOT_READ),
     "lists in lists in lists": (http(b"\x91" * 200_000 + b"\xc0"), HubMistrusted, NOT_READ),
+    "lists in lists where nothing is expected": (http(b"\x93\x90\x05" + b"\x91" * 200_000 + b"\xc0"), HubMistrusted, NOT_READ),
     "something after the end": (http(NEWS + b"\x00"), HubMistrusted, NOT_READ),
     "a refusal that cannot be read": (http(b"\xc1", status="403 Forbidden"), HubMistrusted, NOT_READ),
     "compressed without being asked": (http(gzip.compress(NEWS), more="content-encoding: gzip\r\n"), HubMistrusted, NOT_READ),
@@ -200,10 +201,15 @@ async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     await asyncio.Event().wait()
 
 
-@pytest.mark.parametrize("serve", [silent, drip_of_the_head, drip_of_the_body])
-async def test_a_store_that_hangs_or_feeds_byte_by_byte_holds_nobody_up(serve: Serve) -> None:
+FOR_EVER = Patience(answer_s=0.15, whole_s=600, slowest=1024)
+
+
+@pytest.mark.parametrize(
+    ("serve", "patience"), [(silent, FOR_EVER), (drip_of_the_body, FOR_EVER), (drip_of_the_head, QUICK)], ids=["silence", "body", "head"]
+)
+async def test_a_store_that_hangs_or_feeds_byte_by_byte_holds_nobody_up(serve: Serve, patience: Patience) -> None:
     async with server(serve) as port:
-        error = await asyncio.wait_for(asked(port), 10)
+        error = await asyncio.wait_for(asked(port, patience=patience), 10)
     assert (type(error), error.sentence) == (Offline, OFFLINE)
 
 

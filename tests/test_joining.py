@@ -336,7 +336,7 @@ async def test_only_an_administrator_invites(team: Team) -> None:
 
 
 async def test_an_invite_that_could_not_be_announced_is_not_kept(team: Team) -> None:
-    team.ruth.line.dead = True
+    team.ruth.line.after = lambda number: team.ruth.line.requests[number - 1] == "POST /v1/invites"
     with pytest.raises(Offline):
         await team.office.invite(team.ruth, BEA)
     assert await team.ruth.box.invites() == ()

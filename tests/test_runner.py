@@ -269,7 +269,7 @@ async def test_the_count_is_right_at_once_while_a_request_hangs(team: Team) -> N
     await desk.runner.stop()
 
 
-async def test_what_is_saved_while_a_sync_goes_on_is_sent_by_the_next_without_waiting_a_minute(team: Team) -> None:
+async def test_what_is_saved_while_a_sync_goes_on_goes_with_it(team: Team) -> None:
     keira = team.alex.add()
     line = await hanging(team.alex, "/v1/push")
     desk = Desk(team.alex)
@@ -277,11 +277,23 @@ async def test_what_is_saved_while_a_sync_goes_on_is_sent_by_the_next_without_wa
     await asyncio.wait_for(line.reached.wait(), 20)
     await desk.write(keira, "written while the rest was being sent")
     line.go_on.set()
-    assert await desk.time.next_nap() in (60, Pace().after_change_s)
-    async with asyncio.timeout(20):
-        while team.alex.where(keira) != ["on the central store"]:
-            await desk.time.next_nap()
+    await desk.until(lambda state: state.word == "up to date" and not state.waiting)
+    assert team.alex.where(keira) == ["on the central store"]
     await desk.runner.stop()
+
+
+async def test_what_is_saved_at_the_very_end_of_a_sync_does_not_wait_a_minute(desk: Desk, team: Team) -> None:
+    people: list[str] = []
+
+    def saves(state: PostState) -> None:
+        if state.word == "up to date" and not people:
+            people.append(team.alex.add())
+
+    desk.runner.listen(saves)
+    desk.runner.start()
+    assert await desk.time.next_nap() in (60, Pace().after_change_s)
+    await desk.until(lambda state: state.last_sent_ms > 0)
+    assert (await team.alex.counts()).waiting == 0
 
 
 async def test_what_a_sync_itself_changed_does_not_start_another(desk: Desk, team: Team) -> None:
