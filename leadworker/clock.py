@@ -85,10 +85,9 @@ class HybridClock:
         self._clock = clock
         self.last = last
 
-    def stamp(self) -> int:
-        """Return the next stamp for a change that is written here."""
-        physical = int(self._clock.now().timestamp() * 1000) << 16
-        self.last = max(self.last + 1, physical)
+    def stamp(self, now_ms: int) -> int:
+        """Return the next stamp for a change that is written here, now (UTC milliseconds by our own clock)."""
+        self.last = max(self.last + 1, now_ms << 16)
         return self.last
 
     def saw(self, received: int) -> None:

@@ -6,10 +6,11 @@ of every lane that grew is signed, and the vault's own chain over all changes gr
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -67,12 +68,16 @@ def link(chain: bytes, change_id: bytes) -> bytes:
 class Writing:
     """The changes of one transaction, in order."""
 
-    def __init__(self, connection: Connection, identity: Identity, clock: HybridClock, lane: int, last: int, chain: bytes) -> None:
+    def __init__(
+        self, connection: Connection, identity: Identity, clock: HybridClock, lane: int, last: int, chain: bytes,
+        known: Mapping[bytes, Lane],
+    ) -> None:  # fmt: skip
         self._connection = connection
         self._identity = identity
         self._clock = clock
         self._lane_number = lane
-        self._lanes: dict[bytes, Lane] = {}
+        self._known = known
+        self.lanes: dict[bytes, Lane] = {}
         self._written: list[Written] = []
         self._before = last
         self.last = last
@@ -91,9 +96,9 @@ class Writing:
 
         `replaced` are the numbers of the changes whose values this one takes the place of.
         """
-        lane = self._lanes.get(book) or self._find_lane(book)
+        lane = self.lanes.get(book) or self._take_up(book)
         content = Content(
-            change.SCHEMA, topic, record, verb, values, self._clock.stamp(), (lane.n, lane.digest), now.ms, now.offset,
+            change.SCHEMA, topic, record, verb, values, self._clock.stamp(now.ms), (lane.n, lane.digest), now.ms, now.offset,
             self._named(lane, replaced),
         )  # fmt: skip
         body = change.write_content(content, secrets.token_bytes(change.SALT_BYTES))
@@ -136,6 +141,8 @@ class Writing:
 
     def _signatures(self) -> list[bytes]:
         """Sign the last change of each lane, and on the way in a large transaction, so that it can be sent in parts."""
+        if len(self._written) == 1:
+            return [self._identity.sign(proof.HEAD, self._written[0].lane.head)]
         signatures = [b""] * len(self._written)
         since: dict[int, tuple[int, int]] = {}
         last_of = {written.lane.no: at for at, written in enumerate(self._written)}
@@ -148,6 +155,12 @@ class Writing:
             since[written.lane.no] = (count, size)
         return signatures
 
+    def _take_up(self, book: bytes) -> Lane:
+        """Return where our lane in a book stands, as this transaction's own: what it writes there may yet be undone."""
+        known = self._known.get(book)
+        lane = self.lanes[book] = copy.copy(known) if known else self._find_lane(book)
+        return lane
+
     def _find_lane(self, book: bytes) -> Lane:
         sql = """SELECT b.no, b.n, b.digest, l.no FROM book b
                  LEFT JOIN lane l ON l.book_no = b.no AND l.device = ? AND l.lane = ? WHERE b.id = ?"""
@@ -157,9 +170,7 @@ class Writing:
             insert = "INSERT INTO lane (book_no, device, lane, mine) VALUES (?, ?, ?, 1)"
             no = self._connection.execute(insert, (book_no, device, number)).lastrowid
         seq, head = lane_head(self._connection, no)
-        lane = Lane(no, book_no, book, number, seq, head, n, digest)
-        self._lanes[book] = lane
-        return lane
+        return Lane(no, book_no, book, number, seq, head, n, digest)
 
 
 def chain_head(connection: Connection) -> tuple[int, bytes]:
@@ -179,6 +190,11 @@ def leads_through(connection: Connection, mark: Mark) -> bool:
         return hmac.compare_digest(NO_CHAIN, mark.chain)
     chain = scalar(connection, "SELECT chain FROM change WHERE no = ?", mark.changes)
     return chain is not None and hmac.compare_digest(bytes(chain), mark.chain)
+
+
+def stands_at(connection: Connection, mark: Mark) -> bool:
+    """Return whether the vault stands exactly at a mark."""
+    return Mark(int(scalar(connection, "SELECT commits FROM state")), *chain_head(connection)) == mark
 
 
 def last_times(connection: Connection, device: bytes) -> tuple[int, int]:

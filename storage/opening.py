@@ -10,6 +10,7 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -26,6 +27,11 @@ from storage.vault import ANCHOR_NAME, DATABASE_NAME, Facts, Vault
 from storage.vault_file import VaultFile
 
 Show = Callable[[str, tuple[str, ...]], None]
+
+CUT_OFF: Final = (
+    "leadworker was stopped in the middle of a save, so the very last thing may not be here. A note that you were writing is "
+    "still among your drafts."
+)
 
 
 def exists(folder: Path) -> bool:
@@ -162,7 +168,7 @@ def _open_database(folder: Path, file: VaultFile, master: bytes, clock: Clock, h
     key = keys.derive(master, keys.DATABASE)
     with mending.in_words(), looking(folder / DATABASE_NAME, key) as connection:
         migrations.refuse_unknown(connection)
-        compare_with_anchor(connection, found)
+        cut_off = compare_with_anchor(connection, found)
     connection = connect(folder / DATABASE_NAME, key)
     try:
         with mending.in_words():
@@ -176,20 +182,27 @@ def _open_database(folder: Path, file: VaultFile, master: bytes, clock: Clock, h
         if found.spoilt:
             anchor.rewrite(vault.mark)
             vault.notices.append("One of the two safety marks beside the database was damaged; the other is whole and replaced it.")
-        elif found.mark != vault.mark:  # it was killed after a commit and before its mark: nothing that is shown may be lost again
+        elif found.mark != vault.mark or found.before is not None:  # killed in a save: nothing that is shown may be lost again
             with contextlib.suppress(DatabaseError):
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             anchor.write(vault.mark)
     except OSError:
         vault.close()
         raise
+    if cut_off:
+        vault.notices.append(CUT_OFF)
     if remade:
         vault.notices.append("The pages of the journal were made again from its log for this version.")
     return vault
 
 
-def compare_with_anchor(connection: Connection, found: AnchorRead) -> None:
-    """Raise `VaultDamaged` when the database does not reach what the anchor remembers, or is another one."""
+def compare_with_anchor(connection: Connection, found: AnchorRead) -> bool:
+    """Raise `VaultDamaged` when the database does not reach what the anchor remembers, or is another one.
+
+    Returns whether it stands just before a commit that was announced and of which nobody was told that it was made.
+    """
+    if found.before is not None and log.stands_at(connection, found.before):
+        return True
     mark = found.mark
     if mark is None:
         raise VaultDamaged(
@@ -209,6 +222,7 @@ def compare_with_anchor(connection: Connection, found: AnchorRead) -> None:
             "The database is not the one that was last used with this vault: its history is another one. Nothing was opened. "
             "Put the right files together again, or restore a backup."
         )
+    return False
 
 
 def _remake_projections(connection: Connection) -> bool:

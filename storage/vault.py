@@ -1,7 +1,7 @@
 """An open vault: the encrypted file, its anchor, and the transactions on them. Made, opened and closed here.
 
-A commit is durable when SQLCipher says so; then the anchor is moved on and made durable too; only then does a deed
-return. A crash between the two leaves the database ahead of the anchor, which is how opening expects to find it.
+A commit and the anchor's mark of it are made durable side by side; a deed returns when both are. A crash leaves one
+of them ahead of the other by at most that one commit, which is how opening expects to find them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from storage.anchor import Anchor, Mark
 from storage.clerk import Clerk
 from storage.engine import Connection, DatabaseError, explain, scalar
 from storage.holder import Hold
-from storage.log import Writing
+from storage.log import Lane, Writing
 from storage.projection import Projector
 from storage.shelf import VaultShelf
 
@@ -57,6 +57,7 @@ class Transaction:
         self._question = question
         self._writing: Writing | None = None
         self.connection = vault.connection
+        self.mark = vault.mark
         self.dirty = False
         self.shelf = VaultShelf(
             vault.connection, vault.projector, vault.clock, vault.name, vault.identity.device.hex(), vault.clock_doubt,
@@ -70,7 +71,7 @@ class Transaction:
         self.dirty = True
         if self._writing is None:
             v = self._vault
-            self._writing = Writing(v.connection, v.identity, v.hybrid, v.lane, v.mark.changes, v.mark.chain)
+            self._writing = Writing(v.connection, v.identity, v.hybrid, v.lane, v.mark.changes, v.mark.chain, v.lanes)
         return self._writing
 
     def finish(self) -> Mark:
@@ -78,10 +79,16 @@ class Transaction:
         before = self._vault.mark
         if self._writing is not None:
             self._writing.finish()
-            if self._writing.last > before.changes:  # the change itself says that something was committed
-                return Mark(before.commits, self._writing.last, self._writing.chain)
-        self.connection.execute("UPDATE state SET commits = ?", (before.commits + 1,))
-        return Mark(before.commits + 1, before.changes, before.chain)
+        if self._writing is not None and self._writing.last > before.changes:  # the change itself says that it was committed
+            self.mark = Mark(before.commits, self._writing.last, self._writing.chain)
+        else:
+            self.connection.execute("UPDATE state SET commits = ?", (before.commits + 1,))
+            self.mark = Mark(before.commits + 1, before.changes, before.chain)
+        return self.mark
+
+    def lanes(self, before: dict[bytes, Lane]) -> dict[bytes, Lane]:
+        """Return where our lanes stand now, given where they stood before."""
+        return before if self._writing is None else before | self._writing.lanes
 
     def extend(self, last: int, chain: bytes) -> None:
         """Take note that received changes were inserted up to number `last`."""
@@ -111,6 +118,7 @@ class Vault:
         stamp, wall_ms = log.last_times(connection, self.identity.device)
         self.hybrid = HybridClock(clock, stamp)
         self.clock_doubt = _doubt(clock, wall_ms or facts.made_ms)
+        self.lanes: dict[bytes, Lane] = {}
         self.projector = Projector(connection)
         self._clerk = Clerk(self._tidy)
         self._find_topics = tuple(t for t, kind in topics().items() if schema.find_fields(kind))
@@ -141,8 +149,11 @@ class Vault:
         self._clerk.close(self._close)
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """Run a block on the storage thread as one transaction: everything it did becomes durable, or nothing."""
+    def transaction(self, *, deed: bool = False) -> Iterator[Transaction]:
+        """Run a block on the storage thread as one transaction: everything it did becomes durable, or nothing.
+
+        A `deed` writes through the shelf alone, so that what is known of our lanes goes on from it.
+        """
         stamp = self.hybrid.last
         try:
             self.connection.execute("BEGIN IMMEDIATE")
@@ -150,18 +161,19 @@ class Vault:
             try:
                 yield transaction
                 if transaction.dirty:
-                    mark = transaction.finish()
+                    self.anchor.announce(transaction.finish())
                 self.connection.execute("COMMIT")
             except BaseException:
                 self.hybrid.last = stamp
                 with contextlib.suppress(DatabaseError):  # a failed commit may have rolled back by itself
                     self.connection.execute("ROLLBACK")
+                self._withdraw_mark()
                 raise
         except DatabaseError as error:
             raise explain(error) from error
+        self.lanes = transaction.lanes(self.lanes) if deed else {}
         if transaction.dirty:
-            self._move_anchor(mark)
-            self._clerk.untidy()
+            self._committed(transaction.mark)
 
     def _read(self, work: Callable[[Shelf], T]) -> T:
         try:
@@ -171,7 +183,7 @@ class Vault:
 
     def _write(self, work: Callable[[Shelf], T]) -> tuple[T, Bell]:
         try:
-            with self.transaction() as transaction:
+            with self.transaction(deed=True) as transaction:
                 shelf = transaction.shelf
                 result = work(shelf)
         except SavedUnmarked as error:
@@ -179,17 +191,28 @@ class Vault:
             raise
         return result, Bell(frozenset(shelf.touched_topics), frozenset(shelf.touched_ids))
 
-    def _move_anchor(self, mark: Mark) -> None:
+    def _committed(self, mark: Mark) -> None:
         self.mark = mark
+        self._clerk.untidy()
         try:
-            self.anchor.write(mark)
+            self.anchor.settle()
+            self.anchor.confirm()
         except OSError as error:
             raise SavedUnmarked(
                 "What you wrote is saved, but the disk did not take the vault's safety mark. Leave leadworker, check the disk, "
                 "and open it again."
             ) from error
 
+    def _withdraw_mark(self) -> None:
+        """Take back the mark of a commit that was not made."""
+        with contextlib.suppress(OSError):  # then the mark stays announced, and opening says that a save was cut off
+            if self.anchor.announced:
+                self.anchor.settle()
+                self.anchor.write(self.mark)
+
     def _tidy(self) -> None:
+        with contextlib.suppress(OSError):
+            self.anchor.sync()
         try:
             self.connection.execute("BEGIN IMMEDIATE")
             finding.tidy(self.connection, self._find_topics)
@@ -203,6 +226,8 @@ class Vault:
         with contextlib.suppress(DatabaseError):
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self.connection.close()
+        with contextlib.suppress(OSError):
+            self.anchor.sync()
         self.anchor.close()
         self._hold.release()
         self.master = b""

@@ -258,8 +258,8 @@ def master_key(file: dict[str, Any], kind: str, secret: bytes) -> bytes:
     return master
 
 
-def read_anchor(path: Path, master: bytes, vault_id: str) -> tuple[int, int, bytes]:
-    """Return commits, changes and chain of the newest sound slot of an anchor."""
+def read_anchor(path: Path, master: bytes, vault_id: str) -> tuple[int, int, bytes, bool]:
+    """Return commits, changes and chain of the newest sound slot of an anchor, and whether it is confirmed."""
     raw = path.read_bytes()
     key = hkdf(master, b"", b"lw/anchor/v1")
     marks = []
@@ -267,8 +267,10 @@ def read_anchor(path: Path, master: bytes, vault_id: str) -> tuple[int, int, byt
         slot = raw[at * 4096 : (at + 1) * 4096]
         turn, commits, changes = (int.from_bytes(slot[start : start + 8], "big") for start in (4, 12, 20))
         sound = mac(key, b"lw/anchor/v1\0" + vault_id.encode() + slot[:60]) == slot[60:92]
-        if len(raw) == 8192 and slot[:4] == b"LWA1" and sound and not any(slot[92:]) and turn % 2 == at:
-            marks.append((turn, (commits, changes, slot[28:60])))
+        kept = mac(key, b"lw/anchor/kept/v1\0" + vault_id.encode() + slot[:60]) == slot[512:544]
+        empty = not any(slot[92:512]) and not any(slot[544:]) and (kept or not any(slot[512:544]))
+        if len(raw) == 8192 and slot[:4] == b"LWA1" and sound and empty and turn % 2 == at:
+            marks.append((turn, (commits, changes, slot[28:60], kept)))
     return max(marks)[1]
 
 

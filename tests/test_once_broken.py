@@ -13,7 +13,7 @@ from leadworker.demo.stage import Laptop
 from leadworker.domain import caseload, drafts, journal, people
 from leadworker.errors import DiskTrouble, NotUnderstood, Offline
 from leadworker.membership import Role
-from storage import backing_up, opening, slots
+from storage import anchor, backing_up, opening, slots
 from sync import joining
 from sync.hub.serve import EmbeddedHub
 
@@ -143,11 +143,11 @@ def test_a_note_whose_safety_mark_failed_is_told_as_saved_and_is_not_written_twi
     warned: list[str] = []
     laptop.desk.on_warning(warned.append)
 
-    def failing(mark: object) -> None:
+    def failing(file: int) -> None:
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(laptop.vault.anchor, "write", failing)
+        patch.setattr(anchor, "_to_disk", failing)
         saved = laptop.desk.do_now(journal.write, journal.NewEntry(keira, said="once"))
 
     assert [entry.id for entry in laptop.desk.ask_now(journal.timeline, keira)] == [saved.entry_id]
@@ -157,10 +157,8 @@ def test_a_note_whose_safety_mark_failed_is_told_as_saved_and_is_not_written_twi
     laptop.close()
 
 
-def _fails(
-    laptop: Laptop, failing: Callable[[object], None], monkeypatch: pytest.MonkeyPatch, person: str
-) -> None:
-    monkeypatch.setattr(laptop.vault.anchor, "write", failing)
+def _fails(laptop: Laptop, failing: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, person: str) -> None:
+    monkeypatch.setattr(anchor, "_to_disk", failing)
     laptop.vault.write(lambda shelf: drafts.keep(shelf, drafts.begin(shelf, person))).result()
 
 

@@ -113,7 +113,7 @@ def test_it_finds_the_anchor_where_the_log_ends(written: Written, log: Any) -> N
         log.execute("SELECT commits FROM state").fetchone(),
     )
 
-    assert second.read_anchor(written.folder / "vault.anchor", master, file["vault_id"]) == (commits, changes, chain)
+    assert second.read_anchor(written.folder / "vault.anchor", master, file["vault_id"]) == (commits, changes, chain, True)
 
 
 def test_it_reads_a_backup(written: Written, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from sqlcipher3 import dbapi2 as sqlcipher
 
 from leadworker.clock import Moment
 from leadworker.domain import alerts, drafts, journal, people
@@ -18,6 +19,8 @@ from leadworker.domain.journal import NewEntry
 from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood, VaultBusy, VaultDamaged, WrongPassphrase
 from leadworker.shelf import Shelf
 from storage import backing_up, mending, opening, slots, vault_file
+from storage.anchor import AnchorRead
+from storage.engine import Connection
 from tests import vault_work, vaults
 from tests.vaults import HandClock, ask, do, enter, fresh, look_through, made, people_here, small
 
@@ -324,3 +327,76 @@ def test_mending_refuses_a_key_file_that_was_altered(tmp_path: Path) -> None:
     for way_in in (lambda: enter(folder), lambda: mending.mend(folder, made().words, with_words=True)):
         with pytest.raises(VaultDamaged, match="altered by somebody without its key"):
             way_in()
+
+
+def test_a_save_that_was_cut_off_before_its_commit_is_said_once_and_nothing_before_it_is_missing(tmp_path: Path) -> None:
+    folder = cut_off(tmp_path / "vault")
+    vault = enter(folder)
+    assert vault.notices == [opening.CUT_OFF]
+    (person,) = ask(vault, people_here)
+    assert [entry.said for entry in ask(vault, journal.timeline, person)] == ["acknowledged"]
+    assert look_through(vault).whole
+    vault.close()
+    vault = enter(folder)
+    assert not vault.notices
+    vault.close()
+
+
+def test_a_mark_that_was_confirmed_is_no_save_that_was_cut_off(tmp_path: Path) -> None:
+    folder = cut_off(tmp_path / "vault", confirmed=True)
+    assert "missing" in str(vaults.refusal(folder))
+
+
+def test_a_vault_further_back_than_the_save_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "vault"
+    older = fresh(tmp_path / "older")
+    cut_off(folder)
+    for path in folder.glob("journal.db*"):
+        path.unlink()
+    (folder / "journal.db").write_bytes((older / "journal.db").read_bytes())
+    assert "missing" in str(vaults.refusal(folder))
+
+
+def cut_off(folder: Path, *, confirmed: bool = False) -> Path:
+    """Leave a vault as a kill does that comes after a mark was announced and before its commit was made."""
+    vault = enter(fresh(folder))
+    person = do(vault, people.add, "Keira Lane")
+    do(vault, journal.write, NewEntry(person, said="acknowledged"))
+    ahead = msgspec.structs.replace(vault.mark, changes=vault.mark.changes + 1, chain=bytes(32))
+    if confirmed:
+        vault.submit(lambda: vault.anchor.write(ahead)).result()
+    else:
+        vault.submit(lambda: (vault.anchor.announce(ahead), vault.anchor.settle())).result()
+    vault.close()
+    return folder
+
+
+class RefusingToCommit:
+    """A connection whose disk is full at the last moment."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.connection, name)
+
+    def execute(self, sql: str, *given: object) -> object:
+        if sql == "COMMIT":
+            raise sqlcipher.OperationalError("database or disk is full")
+        return self.connection.execute(sql, *given)  # type: ignore[arg-type]
+
+
+def test_a_commit_that_fails_takes_its_mark_back(tmp_path: Path) -> None:
+    vault = enter(fresh(tmp_path / "vault"))
+    person = do(vault, people.add, "Keira Lane")
+    before, connection = vault.mark, vault.connection
+    vault.connection = RefusingToCommit(connection)  # type: ignore[assignment]
+    with pytest.raises(LeadworkerError):
+        do(vault, journal.write, NewEntry(person, said="there is no room"))
+    assert vault.anchor.read() == AnchorRead(before, 0)
+    vault.connection = connection
+    do(vault, journal.write, NewEntry(person, said="there is room again"))
+    assert [entry.said for entry in ask(vault, journal.timeline, person)] == ["there is room again"]
+    assert look_through(vault, rebuild=True).whole
+    vault.close()
+    assert vaults.refusal(vault.folder) is None

@@ -82,7 +82,7 @@ def test_300_kills_lose_nothing_that_was_acknowledged(batch: int, tmp_path: Path
         try:
             report = look_through(vault, rebuild=kill % 20 == 19)
             assert report.whole, [finding.sentence for finding in report.findings if not finding.whole]
-            assert not vault.notices, "a crash leaves nothing that has to be mended"
+            assert set(vault.notices) <= {opening.CUT_OFF}, "a crash leaves nothing that has to be mended"
             if acknowledged.entries or acknowledged.draft >= 0:
                 acknowledged.are_in(vault)
         finally:

@@ -180,14 +180,15 @@ def test_a_bit_flipped_in_both_key_files_is_refused(tries: Tries) -> None:
 @pytest.mark.parametrize("slot", [0, 1])
 def test_a_bit_flipped_in_the_safety_mark_is_noticed_and_the_other_slot_replaces_it(slot: int, tries: Tries) -> None:
     data, chance = tries.files["vault.anchor"], random.Random(slot)
-    begin, used = slot * PAGE * 8, 92 * 8
-    for bit in (*chance.sample(range(used), 30), *chance.sample(range(used, PAGE * 8), 10)):
+    begin = slot * PAGE * 8
+    used = (*range(92 * 8), *range(512 * 8, 544 * 8))  # the mark, and what confirms it
+    for bit in (*chance.sample(used, 30), *chance.sample(range(PAGE * 8), 10)):
         tries.flip("vault.anchor", begin + bit)
     assert tries.ended == {"mended": 40}
     vault = enter(tries.folder)
     vault.anchor.close()
     before = vault.anchor.read().mark
-    for bit in (*range(used), *chance.sample(range(used, PAGE * 8), 2000)):
+    for bit in (*used, *chance.sample(range(PAGE * 8), 2000)):
         (tries.folder / "vault.anchor").write_bytes(flipped(data, begin + bit))
         found = vault.anchor.read()
         assert found.spoilt == 1 and found.mark is not None and before is not None, bit

@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from leadworker.domain import drafts, journal
 from leadworker.domain.journal import NewEntry
 from leadworker.errors import DiskTrouble
-from storage import clerk, finding, opening, slots
+from storage import anchor, clerk, finding, opening, slots
 from storage.engine import Connection
 from storage.vault import Vault
 from tests import vault_work, vaults
@@ -84,12 +85,13 @@ def test_a_disk_that_does_not_take_the_safety_mark_is_said_and_opens_again(
     vault = enter(fresh(tmp_path / "vault", small()))
     (person,) = ask(vault, people_here)
 
-    def failing(mark: object) -> None:
+    def failing(file: int) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(vault.anchor, "write", failing)
+    monkeypatch.setattr(anchor, "_to_disk", failing)
     with pytest.raises(DiskTrouble, match="is saved, but.*safety mark.*open it again"):
         do(vault, journal.write, NewEntry(person, said="saved without its mark"))
+    monkeypatch.undo()
     vault.close()
     vault = enter(vault.folder)
     assert ask(vault, journal.timeline, person)[0].said == "saved without its mark"
@@ -171,9 +173,19 @@ def remount(disk: Path, how: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{how}", str(disk)], check=True)
 
 
+@pytest.fixture
+def in_reach_of_all() -> Iterator[Path]:
+    """A folder that another user may look into, which those of a test run are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+        for path in Path(folder).iterdir():
+            path.chmod(0o755)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="rights are not modes on Windows")
-def test_a_folder_that_may_not_be_written_to_is_said_and_left_alone(tmp_path: Path) -> None:
-    folder = fresh(tmp_path / "vault", small())
+def test_a_folder_that_may_not_be_written_to_is_said_and_left_alone(tmp_path: Path, in_reach_of_all: Path) -> None:
+    folder = fresh(in_reach_of_all / "vault", small())
     before = vaults.files(folder)
     other = fresh(tmp_path / "other")
     told = vault_work.killed(vault_work.open_as_nobody, other, folder, made().words, after_s=0, once="ended")

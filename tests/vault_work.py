@@ -13,7 +13,6 @@ import multiprocessing
 import os
 import random
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -222,10 +221,7 @@ def run_out_of_room(folder: Path, recovery: str, told: Sender) -> None:
 def open_as_nobody(mine: Path, folder: Path, recovery: str, told: Sender) -> None:
     """Open a vault without the right to write in its folder, and tell how it ended."""
     opening.open_with_words(mine, recovery).close()  # so that nothing has to be imported from where nobody may look
-    parents = [folder, *folder.parents]
-    for parent in parents[:-1]:
-        if parent.stat().st_uid == os.geteuid() and str(parent).startswith(tempfile.gettempdir()):
-            parent.chmod(0o555 if parent == folder else 0o755)
+    folder.chmod(0o555)
     for path in folder.iterdir():
         path.chmod(0o444)
     if os.geteuid() == 0:

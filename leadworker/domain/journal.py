@@ -169,7 +169,6 @@ def write(shelf: Shelf, new: NewEntry) -> Saved:
 
     A note too long for one entry goes on in further ones that name it. Raises `NotUnderstood` when there are no words.
     """
-    shelf.require(people.Person, new.person_id)
     told = {name: clean(getattr(new, name)).strip() for name in ("seen", "said", "noticed", "think", "next_steps")}
     title, jotting = one_line(new.title), clean(new.jotting).strip()
     if len(title) > LONGEST_TITLE or len(jotting) > LONGEST_TITLE:  # a whole story on the first line: it is kept as one
