@@ -66,6 +66,7 @@ def take(
         elif item.content is not None:
             ids.update(_accept(vault, intake, no, header, item, topics))
             newest = told_ms(item.received_ms).to_bytes(8, "big") + header.device
+    vault.hybrid.saw(intake.latest_stamp)
     if newest:
         vault.set_fact(RECEIVED, newest)
     intake.finish(last_n=received[-1].n if received else since, digest=digest)
@@ -80,7 +81,7 @@ def _accept(
     if content is None:
         return ()
     intake.compare_histories(item, content)
-    vault.hybrid.saw(content.stamp)
+    intake.latest_stamp = max(intake.latest_stamp, content.stamp)
     touched = _fold(vault, intake, no, header, item, content)
     topics.add(content.topic)
     if touched and content.topic == "person":  # not one that was put aside: a casebook is never led astray
@@ -156,6 +157,8 @@ class _Intake:
         self._last, self._chain = self._writing.last, self._writing.chain
         self._lanes: dict[tuple[bytes, int], int] = {}
         self._received_up_to: dict[int, int] = {}
+        self._same_history = (0, b"")
+        self.latest_stamp = 0
         self._own = bytes.fromhex(transaction.shelf.device)
         row = self.connection.execute("SELECT no, n FROM book WHERE id = ?", (book,)).fetchone()
         if row is None:
@@ -198,7 +201,7 @@ class _Intake:
                 "The central store numbered a change before one that its author had already seen. This casebook is not synced "
                 "any further; everything here is safe. Tell your administrator."
             )
-        if seen_n == 0:
+        if seen_n == 0 or content.seen == self._same_history:  # what somebody writes offline has all seen the same
             return
         sql = "SELECT digest FROM change WHERE book_no = ? AND n = ?"
         known = scalar(self.connection, sql, self.book_no, seen_n)
@@ -207,6 +210,8 @@ class _Intake:
                 "The central store has shown two laptops two different histories of the same casebook. It is not synced any "
                 "further; everything here is safe. Tell your administrator, and compare the check words with your colleague."
             )
+        if known is not None:
+            self._same_history = content.seen
 
     def put_aside(self, no: int, header: change.Header, item: Received, why: str) -> None:
         """Keep what could not be opened or applied, with its author, for a person to look at."""
