@@ -36,7 +36,6 @@ class VaultShelf:
         self._projector = projector
         self._clock = clock
         self._begin_writing = begin_writing
-        self._now: Moment | None = None  # one deed is done at one moment
         self.me = me
         self.device = device
         self.clock_doubt = clock_doubt
@@ -44,9 +43,7 @@ class VaultShelf:
         self.touched_ids: set[str] = set()
 
     def now(self) -> Moment:
-        if self._now is None:
-            self._now = Moment.of(self._clock.now())
-        return self._now
+        return Moment.of(self._clock.now())
 
     def start_casebook(self, person_id: str) -> str:
         book = secrets.token_bytes(16)
