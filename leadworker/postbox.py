@@ -147,9 +147,13 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class PutAside(msgspec.Struct, frozen=True):
-    """A change that was received and could not be opened or applied: who wrote it, why, and when it came (UTC ms)."""
+    """A change that was received and could not be opened or applied: who wrote it, why, and when it came (UTC ms).
+
+    `about` is the name of the person whose casebook it is in, empty while nobody here knows it.
+    """
 
     book: bytes
+    about: str
     n: int
     written_by: str
     why: str

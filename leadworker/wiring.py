@@ -184,7 +184,7 @@ def judge_passphrase(passphrase: str) -> str:
 
 def keep_crash_report(vault: Vault, report: str) -> None:
     """Keep a crash report inside the vault, where nobody without its key can read it."""
-    stamp = f"{vault.clock.now():%Y%m%d%H%M%S}"
+    stamp = f"{vault.clock.now():%Y%m%d%H%M%S%f}"
     vault.write(lambda shelf: shelf.keep("crash", stamp, report.encode())).result(timeout=2)
 
 

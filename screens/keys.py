@@ -112,7 +112,7 @@ PLACES: dict[str, tuple[Key, ...]] = {
         Key("person.edit", "e", "edit", "edit", "change name, age, contact, alerts"),
         Key("person.visit", "v", "add_visit", "visit", "put a visit in the diary"),
         Key("person.done", "space", "tick", "", "tick the action off"),
-        Key("person.away", "x", "take_away", "", "end an alert; take a note or a contact away"),
+        Key("person.away", "x", "take_away", "", "end an alert; take a name, a number or a note away"),
     ),
     "note": (
         Key("note.field", "tab", "", "next field", "next field", spare=True),

@@ -14,7 +14,7 @@ from leadworker.domain import actions, alerts, journal, people, visits
 from leadworker.domain.actions import ActionRow
 from leadworker.domain.alerts import AccessNote, DoorLine
 from leadworker.domain.journal import EntryView
-from leadworker.domain.people import CONTACT_KINDS, ContactPoint, PersonFacts
+from leadworker.domain.people import CONTACT_KINDS, ContactPoint, Identifier, KnownAs, PersonFacts
 from leadworker.domain.visits import PLANNED, VisitRow
 from leadworker.errors import LeadworkerError
 from leadworker.record import Record
@@ -40,7 +40,9 @@ ALERTS_BESIDE_FROM = 96
 """Width from which alerts and access notes share lines; narrower, each has its own."""
 
 
-TAKEN_AWAY: Mapping[str, type[Record]] = {"access": AccessNote, **dict.fromkeys(CONTACT_KINDS, ContactPoint)}
+TAKEN_AWAY: Mapping[str, type[Record]] = {
+    "access": AccessNote, "known_as": KnownAs, "identifier": Identifier, **dict.fromkeys(CONTACT_KINDS, ContactPoint),
+}  # fmt: skip
 """What can be taken away again from the contact panel, by the kind of its row."""
 
 
@@ -212,6 +214,10 @@ class PersonPage(Page):
             yield Heading(plain("Numbers of other agencies", Tone.MUTED))
             for number in facts.identifiers:
                 yield Line(number.id, "identifier", f"{number.scheme}  {number.value}", behind=number)
+        if facts.known_as:
+            yield Heading(plain("Also known as", Tone.MUTED))
+            for name in facts.known_as:
+                yield Line(name.id, "known_as", name.name, behind=name)
         if self._door:
             yield Heading(plain("At the door", Tone.MUTED))
             for line in self._door:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, time
+from datetime import date, datetime, time
 
 import msgspec
 
@@ -12,7 +12,9 @@ from leadworker.domain.actions import NewAction
 from leadworker.domain.drafts import Draft
 from leadworker.domain.journal import NewEntry
 from leadworker.errors import NotUnderstood
+from leadworker.words.days import find_days
 from leadworker.words.first_line import FirstLine, read_first_line
+from leadworker.words.lines import Line as DayLine
 from leadworker.words.next_lines import NextAction, read_next_lines
 from leadworker.words.people import Known
 
@@ -69,8 +71,36 @@ def when(first: FirstLine, now: datetime) -> tuple[datetime, str]:
         return now, "exact"
     day = first.day or now.date()
     if first.at is not None:
-        return datetime.combine(day, first.at, now.tzinfo), "about" if first.about else "exact"
-    return datetime.combine(day, _PARTS.get(first.part_of_day, time(12)), now.tzinfo), "day"
+        return _on_the_clock(day, first.at, now), "exact" if first.when_certain and not first.about else "about"
+    return _on_the_clock(day, _PARTS.get(first.part_of_day, time(12)), now), "day"
+
+
+def starts(words: str, now: datetime) -> datetime:
+    """Return when a visit starts. Looks forward; day and time are both needed, a time alone means the next such time today.
+
+    Raises `NotUnderstood` when one of them is missing or cannot be read: nothing is guessed.
+    """
+    clock = read_first_line(words, now, ()).at
+    if clock is None:
+        raise NotUnderstood("At what time? Write it as 3.30pm or 15:30, after the day. Nothing was saved.")
+    days = find_days(DayLine(words).open, now.date(), back=False)
+    day = next((found.day for found in days if found.day), None)
+    if not days and clock > time(now.hour, now.minute):
+        day = now.date()
+    if day is None:
+        raise NotUnderstood("On which day? Write it as today, tomorrow, Thu, or 20 Nov. Nothing was saved.")
+    return _on_the_clock(day, clock, now)
+
+
+def _on_the_clock(day: date, clock: time, now: datetime) -> datetime:
+    """Return a moment as this laptop's clock shows it on that day, which may be on the other side of a clock change."""
+    said = datetime.combine(day, clock)
+    if now.utcoffset() != now.astimezone().utcoffset():  # `now` is told by another clock than this computer's
+        return said.replace(tzinfo=now.tzinfo)
+    try:
+        return said.astimezone()
+    except OSError:  # Windows knows no clock changes before 1970
+        return said.replace(tzinfo=now.tzinfo)
 
 
 def new_action(action: NextAction, me: str) -> NewAction:

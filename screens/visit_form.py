@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, time
+from datetime import datetime
 
 from leadworker.clock import Moment
 from leadworker.domain import caseload, visits
 from leadworker.domain.visits import VisitRow
-from leadworker.errors import NotUnderstood
-from leadworker.words.days import find_days
 from leadworker.words.first_line import read_first_line
-from leadworker.words.lines import Line
 from leadworker.words.saying import say_clock, say_date, say_length, say_time
 from screens.form import FieldOf, Form
 from screens.plain import Content, Tone, plain
+from screens.reading import starts
 
 
 class VisitForm(Form):
@@ -71,30 +69,16 @@ class VisitForm(Form):
         if self._visit is not None:
             return await self._change(self._visit, values["when"], now)
         person = await self.desk.ask(caseload.resolve, values["who"])
-        starts = read_start(values["when"], now)
+        begins = starts(values["when"], now)
         read = read_first_line(values["long"], now, ())
         minutes = (read.minutes or 60) if values["long"].strip() else 60
-        await self.desk.do(visits.plan, person.id, Moment.of(starts), minutes=minutes, place=values["place"], note=values["note"])
-        return f"{person.name}, {say_time(starts, now)}, {say_length(minutes)}: in the diary."
+        await self.desk.do(visits.plan, person.id, Moment.of(begins), minutes=minutes, place=values["place"], note=values["note"])
+        return f"{person.name}, {say_time(begins, now)}, {say_length(minutes)}: in the diary."
 
     async def _change(self, visit: VisitRow, words: str, now: datetime) -> str:
         if words.strip().casefold() in ("cancelled", "canceled", "cancel"):
             await self.desk.do(visits.cancel, visit.id)
             return "The visit is cancelled. It stays in the record."
-        starts = read_start(words, now)
-        await self.desk.do(visits.move, visit.id, Moment.of(starts))
-        return f"The visit is now {say_time(starts, now)}."
-
-
-def read_start(words: str, now: datetime) -> datetime:
-    """Return the moment that `words` name, in local time; raise `NotUnderstood` when day or time is missing."""
-    clock = read_first_line(words, now, ()).at
-    days = [found.day for found in find_days(Line(words).open, now.date(), back=False) if found.day]
-    day = days[0] if days else None
-    if clock is None:
-        raise NotUnderstood("At what time? Write it as 3.30pm or 15:30, after the day. Nothing was saved.")
-    if day is None:
-        day = now.date() if clock > time(now.hour, now.minute) else None
-    if day is None:
-        raise NotUnderstood("On which day? Write it as today, tomorrow, Thu, or 20 Nov. Nothing was saved.")
-    return datetime.combine(day, clock).astimezone()
+        begins = starts(words, now)
+        await self.desk.do(visits.move, visit.id, Moment.of(begins))
+        return f"The visit is now {say_time(begins, now)}."

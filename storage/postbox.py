@@ -140,8 +140,9 @@ class VaultPostbox:
         return await self._write(lambda t: _acknowledge(self._vault, t.connection, receipts))
 
     async def put_aside(self) -> tuple[PutAside, ...]:
-        sql = """SELECT b.id, p.n, coalesce(w.name, 'a colleague'), p.why, p.at_ms FROM put_aside p
-                 JOIN book b ON b.no = p.book_no LEFT JOIN writer w ON w.device = p.device ORDER BY p.no DESC"""
+        sql = """SELECT b.id, coalesce(s.name, ''), p.n, coalesce(w.name, 'a colleague'), p.why, p.at_ms FROM put_aside p
+                 JOIN book b ON b.no = p.book_no LEFT JOIN person s ON s.id = b.subject
+                 LEFT JOIN writer w ON w.device = p.device ORDER BY p.no DESC"""
         return await self._read(lambda c: tuple(PutAside(*row) for row in c.execute(sql)))
 
     async def invites(self) -> tuple[PendingInvite, ...]:

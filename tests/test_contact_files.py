@@ -76,7 +76,7 @@ def test_a_card_without_a_persons_name_is_called_by_its_organisation() -> None:
     )
     assert "the file calls this an organisation" in centre.left_out
     assert card("EMAIL:ann@example.org", "TEL:0113 496 0100").name == "ann@example.org"
-    assert card("TEL;TYPE=CELL:07700 900100").name == "07700 900100"
+    assert card("TEL;TYPE=CELL:07700 900100").name == "Name not known, 07700 900100", "nobody is called by a number"
 
 
 def test_version_4_with_preferred_names_pronouns_and_telephone_addresses() -> None:
@@ -271,7 +271,7 @@ def test_googles_sheet_before_2024() -> None:
     assert (gaby.organisation, gaby.role, gaby.born_on) == ("Harrow High, Form B", "Year 9", "2010-06-05")
     assert gaby.note == "Two lines,\none note"
     assert {"related person: Ella Marsh (Mother)", "Bus: No. 12", "anniversary 2020-01-31"} <= set(gaby.left_out)
-    assert (nameless.name, nameless.line) == ("07700 900173", 6)
+    assert (nameless.name, nameless.line) == ("Name not known, 07700 900173", 6)
 
 
 def test_googles_sheet_of_2024() -> None:

@@ -87,6 +87,19 @@ def test_check_says_line_by_line_what_it_looked_at(plain: Plain) -> None:
     assert "The vault is whole." in plain("check").out
 
 
+def test_a_check_names_what_was_put_aside_and_by_whom(plain: Plain) -> None:
+    vault = plain.open()
+    sql = """INSERT INTO put_aside (book_no, n, change_no, sealed, device, why, at_ms)
+             SELECT no, 7, 1, x'', 'aa', 'a record of another person''s book', 1763000000000 FROM book WHERE subject != ''"""
+    vault.submit(lambda: (vault.connection.execute(sql), vault.connection.execute("INSERT INTO writer VALUES ('aa', 'Dana', 0, '')")))
+    vault.close()
+    (first, *_) = plain("check", "--json").json()["put_aside"]
+
+    assert (first["written_by"], first["number"], first["received"]) == ("Dana", 7, "2025-11-13T02:13:20+00:00")
+    assert first["about"] in ("Keira Okafor-Lane", "Yusuf Demir", "Sam Reyes")
+    assert "nothing of yours: change 7 about Keira Okafor-Lane, by Dana: a record of another person's book." in plain("check").out
+
+
 def test_a_missing_safety_mark_is_said_and_mended(plain: Plain) -> None:
     (plain.folder / "vault.anchor").unlink()
     refused = plain("check", "--json", code=1)

@@ -247,6 +247,14 @@ def test_a_person_is_called_something(vault: Vault, name: str) -> None:
         do(vault, people.add, name)
 
 
+def test_nobody_is_called_by_a_number(vault: Vault) -> None:
+    with pytest.raises(NotUnderstood, match="nobody is called by one"):
+        do(vault, people.add, "943 476 5919")
+    keira = do(vault, people.add, "Keira Lane")
+    with pytest.raises(NotUnderstood, match="The old one was kept"):
+        do(vault, people.describe, keira, name="943 476 5919")
+
+
 def test_what_was_saved_is_neither_changed_nor_taken_away(vault: Vault) -> None:
     keira = do(vault, people.add, "Keira Lane")
     saved = do(vault, journal.write, NewEntry(keira, said="I am not going back there"))

@@ -278,6 +278,26 @@ async def test_a_person_is_added_with_everything_that_is_known(app: LeadworkerAp
         assert facts.on_caseload
 
 
+async def test_a_wrong_name_is_taken_away_and_brought_back(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        keira = await app.desk.ask(caseload.resolve, "Keira")
+        wrong = await app.desk.do(people.also_known_as, keira.id, "Kira Wrong")
+        app.open_person(keira.id)
+        await settle(pilot)
+        page = app.screen
+        assert isinstance(page, PersonPage)
+        page.show_panel("about")
+        await settle(pilot)
+        panel = page.query_one("#about", VList)
+        assert panel.select(wrong)
+        await pilot.press("x")
+        await settle(pilot)
+        assert "Kira Wrong" not in words(app) and "Taken away" in words(app)
+        await pilot.press("u")
+        await settle(pilot)
+        assert "Kira Wrong" in words(app)
+
+
 def fill(app: LeadworkerApp, **values: str) -> None:
     """Put values into the fields of a form."""
     for name, value in values.items():

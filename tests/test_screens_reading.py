@@ -13,8 +13,7 @@ from leadworker.words.people import Known
 from screens.find import snippet
 from screens.names import Names
 from screens.person_form import read_contact
-from screens.reading import about, entry_of, read, when
-from screens.visit_form import read_start
+from screens.reading import about, entry_of, read, starts, when
 from tests.screen_world import ME
 
 NOW = datetime(2025, 11, 18, 14, 32).astimezone()
@@ -44,6 +43,7 @@ def test_a_note_is_filed_under_whom_it_is_about(named: tuple[str, ...], in_view:
         (FirstLine(day=date(2025, 11, 17), at=time(16)), datetime(2025, 11, 17, 16).astimezone(), "exact"),
         (FirstLine(at=time(9, 5)), datetime(2025, 11, 18, 9, 5).astimezone(), "exact"),
         (FirstLine(at=time(9, 5), about=True), datetime(2025, 11, 18, 9, 5).astimezone(), "about"),
+        (FirstLine(at=time(9, 5), when_certain=False), datetime(2025, 11, 18, 9, 5).astimezone(), "about"),
         (FirstLine(day=date(2025, 11, 14)), datetime(2025, 11, 14, 12).astimezone(), "day"),
         (FirstLine(day=date(2025, 11, 14), part_of_day="evening"), datetime(2025, 11, 14, 18).astimezone(), "day"),
     ],
@@ -90,7 +90,7 @@ def test_a_contact_is_read_as_what_it_is(typed: str, read_as: tuple[str, str, st
 
 
 @pytest.mark.parametrize(
-    ("typed", "starts"),
+    ("typed", "begins"),
     [
         ("tomorrow 3.30pm", datetime(2025, 11, 19, 15, 30)),
         ("Thu 20 Nov 15:30", datetime(2025, 11, 20, 15, 30)),
@@ -98,14 +98,22 @@ def test_a_contact_is_read_as_what_it_is(typed: str, read_as: tuple[str, str, st
         ("16:00", datetime(2025, 11, 18, 16)),
     ],
 )
-def test_a_visit_begins_when_people_say_it_does(typed: str, starts: datetime) -> None:
-    assert read_start(typed, NOW) == starts.astimezone()
+def test_a_visit_begins_when_people_say_it_does(typed: str, begins: datetime) -> None:
+    assert starts(typed, NOW) == begins.astimezone()
 
 
-@pytest.mark.parametrize(("typed", "asks"), [("tomorrow", "At what time?"), ("9am", "On which day?"), ("soon", "At what time?")])
+@pytest.mark.parametrize(
+    ("typed", "asks"),
+    [
+        ("tomorrow", "At what time?"),
+        ("9am", "On which day?"),
+        ("soon", "At what time?"),
+        ("31 Feb 4pm", "On which day?"),  # and not today: nothing is guessed for a day that cannot be read
+    ],
+)
 def test_a_visit_without_a_day_or_a_time_is_asked_about(typed: str, asks: str) -> None:
     with pytest.raises(NotUnderstood, match=asks.replace("?", r"\?")):
-        read_start(typed, NOW)
+        starts(typed, NOW)
 
 
 def test_the_words_around_a_find_begin_shortly_before_it() -> None:

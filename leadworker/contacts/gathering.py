@@ -173,7 +173,8 @@ class ContactDraft:
     def finished(self) -> ContactCard | None:
         """Return the card, or None where nothing in it can serve as a name.
 
-        Without a name the card is called by nickname, organisation, e-mail address or number, in this order.
+        Without a name the card is called by nickname, organisation or e-mail address, in this order. Nobody is called by
+        a number: where there is nothing else, it says that the name is not known.
         """
         points = self._ordered_points()
         names = [*self._names.values(), *self._known_as.values(), *self._organisation_names.values()]
@@ -188,7 +189,7 @@ class ContactDraft:
             self.leave_out(f"other pronouns: {other}")
         self._settle_what_is_known(points)
         return ContactCard(
-            name=name,
+            name=name if any(letter.isalpha() for letter in name) else f"Name not known, {name}",
             known_as=tuple(others.values()),
             pronouns=pronouns[0],
             born_on=self.born_on,

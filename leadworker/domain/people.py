@@ -255,6 +255,8 @@ def _name(name: str, safe: str) -> str:
     called = one_line(name)
     if not skeleton(called):
         raise NotUnderstood(f"A person needs a name, or what they are called. {safe}")
+    if not any(letter.isalpha() for letter in called):
+        raise NotUnderstood(f"“{called[:40]}” is a number, and nobody is called by one. Write what they are called. {safe}")
     return called
 
 

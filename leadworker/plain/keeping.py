@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,8 @@ from leadworker.errors import DiskTrouble, NotUnderstood
 from leadworker.plain import output, secret
 from leadworker.plain.command import argument, command, flag, option
 from leadworker.plain.place import Open, Place
+from leadworker.postbox import PutAside
+from leadworker.text import one_line
 from leadworker.words.saying import say_count
 
 BACKUP_FACT = "backup"
@@ -40,6 +43,16 @@ class Looked(msgspec.Struct, frozen=True):
     sentence: str
 
 
+class Aside(msgspec.Struct, frozen=True):
+    """A change of a colleague's that was received and could not be opened or applied. `received` is UTC, ISO 8601."""
+
+    written_by: str
+    about: str
+    number: int
+    received: str
+    why: str
+
+
 class Checked(msgspec.Struct, frozen=True):
     """A check. `digest` is over every record; `missing` changes were known to the safety mark and are not here."""
 
@@ -49,6 +62,7 @@ class Checked(msgspec.Struct, frozen=True):
     mended: bool
     missing: int
     findings: tuple[Looked, ...]
+    put_aside: tuple[Aside, ...]
 
 
 class BackedUp(msgspec.Struct, frozen=True):
@@ -174,8 +188,8 @@ def check(
 def _report(place: Place, opened: Open, rebuild: bool, *, mended: bool, missing: int) -> bool:
     from storage import checking
 
-    vault = opened.vault
-    own, keys_of = vault.identity.signing_public, wiring.signing_keys(asyncio.run(wiring.postbox_of(vault).directory()))
+    vault, box = opened.vault, wiring.postbox_of(opened.vault)
+    own, keys_of = vault.identity.signing_public, wiring.signing_keys(asyncio.run(box.directory()))
     progress = output.Progress("Looked through", silent=place.as_json)
 
     def look() -> checking.Report:
@@ -186,21 +200,30 @@ def _report(place: Place, opened: Open, rebuild: bool, *, mended: bool, missing:
         )
 
     report = opened.on_thread(look)
-    findings = tuple(Looked(f.what, f.whole, f.sentence) for f in report.findings)
-    place.tell(Checked(report.whole, report.changes, report.digest, mended, missing, findings), _checked(report, mended, missing))
+    checked = Checked(
+        report.whole, report.changes, report.digest, mended, missing,
+        tuple(Looked(f.what, f.whole, f.sentence) for f in report.findings),
+        tuple(_aside(aside) for aside in asyncio.run(box.put_aside())) if report.whole else (),
+    )  # fmt: skip
+    place.tell(checked, _checked(checked))
     return report.whole
 
 
-def _checked(report: object, mended: bool, missing: int) -> Iterator[str]:
-    from storage.checking import Report
+def _aside(aside: PutAside) -> Aside:
+    received = datetime.fromtimestamp(aside.received_ms / 1000, tz=UTC).isoformat(timespec="seconds")
+    return Aside(one_line(aside.written_by), aside.about, aside.n, received, aside.why)
 
-    assert isinstance(report, Report)
-    if mended:
+
+def _checked(report: Checked) -> Iterator[str]:
+    if report.mended:
         yield f"A new safety mark was made over the {report.changes} changes that are here."
-    if missing:
-        yield f"At least {say_count(missing, 'change is', 'changes are')} missing. What was sent comes back with the next sync."
+    if report.missing:
+        yield f"At least {say_count(report.missing, 'change is', 'changes are')} missing. What was sent comes back with the next sync."
     for finding in report.findings:
         yield finding.sentence if finding.whole else f"Not whole: {finding.sentence}"
+    for aside in report.put_aside:
+        about = f" about {aside.about}" if aside.about else ""
+        yield f"Put aside, and nothing of yours: change {aside.number}{about}, by {aside.written_by}: {aside.why}."
     yield f"Digest of all records: {report.digest}."
     yield (
         "The vault is whole." if report.whole else "The vault is not whole. Do not write in it before you have restored a backup."

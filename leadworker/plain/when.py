@@ -6,9 +6,8 @@ from datetime import date, datetime, time
 
 from leadworker.errors import NotUnderstood
 from leadworker.text import one_line
-from leadworker.words.days import find_days
 from leadworker.words.first_line import read_first_line
-from leadworker.words.lines import Line
+from screens.reading import starts as start_said
 from screens.reading import when as when_said
 
 END_OF_DAY = time(23, 59, 59)
@@ -32,16 +31,7 @@ def starts(words: str, now: datetime) -> datetime:
     iso = _iso(words)
     if iso is not None and len(words.strip()) > len("2025-11-14"):
         return iso
-    clock = read_first_line(words, now, ()).at
-    if clock is None:
-        raise NotUnderstood("At what time? Write it as 3.30pm or 15:30, after the day. Nothing was saved.")
-    days = find_days(Line(words).open, now.date(), back=False)
-    day = next((found.day for found in days if found.day), None)
-    if not days and clock > time(now.hour, now.minute):  # with a day that cannot be read, nothing is guessed
-        day = now.date()
-    if day is None:
-        raise NotUnderstood("On which day? Write it as today, tomorrow, Thu, or 20 Nov. Nothing was saved.")
-    return datetime.combine(day, clock).astimezone()
+    return start_said(words, now)
 
 
 def until(words: str, now: datetime) -> datetime:
