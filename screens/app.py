@@ -20,12 +20,11 @@ from textual.worker import WorkerError
 from leadworker.clock import Clock, SystemClock
 from leadworker.errors import LeadworkerError
 from screens import crash, glyphs, keys, lastline
-from screens.base import BOTTOM, WRITING, Ending, How, Kind, Page, Shell, Undo
+from screens.base import BOTTOM, WRITING, Ending, How, Page, Undo
 from screens.frame import TopLine
 from screens.hide import HideScreen
-from screens.plain import plain
+from screens.hiding import MayHide
 from screens.themes import theme_for, themes
-from screens.turns import KeysInTurn
 
 if TYPE_CHECKING:
     from leadworker.desk import Bell, Desk, Door, PostState
@@ -49,7 +48,7 @@ _NEVER = frozenset({"screenshot", "command_palette", "suspend_process", "toggle_
 _WHILE_HIDDEN = frozenset({"hide", "leave", "come_back"})
 
 
-class LeadworkerApp(KeysInTurn, Shell, inherit_bindings=False):
+class LeadworkerApp(MayHide, inherit_bindings=False):
     """The terminal program on one vault, behind `door`."""
 
     TITLE = "leadworker"
@@ -100,8 +99,6 @@ class LeadworkerApp(KeysInTurn, Shell, inherit_bindings=False):
         self._touched = self.clock.steady()
         self._ticked: tuple[float, datetime] = (self._touched, self.clock.now())
         self._minute = ""
-        self._hidden = False
-        self._held: list[tuple[str, Kind, float]] = []
         self._undo: Undo | None = None
         self._rest: asyncio.Task[Any] | None = None
         self._stops: list[Callable[[], None]] = []
@@ -157,6 +154,7 @@ class LeadworkerApp(KeysInTurn, Shell, inherit_bindings=False):
         if self.theme_asked is None and "NO_COLOR" not in os.environ:
             self.theme = theme_for(await desk.ask(settings.remembered, "theme"), os.environ)
         self.touch()
+        await self.shown()
         await self.switch_screen(places.page("today"))
         self.greeting = ""
         for notice in desk.notices:
@@ -178,8 +176,10 @@ class LeadworkerApp(KeysInTurn, Shell, inherit_bindings=False):
 
         if not await self._keep_all():
             return
+        await self.shown()
         while len(self.screen_stack) > BOTTOM:
             await self.pop_screen()
+            await self.shown()
         if not isinstance(self.screen, places.kind(place)):
             await self.switch_screen(places.page(place))
 
@@ -280,13 +280,6 @@ class LeadworkerApp(KeysInTurn, Shell, inherit_bindings=False):
         for line in self.screen.query(TopLine):
             line.refresh()
 
-    def say(self, sentence: str, kind: Kind = "information", seconds: float = 6) -> None:
-        """Show a sentence for some seconds; while the screen is hidden it waits."""
-        if self._hidden:
-            self._held.append((sentence, kind, seconds))
-        else:
-            self.notify(plain(sentence).plain, severity=kind, timeout=seconds, markup=False)
-
     def copy_to_clipboard(self, text: str) -> None:
         """Keep a copy inside the program only: the system's clipboard has a history, and may be synced (C.9 item 6)."""
         self._clipboard = text
@@ -331,25 +324,6 @@ class LeadworkerApp(KeysInTurn, Shell, inherit_bindings=False):
         if self._hidden:
             return action in _WHILE_HIDDEN
         return self.open_desk is not None or action in _ALWAYS
-
-    def action_hide(self) -> None:
-        """Hide the screen at once. Doing it again shows nothing."""
-        if not self._hidden:
-            self._hidden = True
-            self.set_keys_aside()
-            self.clear_notifications()
-            self.push_screen(HideScreen())
-
-    def come_back(self) -> None:
-        """Show again what was hidden."""
-        if self._hidden and isinstance(self.screen, HideScreen):
-            self._hidden = False
-            self.touch()
-            self.pop_screen()
-            self.bring_keys_back()
-            held, self._held = self._held, []
-            for sentence, kind, seconds in held:
-                self.say(sentence, kind, seconds)
 
     async def action_leave(self) -> None:
         """Lock and leave."""

@@ -132,6 +132,10 @@ class Shell(App[Ending]):
         """Say what was done and that ``u`` takes it back."""
 
     @abstractmethod
+    async def shown(self) -> None:
+        """Wait until the screen is not hidden: before pages are opened or closed after anything was waited for."""
+
+    @abstractmethod
     def action_hide(self) -> None:
         """Hide the screen."""
 
@@ -222,6 +226,11 @@ class Page(Screen[None]):
         """Return the id of the visit that the selected row is about and that a note would write up."""
         return ""
 
+    @property
+    def is_on_top(self) -> bool:
+        """Return whether nothing lies over this page. The library's `is_current` says so of the page under a dialog, too."""
+        return self.app.screen is self
+
     def on_mount(self) -> None:
         """Load for the first time."""
         self.reload()
@@ -268,7 +277,8 @@ class Page(Screen[None]):
         except LeadworkerError as error:
             self.shell.say(error.sentence, "error", 20)
             return
-        if self.is_current and len(self.app.screen_stack) > BOTTOM:
+        await self.shell.shown()
+        if self.is_on_top and len(self.app.screen_stack) > BOTTOM:
             self.app.pop_screen()
 
 

@@ -173,12 +173,14 @@ class Form(Page):
         self._go_when_done()
 
     def on_screen_resume(self) -> None:
-        """A form that was saved while the screen was hidden goes when it is shown again."""
+        """A form that was saved or thrown away while the screen was hidden goes when it is shown again."""
         self._go_when_done()
 
     def _go_when_done(self) -> None:
-        if self._done and self.is_current:
-            self.app.pop_screen()
+        if not self._done or not self.is_on_top:
+            return
+        self.app.pop_screen()
+        if self._said:
             self.shell.say(self._said)
             self.after(self._said)
 
@@ -208,8 +210,7 @@ class Form(Page):
             self._done = False
             self.trouble(error.sentence)
             return
-        if self.is_current:
-            self.app.pop_screen()
+        self._go_when_done()
 
 
 def kept_form(shelf: Shelf, key: str) -> dict[str, str]:

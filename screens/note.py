@@ -333,7 +333,7 @@ class NotePage(Page):
         self._go_when_finished()
 
     def _go_when_finished(self) -> None:
-        if not self._finished or not self.is_current:
+        if not self._finished or not self.is_on_top:
             return
         self.app.pop_screen()
         self.shell.say(SAVED)

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import threading
+from collections.abc import Iterator
 from contextlib import redirect_stderr
 
 import pytest
 
 from leadworker.desk import Bell
-from leadworker.domain import drafts
+from leadworker.domain import caseload, drafts
 from leadworker.domain.drafts import Draft
 from leadworker.errors import DiskTrouble
 from leadworker.shelf import Shelf
 from screens import crash
 from screens.app import IDLE_MINUTES, LeadworkerApp
 from screens.base import How
+from screens.form import Form
 from screens.frame import TopLine
 from screens.hide import HideScreen
 from screens.note import NotePage
+from screens.people import PeoplePage
+from screens.person import PersonPage
 from screens.today import TodayPage
 from storage import opening
-from tests.screen_world import PASSPHRASE, StillClock, WorldDoor, opened, seen, settle, type_in
+from tests.screen_world import PASSPHRASE, StillClock, WorldDoor, burst, opened, seen, settle, type_in
 
 pytest_plugins = ["tests.screen_fixtures"]
 
@@ -284,3 +289,73 @@ async def test_a_change_from_a_colleague_reaches_the_open_page_without_moving_th
         await settle(pilot)
         assert todo.selected_key == before  # type: ignore[attr-defined]
         assert "Something older" in [action.text for action in todo.items]  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def a_slow_disk(app: LeadworkerApp) -> Iterator[None]:
+    """Let nothing be read or written until the block ends."""
+    assert app.open_desk is not None
+    ready = threading.Event()
+    app.open_desk._keeper.read(lambda shelf: ready.wait(20))
+    try:
+        yield
+    finally:
+        ready.set()
+
+
+async def test_a_note_that_is_saved_while_the_screen_is_hidden_shows_nothing_and_is_gone_afterwards(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        keira = await app.desk.ask(caseload.resolve, "Keira")
+        app.open_person(keira.id)
+        await settle(pilot)
+        await type_in(pilot, "n", "call @keira 9am", "enter", "She was asleep.")
+        with a_slow_disk(app):
+            burst(app, "ctrl+s")
+            await pilot.pause()
+            burst(app, "ctrl+l")
+            await pilot.pause()
+        await settle(pilot)
+        assert isinstance(app.screen, HideScreen) and seen(app).split() == ["14:32"]
+        await pilot.press("enter")
+        await settle(pilot)
+        assert isinstance(app.screen, PersonPage) and "She was asleep." in seen(app)
+        assert [draft.first_line for draft in await app.desk.ask(drafts.unfinished) if "9am" in draft.first_line] == []
+
+
+async def test_a_form_that_is_saved_while_the_screen_is_hidden_shows_nothing_and_is_gone_afterwards(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        app.add_person()
+        await settle(pilot)
+        await type_in(pilot, "Tia Walsh")
+        with a_slow_disk(app):
+            burst(app, "ctrl+s")
+            await pilot.pause()
+            burst(app, "f12")
+            await pilot.pause()
+        await settle(pilot)
+        assert isinstance(app.screen, HideScreen) and seen(app).split() == ["14:32"]
+        await pilot.press("enter")
+        await settle(pilot)
+        assert not isinstance(app.screen, Form) and "Tia Walsh" in seen(app)
+        assert (await app.desk.ask(caseload.resolve, "Tia")).name == "Tia Walsh"
+
+
+@pytest.mark.parametrize("how", ["escape", "places"])
+async def test_leaving_a_note_that_is_still_being_kept_shows_nothing_while_the_screen_is_hidden(app: LeadworkerApp, how: str) -> None:
+    async with opened(app) as pilot:
+        await type_in(pilot, "n", "half a sentence")
+        with a_slow_disk(app):
+            if how == "escape":
+                burst(app, "escape")
+            else:
+                app.go_to("people")
+            await pilot.pause()
+            burst(app, "ctrl+l")
+            await pilot.pause()
+        for _ in range(20):  # what waits for the screen to be shown would keep `settle` waiting
+            await pilot.pause(0.01)
+        assert isinstance(app.screen, HideScreen) and seen(app).split() == ["14:32"]
+        await pilot.press("enter")
+        await settle(pilot)
+        assert isinstance(app.screen, TodayPage if how == "escape" else PeoplePage)
+        assert "half a sentence" in {draft.first_line for draft in await app.desk.ask(drafts.unfinished)}
