@@ -125,11 +125,8 @@ def draft(kept: Draft, now: datetime) -> str:
 
 def news(row: NewsRow, now: datetime) -> str:
     """Return what a colleague wrote, in one line."""
-    kind = kind_words(row.kind).lower()
-    what = "a note" if row.kind == "note" else f"a note of the kind {kind}"
-    return sentence(
-        f"{row.written_by or 'A colleague'} wrote {what} about {row.person_name or 'someone'}", since(row.received_ms, now)
-    )
+    what = f"{kind_words(row.kind)}, {row.person_name or 'someone'}"
+    return sentence(f"{row.written_by or 'A colleague'} wrote: {what}", since(row.received_ms, now))
 
 
 def entry(view: EntryView, now: datetime, *, named: bool = False) -> Iterator[str]:
