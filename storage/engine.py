@@ -85,6 +85,31 @@ def looking(path: Path, key: bytes) -> Iterator[Connection]:
         raise explain(error) from error
 
 
+def rekey(path: Path, old: bytes, new: bytes) -> None:
+    """Encrypt every page under another raw key, in one transaction; raise `VaultDamaged` or `DiskTrouble`.
+
+    The caller holds the vault's lock.
+    """
+    connection = connect(path, old)
+    try:
+        connection.reset_key(f"x'{new.hex()}'")  # type: ignore[attr-defined]
+    except sqlcipher.Error as error:
+        raise explain(error) from error
+    finally:
+        connection.close()
+
+
+def take_log_over(path: Path, key: bytes) -> None:
+    """Take all of the write-ahead log over into the file, so that every page stands there under this key."""
+    connection = connect(path, key)
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except sqlcipher.Error as error:
+        raise explain(error) from error
+    finally:
+        connection.close()
+
+
 def check_pages(connection: Connection) -> list[str]:
     """Return what is wrong with the pages of the file: each page's own seal, then the tables' structure."""
     troubles = [str(row[0]) for row in connection.execute("PRAGMA cipher_integrity_check").fetchall()]

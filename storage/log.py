@@ -192,9 +192,9 @@ def leads_through(connection: Connection, mark: Mark) -> bool:
     return chain is not None and hmac.compare_digest(bytes(chain), mark.chain)
 
 
-def stands_at(connection: Connection, mark: Mark) -> bool:
-    """Return whether the vault stands exactly at a mark."""
-    return Mark(int(scalar(connection, "SELECT commits FROM state")), *chain_head(connection)) == mark
+def mark_of(connection: Connection) -> Mark:
+    """Return where the vault stands."""
+    return Mark(int(scalar(connection, "SELECT commits FROM state")), *chain_head(connection))
 
 
 def last_times(connection: Connection, device: bytes) -> tuple[int, int]:

@@ -6,19 +6,18 @@ never write a second change under a number that others have already seen (securi
 
 from __future__ import annotations
 
-import contextlib
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from leadworker.clock import Clock, SystemClock
 from leadworker.crypto import keys, words
-from leadworker.errors import VaultDamaged, VaultError
-from storage import checking, migrations, rebuilding, vault_file
+from leadworker.errors import VaultDamaged
+from storage import checking, migrations, rebuilding, rekeying, vault_file
 from storage.anchor import Anchor
-from storage.engine import Connection, DatabaseError, connect, explain, looking
+from storage.comparing import in_words
+from storage.engine import Connection, connect, looking
 from storage.holder import Hold
 from storage.log import FIRST_LANE, LAST_LANE
 from storage.vault import ANCHOR_NAME, DATABASE_NAME, Vault
@@ -46,6 +45,8 @@ def mend(
         else:
             master = keys.open_with_passphrase(file.slots, secret, file.vault_id)
         vault_file.refuse_altered(file, master)
+        if rekeying.is_begun(file):
+            file = rekeying.finish(folder, file, master, mend=True)
         return mend_opened(folder, master, file.vault_id, clock or SystemClock(), hold)
     except BaseException:
         hold.release()
@@ -78,21 +79,6 @@ def mend_opened(folder: Path, master: bytes, vault_id: str, clock: Clock, hold: 
         raise
     missing = max(0, before.changes - vault.mark.changes) if before else 0
     return vault, Mended(vault.mark.changes, missing)
-
-
-@contextlib.contextmanager
-def in_words() -> Iterator[None]:
-    """Say in a sentence what a database that is not as it should be answers while a vault is opened."""
-    try:
-        yield
-    except DatabaseError as error:
-        raise explain(error) from error
-    except VaultError:
-        raise
-    except (msgspec.DecodeError, ValueError, TypeError) as error:
-        raise VaultDamaged(
-            "The vault's own facts cannot be read. Nothing was changed. “leadworker restore” brings back a backup."
-        ) from error
 
 
 def with_new_lane(connection: Connection) -> None:

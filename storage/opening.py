@@ -10,28 +10,23 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from leadworker.clock import Clock, Moment, SystemClock
 from leadworker.crypto import keys, words
 from leadworker.crypto.identity import Identity
-from leadworker.errors import DiskTrouble, NotUnderstood, VaultDamaged
+from leadworker.errors import DiskTrouble, NotUnderstood
 from leadworker.text import one_line
-from storage import log, mending, migrations, rebuilding, schema, vault_file
-from storage.anchor import Anchor, AnchorRead, Mark
+from storage import log, mending, migrations, rebuilding, rekeying, schema, vault_file
+from storage.anchor import Anchor, Mark
+from storage.comparing import CUT_OFF, compare_with_anchor, in_words
 from storage.engine import Connection, DatabaseError, connect, looking, scalar
 from storage.holder import Hold
 from storage.vault import ANCHOR_NAME, DATABASE_NAME, Facts, Vault
 from storage.vault_file import VaultFile
 
 Show = Callable[[str, tuple[str, ...]], None]
-
-CUT_OFF: Final = (
-    "leadworker was stopped in the middle of a save, so the very last thing may not be here. A note that you were writing is "
-    "still among your drafts."
-)
 
 
 def exists(folder: Path) -> bool:
@@ -143,6 +138,8 @@ def _open(folder: Path, unlock: Callable[[VaultFile], bytes], clock: Clock | Non
         vault_file.refuse_altered(file, master)
         if notice:
             vault_file.mend(folder, file)
+        if rekeying.is_begun(file):
+            file = rekeying.finish(folder, file, master)
         if (folder / vault_file.RESTORED).exists():
             vault, mended = mending.mend_opened(folder, master, file.vault_id, clock or SystemClock(), hold)
             vault.notices.append(
@@ -166,12 +163,12 @@ def _open_database(folder: Path, file: VaultFile, master: bytes, clock: Clock, h
     anchor = Anchor(folder / ANCHOR_NAME, keys.derive(master, keys.ANCHOR), file.vault_id)
     found = anchor.read()
     key = keys.derive(master, keys.DATABASE)
-    with mending.in_words(), looking(folder / DATABASE_NAME, key) as connection:
+    with in_words(), looking(folder / DATABASE_NAME, key) as connection:
         migrations.refuse_unknown(connection)
         cut_off = compare_with_anchor(connection, found)
     connection = connect(folder / DATABASE_NAME, key)
     try:
-        with mending.in_words():
+        with in_words():
             migrations.migrate(connection)
             remade = _remake_projections(connection)
             vault = Vault(folder, connection, master, file.vault_id, clock, hold, anchor)
@@ -194,35 +191,6 @@ def _open_database(folder: Path, file: VaultFile, master: bytes, clock: Clock, h
     if remade:
         vault.notices.append("The pages of the journal were made again from its log for this version.")
     return vault
-
-
-def compare_with_anchor(connection: Connection, found: AnchorRead) -> bool:
-    """Raise `VaultDamaged` when the database does not reach what the anchor remembers, or is another one.
-
-    Returns whether it stands just before a commit that was announced and of which nobody was told that it was made.
-    """
-    if found.before is not None and log.stands_at(connection, found.before):
-        return True
-    mark = found.mark
-    if mark is None:
-        raise VaultDamaged(
-            "The vault's safety mark, vault.anchor, is missing or damaged, so it cannot be told whether records are missing. "
-            "Nothing was opened. “leadworker check --mend” looks through everything and makes a new mark."
-        )
-    if log.behind(connection, mark):
-        missing = max(mark.changes - log.chain_head(connection)[0], 0)
-        said = f"At least {missing} saved changes are" if missing else "The last thing that was saved is"
-        raise VaultDamaged(
-            f"{said} missing: the database is older or shorter than it was when this vault was last closed. "
-            "Nothing was opened. If an older copy was put back, restore the newest backup; otherwise “leadworker check --mend” "
-            "keeps what is here and asks the central store for the rest."
-        )
-    if not log.leads_through(connection, mark):
-        raise VaultDamaged(
-            "The database is not the one that was last used with this vault: its history is another one. Nothing was opened. "
-            "Put the right files together again, or restore a backup."
-        )
-    return False
 
 
 def _remake_projections(connection: Connection) -> bool:

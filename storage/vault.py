@@ -114,7 +114,7 @@ class Vault:
         self.name = facts.name
         self.identity = Identity(facts.signing, facts.unsealing)
         self.lane = int.from_bytes(self.fact("lane") or b"\1", "big")
-        self.mark = Mark(scalar(connection, "SELECT commits FROM state"), *log.chain_head(connection))
+        self.mark = log.mark_of(connection)
         stamp, wall_ms = log.last_times(connection, self.identity.device)
         self.hybrid = HybridClock(clock, stamp)
         self.clock_doubt = _doubt(clock, wall_ms or facts.made_ms)

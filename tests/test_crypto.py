@@ -185,7 +185,7 @@ def test_the_cost_of_a_derivation_follows_the_computer_down_to_the_floor(
 
 
 def test_every_purpose_has_a_key_of_its_own() -> None:
-    purposes = (keys.DATABASE, keys.ANCHOR, keys.VAULT_FILE, keys.CRASH)
+    purposes = (keys.DATABASE, keys.ANCHOR, keys.VAULT_FILE, keys.BEFORE)
     derived = {keys.derive(MASTER, purpose) for purpose in purposes}
     assert len(derived) == len(purposes)
     assert MASTER not in derived

@@ -100,6 +100,22 @@ def test_a_check_names_what_was_put_aside_and_by_whom(plain: Plain) -> None:
     assert "nothing of yours: change 7 about Keira Okafor-Lane, by Dana: a record of another person's book." in plain("check").out
 
 
+def test_re_keying_gives_a_new_passphrase_and_new_words_and_keeps_every_record(plain: Plain) -> None:
+    before = plain.digest()
+    old = (plain.folder / "vault.json").read_bytes()
+    answer = plain("passphrase", "--re-key", "--json")
+    made = answer.json()
+    assert len(made["recovery_words"]) == 16 and "new key now" in answer.err
+    assert "passphrase" in plain("today", code=1).err
+
+    plain.passphrase_file.write_text(made["passphrase"] + "\n")
+    assert plain("check", "--json").json()["digest"] == before
+    plain.passphrase_file.write_text(PASSPHRASE + "\n")
+    for name in ("vault.json", "vault.copy.json"):
+        (plain.folder / name).write_bytes(old)
+    assert plain("today", "--json", code=1).trouble()["error"] == "vault_damaged"
+
+
 def test_a_missing_safety_mark_is_said_and_mended(plain: Plain) -> None:
     (plain.folder / "vault.anchor").unlink()
     refused = plain("check", "--json", code=1)

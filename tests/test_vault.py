@@ -18,7 +18,7 @@ from leadworker.domain.alerts import Alert
 from leadworker.domain.journal import NewEntry
 from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood, VaultBusy, VaultDamaged, WrongPassphrase
 from leadworker.shelf import Shelf
-from storage import backing_up, mending, opening, slots, vault_file
+from storage import backing_up, comparing, mending, opening, rekeying, slots, vault_file
 from storage.anchor import AnchorRead
 from storage.engine import Connection
 from tests import vault_work, vaults
@@ -332,7 +332,7 @@ def test_mending_refuses_a_key_file_that_was_altered(tmp_path: Path) -> None:
 def test_a_save_that_was_cut_off_before_its_commit_is_said_once_and_nothing_before_it_is_missing(tmp_path: Path) -> None:
     folder = cut_off(tmp_path / "vault")
     vault = enter(folder)
-    assert vault.notices == [opening.CUT_OFF]
+    assert vault.notices == [comparing.CUT_OFF]
     (person,) = ask(vault, people_here)
     assert [entry.said for entry in ask(vault, journal.timeline, person)] == ["acknowledged"]
     assert look_through(vault).whole
@@ -400,3 +400,54 @@ def test_a_commit_that_fails_takes_its_mark_back(tmp_path: Path) -> None:
     assert look_through(vault, rebuild=True).whole
     vault.close()
     assert vaults.refusal(vault.folder) is None
+
+
+# Re-keying
+
+
+def re_keyed(folder: Path) -> tuple[str, str]:
+    """Begin to re-key a fresh small vault; return its new passphrase and its new recovery words."""
+    vault = enter(fresh(folder, small()))
+    shown: list[tuple[str, ...]] = []
+    rekeying.begin(vault, "heron window copper sleeve marble", shown.append, memory_kib=vaults.FLOOR)
+    vault.close()
+    return "heron window copper sleeve marble", " ".join(shown[0])
+
+
+def test_after_re_keying_no_copy_of_the_old_key_file_opens_what_is_here(tmp_path: Path) -> None:
+    folder = tmp_path / "vault"
+    vault = enter(fresh(tmp_path / "before", small()))
+    before = vaults.digest(vault)
+    vault.close()
+    copied = (tmp_path / "before" / "vault.json").read_bytes()
+    passphrase, recovery = re_keyed(folder)
+    pages = (folder / "journal.db").read_bytes()
+
+    vault = opening.open_with_passphrase(folder, passphrase)
+    assert vaults.digest(vault) == before and look_through(vault, rebuild=True).whole and not vault.notices
+    assert not rekeying.is_begun(vault_file.read(folder)[0])
+    do(vault, people.add, "Written under the new key")
+    vault.close()
+    opening.open_with_words(folder, recovery).close()
+    after = (folder / "journal.db").read_bytes()
+    assert not {after[at : at + 4096] for at in range(0, len(after), 4096)} & {pages[at : at + 4096] for at in range(0, len(pages), 4096)}
+
+    with pytest.raises(WrongPassphrase):
+        opening.open_with_passphrase(folder, vaults.PASSPHRASE)
+    with pytest.raises(WrongPassphrase):
+        enter(folder)
+    for name in ("vault.json", "vault.copy.json"):
+        (folder / name).write_bytes(copied)
+    assert vaults.refusal(folder) is not None, "the old key file, and what opened it, open nothing"
+
+
+def test_a_vault_that_was_damaged_while_it_is_re_keyed_is_refused_and_can_be_mended(tmp_path: Path) -> None:
+    folder = tmp_path / "vault"
+    passphrase, recovery = re_keyed(folder)
+    (folder / "vault.anchor").unlink()
+    with pytest.raises(VaultDamaged, match="check --mend"):
+        opening.open_with_passphrase(folder, passphrase)
+    vault, _ = mending.mend(folder, recovery, with_words=True)
+    assert look_through(vault, rebuild=True).whole
+    vault.close()
+    opening.open_with_passphrase(folder, passphrase).close()

@@ -15,7 +15,7 @@ import pytest
 from leadworker.crypto import keys
 from leadworker.domain import drafts, journal, people
 from leadworker.errors import LeadworkerError, NotUnderstood, VaultMissing
-from storage import backing_up, migrations, opening, schema
+from storage import backing_up, comparing, migrations, opening, schema
 from storage.engine import Connection
 from storage.vault import Vault
 from tests import vault_work, vaults
@@ -82,7 +82,7 @@ def test_300_kills_lose_nothing_that_was_acknowledged(batch: int, tmp_path: Path
         try:
             report = look_through(vault, rebuild=kill % 20 == 19)
             assert report.whole, [finding.sentence for finding in report.findings if not finding.whole]
-            assert set(vault.notices) <= {opening.CUT_OFF}, "a crash leaves nothing that has to be mended"
+            assert set(vault.notices) <= {comparing.CUT_OFF}, "a crash leaves nothing that has to be mended"
             if acknowledged.entries or acknowledged.draft >= 0:
                 acknowledged.are_in(vault)
         finally:
@@ -167,6 +167,29 @@ def test_a_kill_while_the_passphrase_is_changed_leaves_the_one_before_or_the_new
         opened = [n for n in range(max(last, 0), last + 2) if opens(folder, f"passphrase {n}")]
         assert opened or last < 0, "neither the passphrase that was acknowledged nor the next one opens the vault"
         vault = enter(folder)
+        assert look_through(vault).whole
+        vault.close()
+
+
+def test_a_kill_while_a_vault_is_re_keyed_leaves_it_whole_under_one_key_or_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "_argon2", keys._argon2)
+    vault_work.derive_quickly()
+    vault = enter(fresh(tmp_path / "before", vaults.small()))
+    before = vaults.digest(vault)
+    vault.close()
+    first = fresh(tmp_path / "first", vaults.small())
+    moments = vault_work.spread_over(20, vault_work.change_the_key, first, made().words, done="done")
+    for kill, moment in enumerate(moments):
+        folder = fresh(tmp_path / f"vault {kill}", vaults.small())
+        told = killed(vault_work.change_the_key, folder, made().words, after_s=moment, once="begun" if kill else "open")
+        try:
+            vault = opening.open_with_passphrase(folder, "the passphrase of the new key")
+        except LeadworkerError:
+            assert ("begun",) not in told
+            vault = enter(folder)
+        assert vaults.digest(vault) == before
         assert look_through(vault).whole
         vault.close()
 

@@ -22,7 +22,7 @@ from leadworker.crypto import keys
 from leadworker.domain import actions, caseload, drafts, journal, people
 from leadworker.domain.journal import NewEntry
 from leadworker.errors import LeadworkerError
-from storage import backing_up, clerk, migrations, opening, schema, slots
+from storage import backing_up, clerk, migrations, opening, rekeying, schema, slots
 from storage.engine import Connection
 from tests.vaults import OWNER, PASSPHRASE, ask, back_up, do
 
@@ -98,6 +98,19 @@ def change_passphrases(folder: Path, recovery: str, told: Sender) -> None:
     for number in itertools.count():
         slots.change_passphrase(vault, f"passphrase {number}", memory_kib=keys.FLOOR_KIB)
         told.send(("passphrase", number))
+
+
+def change_the_key(folder: Path, recovery: str, told: Sender) -> None:
+    """Re-key a vault, telling of the passphrase that then opens it and of the end."""
+    derive_quickly()
+    vault = opening.open_with_words(folder, recovery)
+    told.send(("open",))
+    rekeying.begin(vault, "the passphrase of the new key", lambda words: None, memory_kib=keys.FLOOR_KIB)
+    vault.close()
+    told.send(("begun",))
+    opening.open_with_passphrase(folder, "the passphrase of the new key").close()
+    told.send(("done",))
+    time.sleep(60)
 
 
 def write_backups(folder: Path, recovery: str, target: Path, told: Sender) -> None:

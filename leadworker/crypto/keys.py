@@ -36,7 +36,7 @@ SLOWEST_S: Final = 1.0
 DATABASE: Final = b"lw/db/v1"
 ANCHOR: Final = b"lw/anchor/v1"
 VAULT_FILE: Final = b"lw/vault-file/v1"
-CRASH: Final = b"lw/crash/v1"
+BEFORE: Final = b"lw/before/v1"
 
 
 class Slot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,6 +108,19 @@ def open_with_recovery(slots: tuple[Slot, ...], secret: bytes, vault_id: str) ->
             if master is not None:
                 return master
     raise WrongPassphrase("Those are not the recovery words of this vault.")
+
+
+def before_slot(master: bytes, before: bytes, vault_id: str) -> Slot:
+    """Return a slot in which a new master key keeps the one before, while the vault is being re-keyed."""
+    return _wrap(Slot("before", "", "", ""), derive(master, BEFORE), before, vault_id)
+
+
+def open_before(slots: tuple[Slot, ...], master: bytes, vault_id: str) -> bytes | None:
+    """Return the master key before this one while a vault is being re-keyed, else None."""
+    for slot in slots:
+        if slot.kind == "before":
+            return _unwrap(slot, derive(master, BEFORE), vault_id)
+    return None
 
 
 def _normal(passphrase: str) -> bytes:

@@ -282,14 +282,18 @@ def passphrase(
     new_recovery_words: Annotated[
         bool, flag("--new-recovery-words", "Make new recovery words and leave the passphrase.")
     ] = False,
+    re_key: Annotated[
+        bool, flag("--re-key", "Change the key of everything and the recovery words, too: when the vault may have been copied.")
+    ] = False,
 ) -> None:
     """Change the passphrase, or make new recovery words.
 
-    The new passphrase is generated unless you bring your own. The journal itself is not touched.
+    The new passphrase is generated unless you bring your own. The journal itself is not touched, unless with
+    --re-key: then no copy of the old key file opens what is here.
     """
     from storage import slots
 
-    if new_recovery_words and (own_passphrase or new_passphrase_file):
+    if new_recovery_words and (own_passphrase or new_passphrase_file or re_key):
         raise NotUnderstood("Make new recovery words, or change the passphrase: one at a time. Nothing was changed.")
     opening = place.opened_with_words(_typed_words(recovery_file)) if recovery or recovery_file else place.opened()
     with opening as opened:
@@ -301,8 +305,30 @@ def passphrase(
             return
         given = _new(new_passphrase_file) or _own(_typed(place), own_passphrase)
         generated = "" if given else suggest_passphrase()
-        place.hand_over(Opens(generated, ()), _changed(generated))
-        slots.change_passphrase(opened.vault, given or generated)
+        if re_key:
+            _begin_re_key(place, opened, given, generated)
+        else:
+            place.hand_over(Opens(generated, ()), _changed(generated))
+            slots.change_passphrase(opened.vault, given or generated)
+    if re_key:
+        _finish_re_key(place, given or generated)
+
+
+def _begin_re_key(place: Place, opened: Open, given: str, generated: str) -> None:
+    from storage import rekeying
+
+    def show(words: tuple[str, ...]) -> None:
+        place.hand_over(Opens(generated, words), [*_changed(generated), *_recovery(words)])
+
+    rekeying.begin(opened.vault, given or generated, show)
+
+
+def _finish_re_key(place: Place, chosen: str) -> None:
+    """Opening a vault carries out what was begun; should it be broken off here, the next opening does."""
+    from storage import opening
+
+    opening.open_with_passphrase(place.folder, chosen, purpose=place.purpose).close()
+    output.warn("Everything is encrypted with a new key now.")
 
 
 def _new(file: str) -> str:
@@ -323,7 +349,10 @@ def _typed_words(file: str) -> str:
 def _changed(generated: str) -> Iterator[str]:
     if generated:
         yield f"Your new passphrase: {generated}"
-        yield "Write it down; it is shown this once. The one before opens nothing any more."
+        yield "Write it down; it is shown this once. The one before does not open this vault any more."
     else:
-        yield "The new passphrase opens the vault now. The one before opens nothing any more."
-    yield "Backups from before still open with the passphrase of their day."
+        yield "The new passphrase opens the vault now. The one before does not any more."
+    yield (
+        "Backups, and any copy of vault.json that somebody made, still open with the passphrase of their day. Where that "
+        "matters, “leadworker passphrase --re-key” changes the key as well."
+    )
