@@ -230,3 +230,22 @@ def test_every_word_of_a_text_is_in_one_of_its_parts() -> None:
 )
 def test_which_line_is_read_as_a_first_line(line: str, first: bool) -> None:
     assert bool(written.take_apart(line + "\nmore", NOW, ()).first_line) is first
+
+
+def test_a_note_that_is_stopped_half_way_is_a_draft_and_says_which(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter(["visit home yesterday 4pm", "Yusuf on his own", "", KeyboardInterrupt])
+
+    def typed() -> str:
+        answer = next(answers)
+        if isinstance(answer, str):
+            return answer
+        raise answer
+
+    monkeypatch.setattr(notes, "_is_terminal", lambda: True)
+    monkeypatch.setattr("builtins.input", typed)
+    stopped = plain("note", "yusuf", code=130)
+    (draft,) = plain("drafts", "--json").json()["drafts"]
+
+    assert f"leadworker drafts finish {draft['id'][-8:]}" in stopped.err
+    plain("drafts", "finish", draft["id"][-8:])
+    assert newest(plain)["seen"] == "Yusuf on his own"

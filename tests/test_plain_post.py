@@ -132,6 +132,16 @@ def test_sync_can_be_quiet(plain: Plain, hub: EmbeddedHub, tmp_path: Path, quick
     assert (answer.out, answer.err) == ("", "")
 
 
+def test_a_quiet_sync_still_says_that_one_is_not_let_in(plain: Plain, hub: EmbeddedHub, tmp_path: Path, quick_seals: None) -> None:
+    set_up(plain, hub, tmp_path)
+    words = " ".join(plain("invite", "Ruth", "--team", "North", "--json").json()["words"])
+    ruth = ("--vault", str(tmp_path / "ruth"))
+    plain(*ruth, "init", "--name", "Ruth")
+    plain(*ruth, "join", "--hub", hub.url, typed=words)
+
+    assert "You are not let in yet." in plain(*ruth, "sync", "--quiet").err
+
+
 def test_an_address_or_a_role_that_is_none_is_said_in_words(plain: Plain, hub: EmbeddedHub, tmp_path: Path, quick_seals: None) -> None:
     assert "begins with https://" in plain("hub", "status", "--hub", "http://store.example.org", code=1).err
     set_up(plain, hub, tmp_path)

@@ -338,6 +338,7 @@ def test_whoever_is_on_screen_is_meant_when_nobody_is_named() -> None:
 def test_what_was_not_understood_reads_as_a_title() -> None:
     assert read("@Keira rang this morning about bus pass").rest == "about bus pass"
     assert read("talked to @Tyler about court 3 days ago").rest == "talked to Tyler about court"
+    assert read("visit home, kitchen talk, mum in, 3pm, calmer").rest == "kitchen talk, mum in, calmer"
     assert read("visit with @Ruth to @Keira home (seen alone)").rest == "(seen alone)"
     assert read("email to school re exclusion").rest == "to school re exclusion"
 

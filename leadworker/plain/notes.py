@@ -144,7 +144,7 @@ def _ask_line_by_line(opened: Open, draft: Draft) -> Draft:
     for name, question in (("first_line", "What was it? For example: visit home yesterday 4pm 50 min"), *_ASKED):
         output.warn(f"{question}:")
         lines: list[str] = []
-        while line := _typed_line():
+        while line := _typed_line(draft):
             lines.append(line)
             draft = msgspec.structs.replace(draft, **{name: " ".join(lines) if name == "first_line" else "\n".join(lines)})
             opened.do(drafts.keep, draft)
@@ -153,11 +153,15 @@ def _ask_line_by_line(opened: Open, draft: Draft) -> Draft:
     return draft
 
 
-def _typed_line() -> str:
+def _typed_line(draft: Draft) -> str:
     try:
         return input()
     except EOFError:
         return ""
+    except KeyboardInterrupt:
+        if draft.first_line:
+            output.warn(f"Stopped. What you typed is a draft: “leadworker drafts finish {sentences.short(draft.id)}” signs it.")
+        raise
 
 
 def _read(opened: Open, draft: Draft, options: Options, whom: Known) -> tuple[NewEntry, tuple[str, ...], str]:

@@ -115,8 +115,8 @@ def sync(
     )
     if place.as_json or not quiet:
         place.tell(document, _synced(result, waiting))
-    elif result.clock_warning:
-        output.warn(result.clock_warning)
+    else:
+        output.warn(*_needs_you(result, waiting))
     if result.alarms:
         raise PostError(" ".join(result.alarms))
 
@@ -134,6 +134,15 @@ async def _sync(opened: Open, *, silent: bool) -> tuple[Result, int]:
     async with asking.connected(opened, known.hub_url) as (box, client):
         result = await Exchange(box, client, opened.vault.clock, opened.desk.ring, tell).run()
         return result, (await box.counts()).waiting
+
+
+def _needs_you(result: Result, waiting: int) -> Iterator[str]:
+    if not result.admitted_me:
+        yield f"You are not let in yet. {WAITING}"
+    if result.clock_warning:
+        yield result.clock_warning
+    if waiting and result.admitted_me:
+        yield f"{say_count(waiting, 'change is', 'changes are')} still only on this laptop."
 
 
 def _synced(result: Result, waiting: int) -> Iterator[str]:

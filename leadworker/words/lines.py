@@ -26,6 +26,7 @@ _EDGES = " ,;:–—-+&/|"
 _MARKS = ",.;:()–—-+&/|!?" + TAKEN
 _ONLY_JOINTS = re.compile(r"(?:(?:and|with|at|on|in|to|by|for|from|the|w)\b[\s,/&+-]*)*\Z", re.IGNORECASE)
 _LOOSE_AND = re.compile(r"^(?:and|then)\s+(?=\S)", re.IGNORECASE)
+_DOUBLED_COMMA = re.compile(r",(?:\s*,)+")
 _LOOSE_MARKS = re.compile(r"\s+(?=[,.;:!?)\]](?:\s|$))|(?<=[(\[])\s+|\(\s*\)|\[\s*\]")
 
 
@@ -111,7 +112,7 @@ class Line:
                 pieces += (self.typed[at:start], words)
                 at = end
         pieces.append(self.typed[at:])
-        words = _LOOSE_MARKS.sub("", one_line("".join(pieces))).strip(_EDGES)
+        words = _DOUBLED_COMMA.sub(",", _LOOSE_MARKS.sub("", one_line("".join(pieces)))).strip(_EDGES)
         words = _LOOSE_AND.sub("", words)
         if _ONLY_JOINTS.match(words):
             words = ""
