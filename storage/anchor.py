@@ -14,6 +14,7 @@ import hmac
 import os
 import queue
 import struct
+import sys
 import threading
 from pathlib import Path
 from typing import Final
@@ -88,6 +89,7 @@ class Anchor:
         newest, older = found[-1], found[0]
         self._turn = newest.turn
         in_doubt = not newest.kept and older.turn == newest.turn - 1
+        self._kept = not in_doubt
         return AnchorRead(newest.mark, 2 - len(found), older.mark if in_doubt else None)
 
     def create(self) -> None:
@@ -98,12 +100,16 @@ class Anchor:
             os.fsync(file.fileno())
 
     def announce(self, mark: Mark) -> None:
-        """Begin to make a mark durable, while the commit that reaches it is made durable too."""
+        """Begin to make a mark durable, while the commit that reaches it is made durable too; raise `OSError`.
+
+        A mark that nothing has confirmed is written over in its own slot: the other one holds the last that is known.
+        """
+        file = self._open()
         if self._writer is None:
             self._writer = _Writer()
-        self._turn += 1
+        self._turn += self._kept
         self._kept = False
-        self._writer.begin(self._open(), self._pack(mark), self._place())
+        self._writer.begin(file, self._pack(mark), self._place())
 
     @property
     def announced(self) -> bool:
@@ -182,7 +188,7 @@ class _Writer:
 
     def __init__(self) -> None:
         self._asked: queue.SimpleQueue[tuple[int, bytes, int] | None] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[OSError | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         self._under_way = False
         threading.Thread(target=self._run, name="anchor", daemon=True).start()
 
@@ -206,7 +212,7 @@ class _Writer:
             try:
                 _write_at(file, slot, at)
                 _to_disk(file)
-            except OSError as error:
+            except BaseException as error:  # noqa: BLE001 - handed to whoever waits, whatever it is
                 self._done.put(error)
             else:
                 self._done.put(None)
@@ -218,7 +224,11 @@ def _write_at(file: int, data: bytes, at: int) -> None:
 
 
 def _to_disk(file: int) -> None:
-    if hasattr(os, "fdatasync"):
+    if sys.platform == "darwin":  # where fsync alone leaves the data in the disk's own memory
+        import fcntl
+
+        fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+    elif hasattr(os, "fdatasync"):
         os.fdatasync(file)
     else:
         os.fsync(file)

@@ -15,7 +15,7 @@ from leadworker.clock import Clock, SystemClock
 from leadworker.crypto import keys, words
 from leadworker.errors import VaultDamaged
 from storage import checking, migrations, rebuilding, rekeying, vault_file
-from storage.anchor import Anchor
+from storage.anchor import Anchor, Mark
 from storage.comparing import in_words
 from storage.engine import Connection, connect, looking
 from storage.holder import Hold
@@ -35,28 +35,35 @@ def mend(
     folder: Path, secret: str, *, with_words: bool = False, clock: Clock | None = None, purpose: str = "leadworker check"
 ) -> tuple[Vault, Mended]:
     """Open a vault whose safety mark does not fit, after looking through all of it; raise `VaultDamaged` if it is not whole."""
-    file, _ = vault_file.read(folder)
+    vault_file.read(folder)
     hold = Hold(folder, purpose)
     hold.take()
     try:
+        file, _ = vault_file.read(folder)
         if with_words:
             recovery = words.from_words(secret, words.RECOVERY_WORDS)
             master = keys.open_with_recovery(file.slots, recovery, file.vault_id)
         else:
             master = keys.open_with_passphrase(file.slots, secret, file.vault_id)
         vault_file.refuse_altered(file, master)
+        known = None
         if rekeying.is_begun(file):
-            file = rekeying.finish(folder, file, master, mend=True)
-        return mend_opened(folder, master, file.vault_id, clock or SystemClock(), hold)
+            key = keys.derive(rekeying.key_in_use(folder, file, master), keys.DATABASE)
+            with in_words(), looking(folder / DATABASE_NAME, key) as connection:
+                _refuse_what_is_not_whole(connection)
+            file, known = rekeying.finish_unmarked(folder, file, master)
+        return mend_opened(folder, master, file.vault_id, clock or SystemClock(), hold, known)
     except BaseException:
         hold.release()
         raise
 
 
-def mend_opened(folder: Path, master: bytes, vault_id: str, clock: Clock, hold: Hold) -> tuple[Vault, Mended]:
-    """The same for a vault whose master key is known and whose lock is held."""
+def mend_opened(
+    folder: Path, master: bytes, vault_id: str, clock: Clock, hold: Hold, known: Mark | None = None
+) -> tuple[Vault, Mended]:
+    """The same for a vault whose master key is known and whose lock is held; `known` is how far it is known to have come."""
     anchor = Anchor(folder / ANCHOR_NAME, keys.derive(master, keys.ANCHOR), vault_id)
-    before = anchor.read().mark
+    before = anchor.read().mark or known
     key = keys.derive(master, keys.DATABASE)
     with in_words(), looking(folder / DATABASE_NAME, key) as connection:
         migrations.refuse_unknown(connection)

@@ -16,7 +16,7 @@ import msgspec
 from leadworker.clock import Clock, Moment, SystemClock
 from leadworker.crypto import keys, words
 from leadworker.crypto.identity import Identity
-from leadworker.errors import DiskTrouble, NotUnderstood
+from leadworker.errors import DiskTrouble, NotUnderstood, VaultError
 from leadworker.text import one_line
 from storage import log, mending, migrations, rebuilding, rekeying, schema, vault_file
 from storage.anchor import Anchor, Mark
@@ -78,6 +78,7 @@ def _create(
         _fill(connection, name, clock)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         anchor = Anchor(folder / ANCHOR_NAME, keys.derive(master, keys.ANCHOR), vault_id)
+        undo.callback(anchor.close)
         anchor.rewrite(Mark(1, *log.chain_head(connection)))
         show(name, words.to_words(recovery))
         # Last, so that a vault that was not made to the end does not look like one.
@@ -130,33 +131,51 @@ def open_with_words(folder: Path, recovery: str, *, clock: Clock | None = None, 
 
 
 def _open(folder: Path, unlock: Callable[[VaultFile], bytes], clock: Clock | None, purpose: str) -> Vault:
-    file, notice = vault_file.read(folder)
+    vault_file.read(folder)  # where there is nothing to open, nothing is taken hold of
     hold = Hold(folder, purpose)
     hold.take()
     try:
-        master = unlock(file)
-        vault_file.refuse_altered(file, master)
-        if notice:
-            vault_file.mend(folder, file)
-        if rekeying.is_begun(file):
-            file = rekeying.finish(folder, file, master)
-        if (folder / vault_file.RESTORED).exists():
-            vault, mended = mending.mend_opened(folder, master, file.vault_id, clock or SystemClock(), hold)
-            vault.notices.append(
-                f"This vault was put back from a backup with {mended.changes} changes. What was sent since then comes back "
-                "with the next sync."
-            )
-        else:
-            vault = _open_database(folder, file, master, clock or SystemClock(), hold)
-        vault.notices += [notice] if notice else []
-        (folder / vault_file.MAKING).unlink(missing_ok=True)
-        return vault
+        file, notice = vault_file.read(folder)  # again, now that nobody else can change it
+        try:
+            return _open_with(folder, file, notice, unlock, clock or SystemClock(), hold)
+        except VaultError:
+            other = vault_file.other_copy(folder, file)
+            if other is None:
+                raise
+            with contextlib.suppress(VaultError):
+                return _open_with(folder, other, vault_file.DIFFERENT, unlock, clock or SystemClock(), hold)
+            raise
     except OSError as error:
         hold.release()
         raise DiskTrouble(f"The vault could not be opened: {error.strerror}. Nothing was changed.") from error
     except BaseException:
         hold.release()
         raise
+
+
+def _open_with(folder: Path, file: VaultFile, notice: str, unlock: Callable[[VaultFile], bytes], clock: Clock, hold: Hold) -> Vault:
+    """Open with one copy of the key file; the other is written over only once this one has opened everything."""
+    master = unlock(file)
+    vault_file.refuse_altered(file, master)
+    if rekeying.is_begun(file):
+        file = rekeying.finish(folder, file, master)
+    if (folder / vault_file.RESTORED).exists():
+        vault, mended = mending.mend_opened(folder, master, file.vault_id, clock, hold)
+        vault.notices.append(
+            f"This vault was put back from a backup with {mended.changes} changes. What was sent since then comes back "
+            "with the next sync."
+        )
+    else:
+        vault = _open_database(folder, file, master, clock, hold)
+    try:
+        if notice:
+            vault_file.write(folder, file)
+            vault.notices.append(notice)
+        (folder / vault_file.MAKING).unlink(missing_ok=True)
+    except OSError:
+        vault.close()
+        raise
+    return vault
 
 
 def _open_database(folder: Path, file: VaultFile, master: bytes, clock: Clock, hold: Hold) -> Vault:

@@ -119,6 +119,7 @@ class Vault:
         self.hybrid = HybridClock(clock, stamp)
         self.clock_doubt = _doubt(clock, wall_ms or facts.made_ms)
         self.lanes: dict[bytes, Lane] = {}
+        self._unmarked: OSError | None = None
         self.projector = Projector(connection)
         self._clerk = Clerk(self._tidy)
         self._find_topics = tuple(t for t, kind in topics().items() if schema.find_fields(kind))
@@ -161,7 +162,7 @@ class Vault:
             try:
                 yield transaction
                 if transaction.dirty:
-                    self.anchor.announce(transaction.finish())
+                    self._announce(transaction.finish())
                 self.connection.execute("COMMIT")
             except BaseException:
                 self.hybrid.last = stamp
@@ -191,10 +192,22 @@ class Vault:
             raise
         return result, Bell(frozenset(shelf.touched_topics), frozenset(shelf.touched_ids))
 
+    def _announce(self, mark: Mark) -> None:
+        """Begin to mark a commit that is about to be made. Should that fail, the commit is made and its author told."""
+        self._unmarked = None
+        try:
+            if self.anchor.announced:  # the mark of the last commit did not go: this one needs it before it
+                self.anchor.write(self.mark)
+            self.anchor.announce(mark)
+        except OSError as error:
+            self._unmarked = error
+
     def _committed(self, mark: Mark) -> None:
         self.mark = mark
         self._clerk.untidy()
         try:
+            if self._unmarked is not None:
+                raise self._unmarked
             self.anchor.settle()
             self.anchor.confirm()
         except OSError as error:

@@ -28,6 +28,10 @@ RESTORED: Final = "vault.restored"
 """A file that a restore leaves, so that the first opening mends without being asked."""
 
 
+DIFFERENT: Final = "The two copies of the key file were different. The one that opened the vault has replaced the other."
+"""Said of a change of the key file that was broken off between the two, or of an older one that was put back."""
+
+
 class VaultFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What ``vault.json`` holds. `seal` and `checksum` are hexadecimal."""
 
@@ -114,17 +118,18 @@ def read(folder: Path) -> tuple[VaultFile, str]:
             "Both copies of the vault's key file, vault.json and vault.copy.json, are damaged. The journal itself was not "
             "touched. Put back either file from a backup; without it nothing can be opened."
         )
-    if main is not None and copy is not None and main == copy:
-        return main, ""
+    if main is not None and copy is not None:
+        return main, "" if main == copy else DIFFERENT
     whole = main or copy
     assert whole is not None
     name = NAME if main is None else COPY_NAME
     return whole, f"The key file {name} was damaged or missing; the other copy is whole and was used to replace it."
 
 
-def mend(folder: Path, file: VaultFile) -> None:
-    """Write both copies again from the whole one, once it has been opened with the right secret."""
-    write(folder, file)
+def other_copy(folder: Path, file: VaultFile) -> VaultFile | None:
+    """Return the copy that is whole and says something else than `file`, if there is one."""
+    both = (_read_one(folder / NAME), _read_one(folder / COPY_NAME))
+    return next((copy for copy in both if copy is not None and copy != file), None)
 
 
 def replace_durably(path: Path, data: bytes) -> None:

@@ -16,11 +16,20 @@ from leadworker.clock import Moment
 from leadworker.domain import alerts, drafts, journal, people
 from leadworker.domain.alerts import Alert
 from leadworker.domain.journal import NewEntry
-from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood, VaultBusy, VaultDamaged, WrongPassphrase
+from leadworker.errors import (
+    DiskTrouble,
+    LeadworkerError,
+    NotUnderstood,
+    VaultBusy,
+    VaultDamaged,
+    VaultError,
+    WrongPassphrase,
+)
 from leadworker.shelf import Shelf
-from storage import backing_up, comparing, mending, opening, rekeying, slots, vault_file
+from storage import anchor, backing_up, comparing, mending, opening, rekeying, slots, vault_file
 from storage.anchor import AnchorRead
 from storage.engine import Connection
+from storage.vault import Vault
 from tests import vault_work, vaults
 from tests.vaults import HandClock, ask, do, enter, fresh, look_through, made, people_here, small
 
@@ -451,3 +460,114 @@ def test_a_vault_that_was_damaged_while_it_is_re_keyed_is_refused_and_can_be_men
     assert look_through(vault, rebuild=True).whole
     vault.close()
     opening.open_with_passphrase(folder, passphrase).close()
+
+
+def test_a_disk_that_does_not_take_the_new_key_changes_nothing_and_the_next_opening_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "vault"
+    passphrase, _ = re_keyed(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(rekeying, "rekey", lambda path, old, new: None)  # what SQLCipher does on a full disk: nothing, silently
+        with pytest.raises(DiskTrouble, match="Everything is as it was"):
+            opening.open_with_passphrase(folder, passphrase)
+    vault = opening.open_with_passphrase(folder, passphrase)
+    assert not vault.notices and look_through(vault, rebuild=True).whole
+    vault.close()
+
+
+def test_a_vault_with_a_damaged_page_is_not_re_keyed(tmp_path: Path) -> None:
+    vault = enter(fresh(tmp_path / "vault", small()))
+    vault.submit(lambda: vault.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()).result()
+    path = vault.folder / "journal.db"
+    data = bytearray(path.read_bytes())
+    data[20 * 4096 + 100] ^= 1
+    path.write_bytes(data)
+    shown: list[tuple[str, ...]] = []
+    with pytest.raises(VaultDamaged, match="The key was not changed"):
+        rekeying.begin(vault, "heron window copper sleeve marble", shown.append, memory_kib=vaults.FLOOR)
+    assert not shown
+    vault.close()
+
+
+@pytest.mark.parametrize("put_back", ["vault.json", "vault.copy.json"])
+def test_an_old_copy_of_the_key_file_beside_the_new_one_destroys_nothing(put_back: str, tmp_path: Path) -> None:
+    folder = tmp_path / "vault"
+    passphrase, recovery = re_keyed(folder)
+    opening.open_with_passphrase(folder, passphrase).close()
+    (folder / put_back).write_bytes((small().folder / "vault.json").read_bytes())
+    before = vaults.files(folder)
+    with pytest.raises(VaultError):
+        enter(folder)
+    assert vaults.files(folder) == before, "what does not open the vault replaces nothing"
+    vault = opening.open_with_words(folder, recovery)
+    assert vault.notices == [vault_file.DIFFERENT]
+    vault.close()
+    vault = opening.open_with_passphrase(folder, passphrase)
+    assert not vault.notices
+    vault.close()
+
+
+# A safety mark that does not go
+
+
+def without_its_mark(vault: Vault, person: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save an entry whose mark the disk does not take."""
+
+    def failing(file: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(anchor, "_to_disk", failing)
+        with pytest.raises(DiskTrouble, match="is saved"):
+            do(vault, journal.write, NewEntry(person, said="without its mark"))
+
+
+def test_a_kill_in_the_save_after_one_whose_mark_did_not_go_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vault = enter(fresh(tmp_path / "vault"))
+    person = do(vault, people.add, "Keira Lane")
+    without_its_mark(vault, person, monkeypatch)
+    ahead = msgspec.structs.replace(vault.mark, changes=vault.mark.changes + 1, chain=bytes(32))
+    vault.submit(lambda: (vault._announce(ahead), vault.anchor.settle())).result()
+    vault.close()  # the commit of the second save never comes
+
+    vault = enter(vault.folder)
+    assert vault.notices == [comparing.CUT_OFF]
+    assert [entry.said for entry in ask(vault, journal.timeline, person)] == ["without its mark"]
+    assert look_through(vault).whole
+    vault.close()
+
+
+def test_a_safety_mark_that_cannot_be_opened_is_said_and_undoes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vault = enter(fresh(tmp_path / "vault"))
+    person = do(vault, people.add, "Keira Lane")
+
+    def held_by_another() -> int:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vault.anchor, "_open", held_by_another)
+        with pytest.raises(DiskTrouble, match="is saved"):
+            do(vault, journal.write, NewEntry(person, said="once"))
+    do(vault, journal.write, NewEntry(person, said="twice"))
+    assert {entry.said for entry in ask(vault, journal.timeline, person)} == {"once", "twice"}
+    vault.close()
+    assert vaults.refusal(vault.folder) is None
+
+
+def test_a_commit_and_a_withdrawal_that_both_fail_stop_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vault = enter(fresh(tmp_path / "vault"))
+    person, connection = do(vault, people.add, "Keira Lane"), vault.connection
+
+    def failing(mark: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vault, "connection", RefusingToCommit(connection))
+        patch.setattr(vault.anchor, "write", failing)
+        with pytest.raises(LeadworkerError):
+            do(vault, journal.write, NewEntry(person, said="there is no room"))
+    ahead = msgspec.structs.replace(vault.mark, changes=vault.mark.changes + 1, chain=bytes(32))
+    vault.submit(lambda: (vault._announce(ahead), vault.anchor.settle())).result()
+    vault.close()
+    assert vaults.refusal(vault.folder) is None

@@ -327,7 +327,9 @@ def _finish_re_key(place: Place, chosen: str) -> None:
     """Opening a vault carries out what was begun; should it be broken off here, the next opening does."""
     from storage import opening
 
-    opening.open_with_passphrase(place.folder, chosen, purpose=place.purpose).close()
+    vault = opening.open_with_passphrase(place.folder, chosen, purpose=place.purpose)
+    vault.close()
+    output.warn(*vault.notices)
     output.warn("Everything is encrypted with a new key now.")
 
 
