@@ -300,6 +300,8 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
         """Look at the clock: show the new minute, lock when nobody was there, lock when the laptop slept."""
         steady, now = self.clock.steady(), self.clock.now()
         (last_steady, last_now), self._ticked = self._ticked, (steady, now)
+        if self.made_desk is not None and steady - self._touched >= IDLE_MINUTES * 60:
+            self.action_hide()  # recovery words are on the screen, and there is nothing to lock yet
         if self.open_desk is not None and not self._ending:
             slept = now - last_now - timedelta(seconds=steady - last_steady)
             if steady - self._touched >= IDLE_MINUTES * 60:
@@ -339,6 +341,7 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
             self.run_worker(self._tear_down(ending), group="end")
 
     async def _tear_down(self, ending: Ending) -> None:
+        self.type_what_was_set_aside()
         if not await self._keep_all():
             self._ending = False
             if ending.how is How.LOCKED:  # the words are only on this screen: cover them, and try again
@@ -353,6 +356,7 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
         self._stops = []
         self.clear_notifications()
         self._hidden = True
+        self._in_view.clear()
         await self.push_screen(HideScreen())  # so that the terminal keeps no picture of the page
         self.call_after_refresh(self._away, desk, ending)
 
@@ -370,9 +374,11 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
     async def _keep_all(self) -> bool:
         """Keep what was typed on every page; say what stood in the way if it could not be kept."""
         try:
-            for screen in reversed(self.screen_stack):
-                if isinstance(screen, Page):
-                    await screen.keep()
+            pages = [screen for screen in reversed(self.screen_stack) if isinstance(screen, Page)]
+            for page in pages:
+                await page.keep()
+            while unkept := next((page for page in pages if page.is_unkept()), None):  # typed meanwhile
+                await unkept.keep()
         except LeadworkerError as error:
             self.say(error.sentence, "error", 30)
             return False

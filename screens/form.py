@@ -140,6 +140,10 @@ class Form(Page):
         """Say something under the fields."""
         self.query_one("#trouble", Words).show(plain(words, tone))
 
+    def is_unkept(self) -> bool:
+        """Say whether there are words here that are not in the vault."""
+        return self.loaded and not self._done and self.values() != self._kept
+
     async def keep(self) -> None:
         """Keep unsaved words in the vault."""
         await self._settled.wait()  # while it is being saved it is not known yet whether anything is left to keep
@@ -163,9 +167,9 @@ class Form(Page):
 
     async def _save(self) -> None:
         try:
-            said = await self.save(self.values())
+            self._said = await self.save(self.values())
+            self._done = True  # whatever becomes of what was typed: it must not be saved twice
             await self.desk.do(keep_form, self.draft_key(), {})
-            self._done, self._said = True, said
         except LeadworkerError as error:
             self.trouble(error.sentence)
         finally:

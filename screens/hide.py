@@ -30,7 +30,8 @@ class HideScreen(ModalScreen[None]):
 
     def tick(self) -> None:
         """Show the time anew."""
-        self.query_one("#hidden-clock", Words).show(self._clock())
+        for clock in self.query(Words):  # none yet, before it was drawn for the first time
+            clock.show(self._clock())
 
     def _clock(self) -> Content:
         return join(cast(Shell, self.app).clock_words(), plain(" "))

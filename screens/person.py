@@ -318,6 +318,7 @@ class PersonPage(Page):
         """Take a note or a contact away; ``u`` brings it back."""
         kind = TAKEN_AWAY.get(line.kind)
         if kind is None:
+            self.shell.say("A visit is cancelled where it is changed: ⏎ opens it.")
             return
         desk, shell = self.desk, self.shell
         try:

@@ -120,6 +120,11 @@ class KeysInTurn(App[Any]):
         self._keys_aside += self._held_keys
         self._held_keys.clear()
 
+    def take_keys_aside(self) -> list[events.Key | events.Paste]:
+        """Return what was set aside, for one who gives it to the page in another way."""
+        aside, self._keys_aside = self._keys_aside, []
+        return aside
+
     def bring_keys_back(self) -> None:
         """Give the page what was typed for it before it was hidden."""
         self._held_keys.extendleft(reversed(self._keys_aside))

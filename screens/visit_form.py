@@ -8,6 +8,7 @@ from datetime import datetime
 from leadworker.clock import Moment
 from leadworker.domain import caseload, visits
 from leadworker.domain.visits import VisitRow
+from leadworker.errors import NotUnderstood
 from leadworker.words.first_line import read_first_line
 from leadworker.words.saying import say_clock, say_date, say_length, say_time
 from screens.form import FieldOf, Form
@@ -71,7 +72,9 @@ class VisitForm(Form):
         person = await self.desk.ask(caseload.resolve, values["who"])
         begins = starts(values["when"], now)
         read = read_first_line(values["long"], now, ())
-        minutes = (read.minutes or 60) if values["long"].strip() else 60
+        if values["long"].strip() and not read.minutes:
+            raise NotUnderstood("How long? Write it as 40 min or 1 h 30, or leave it empty for an hour. Nothing was saved.")
+        minutes = read.minutes or 60
         await self.desk.do(visits.plan, person.id, Moment.of(begins), minutes=minutes, place=values["place"], note=values["note"])
         return f"{person.name}, {say_time(begins, now)}, {say_length(minutes)}: in the diary."
 

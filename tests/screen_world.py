@@ -285,10 +285,17 @@ def copy_vault(template: Path, folder: Path) -> Path:
 
 
 async def settle(pilot: Pilot[Any]) -> None:
-    """Wait until everything that was begun is done and drawn: workers first, then messages."""
+    """Wait until everything that was begun is done and drawn: workers first, then messages.
+
+    While the screen is hidden, what waits for it to be shown again is not waited for.
+    """
+    app: Any = pilot.app
     for _ in range(2):
+        waiting = {"shown", "go", "leave"} if app._hidden else set()
+        begun = [worker for worker in app.workers if worker.group not in waiting]
         with suppress(WorkerCancelled):  # a read that a newer one overtook
-            await pilot.app.workers.wait_for_complete()
+            if begun:
+                await app.workers.wait_for_complete(begun)
         await pilot.pause()
 
 

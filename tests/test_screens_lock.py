@@ -16,9 +16,10 @@ from leadworker.domain import caseload, drafts
 from leadworker.domain.drafts import Draft
 from leadworker.errors import DiskTrouble
 from leadworker.shelf import Shelf
-from screens import crash
+from screens import crash, form
 from screens.app import IDLE_MINUTES, LeadworkerApp
-from screens.base import How
+from screens.base import BOTTOM, How
+from screens.fields import LineField
 from screens.form import Form
 from screens.frame import TopLine
 from screens.hide import HideScreen
@@ -352,10 +353,89 @@ async def test_leaving_a_note_that_is_still_being_kept_shows_nothing_while_the_s
             await pilot.pause()
             burst(app, "ctrl+l")
             await pilot.pause()
-        for _ in range(20):  # what waits for the screen to be shown would keep `settle` waiting
-            await pilot.pause(0.01)
+        await settle(pilot)
         assert isinstance(app.screen, HideScreen) and seen(app).split() == ["14:32"]
         await pilot.press("enter")
         await settle(pilot)
         assert isinstance(app.screen, TodayPage if how == "escape" else PeoplePage)
         assert "half a sentence" in {draft.first_line for draft in await app.desk.ask(drafts.unfinished)}
+
+
+@pytest.mark.parametrize("first", [("enter",), ("n",), ("slash",), ("v",), ("slash", "keira", "enter"), ("f1", "escape"), ("2", "enter")])
+async def test_whatever_key_came_just_before_it_hiding_hides_and_only_a_later_enter_comes_back(
+    app: LeadworkerApp, first: tuple[str, ...]
+) -> None:
+    async with opened(app) as pilot:
+        for turns in (0, 1, 2, 3, 5, 8, 13, 40):
+            burst(app, *first)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            burst(app, "ctrl+l")
+            await settle(pilot)
+            await pilot.pause(0.02)
+            assert isinstance(app.screen, HideScreen) and seen(app).split() == ["14:32"], (first, turns)
+            await pilot.press("enter")
+            await settle(pilot)
+            assert not app._hidden and not isinstance(app.screen, HideScreen), (first, turns)
+            await settle(pilot)
+            while len(app.screen_stack) > BOTTOM:
+                await app.pop_screen()
+            app.go_to("today")
+            await settle(pilot)
+
+
+async def test_what_is_typed_while_a_place_is_being_left_is_kept_as_well(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        await type_in(pilot, "n", "visit first")
+        with a_slow_disk(app):
+            app.go_to("people")
+            await pilot.pause()
+            app.screen.query_one("#what", LineField).insert_text_at_cursor(" second")
+            await pilot.pause()
+        await settle(pilot)
+        assert isinstance(app.screen, PeoplePage)
+        assert "visit first second" in {draft.first_line for draft in await app.desk.ask(drafts.unfinished)}
+
+
+async def test_what_was_typed_just_before_hiding_is_in_the_note_that_the_lock_keeps(
+    app: LeadworkerApp, door: WorldDoor, clock: StillClock
+) -> None:
+    async with opened(app) as pilot:
+        await type_in(pilot, "n", "visit first")
+        burst(app, "tab", "She slept", "ctrl+l")
+        await settle(pilot)
+        app.lock("Locked.")
+        await settle(pilot)
+    assert any(draft.seen == "She slept" for draft in kept_drafts(door, clock))
+
+
+async def test_a_form_whose_leftovers_could_not_be_cleared_away_is_not_saved_twice(
+    app: LeadworkerApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(app) as pilot:
+        app.add_person()
+        await settle(pilot)
+        await type_in(pilot, "Tia Walsh")
+
+        def failing(shelf: Shelf, key: str, values: dict[str, str]) -> None:
+            if not values:
+                raise DiskTrouble("The disk is full.")
+
+        monkeypatch.setattr(form, "keep_form", failing)
+        burst(app, "ctrl+s")
+        await settle(pilot)
+        burst(app, "ctrl+s")
+        await settle(pilot)
+        named = [person.name for person in await app.desk.ask(caseload.known_people)]
+        assert named.count("Tia Walsh") == 1
+
+
+async def test_a_sentence_that_comes_again_and_again_while_hidden_is_said_once(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        await pilot.press("ctrl+l")
+        for _ in range(20):
+            app.say("The disk is full.", "error", 30)
+        app.tick()
+        await pilot.press("enter")
+        await settle(pilot)
+        assert seen(app).count("The disk is full.") == 1
