@@ -14,7 +14,6 @@ from typing import Any
 from textual import events
 from textual.await_complete import AwaitComplete
 from textual.screen import Screen
-from textual.widgets import Input, TextArea
 
 from screens.base import Kind, Shell
 from screens.hide import HideScreen
@@ -101,13 +100,16 @@ class MayHide(KeysInTurn, Shell):
 
     def type_what_was_set_aside(self) -> None:
         """Give the hidden page the words that were typed for it, before it is kept and the program locks."""
+        from screens.fields import LineField
+        from screens.text_field import TextField
+
         page = self.page
         for event in self.take_keys_aside() if page is not None else ():
             field = page.focused if page is not None else None
             words = event.text if isinstance(event, events.Paste) else event.character if event.is_printable else None
-            if words and isinstance(field, TextArea):
+            if words and isinstance(field, TextField):
                 field.insert(words)
-            elif words and isinstance(field, Input):
+            elif words and isinstance(field, LineField):
                 field.insert_text_at_cursor(words)
             elif page is not None and isinstance(event, events.Key) and event.key == "tab":
                 page.focus_next()
