@@ -129,6 +129,7 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
         if not self.is_headless:
             self._crashes.watch(loop)
         for name in ("SIGTERM", "SIGHUP"):  # a window that is closed, a laptop that is shut down
+            # Windows has no such signals; in a thread other than the main one, as in tests, nobody may listen for them.
             with suppress(NotImplementedError, AttributeError, ValueError, RuntimeError):
                 loop.add_signal_handler(getattr(signal, name), self._end, Ending(How.LEFT))
         self.set_interval(TICK_SECONDS, self.tick)
@@ -154,7 +155,6 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
         if self.theme_asked is None and "NO_COLOR" not in os.environ:
             self.theme = theme_for(await desk.ask(settings.remembered, "theme"), os.environ)
         self.touch()
-        await self.shown()
         await self.switch_screen(places.page("today"))
         self.greeting = ""
         for notice in desk.notices:
@@ -411,11 +411,11 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
 
     async def _stop_after_keeping(self) -> None:
         try:
-            with suppress(Exception):
+            with suppress(Exception):  # it stops for a fault already; a second one may not keep the vault open
                 await asyncio.wait_for(self._keep_all(), timeout=3)
             desk, self.open_desk = self.open_desk or self.made_desk, None
             if desk is not None:
-                with suppress(Exception):
+                with suppress(Exception):  # nor keep the notice from appearing
                     await asyncio.wait_for(desk.close(), timeout=3)
         finally:
             self._close_messages_no_wait()

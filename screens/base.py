@@ -133,7 +133,7 @@ class Shell(App[Ending]):
 
     @abstractmethod
     async def shown(self) -> None:
-        """Wait until the screen is not hidden: before pages are opened or closed after anything was waited for."""
+        """Wait until the screen is not hidden: for what looks at which page is on top. Opening and closing pages waits by itself."""
 
     @abstractmethod
     def action_hide(self) -> None:

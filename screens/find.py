@@ -215,13 +215,9 @@ class FindDialog(Dialog):
         return Found(f"c{command.words}", plain(command.words), plain(command.key, Tone.MUTED), self._opener(command.deed))
 
     def _opener(self, deed: Callable[[], object]) -> Callable[[], None]:
-        async def do_it() -> None:
-            await self.shell.shown()
-            self.app.call_later(deed)
-
         def open_it() -> None:
             self.app.pop_screen()
-            self.app.call_later(do_it)
+            self.app.call_later(deed)
 
         return open_it
 

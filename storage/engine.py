@@ -54,7 +54,7 @@ def connect(path: Path, key: bytes, *, must_exist: bool = True) -> Connection:
     except sqlcipher.Error as error:
         connection.close()
         raise explain(error) from error
-    except BaseException:
+    except BaseException:  # raised again: only closed here
         connection.close()
         raise
     return connection  # type: ignore[no-any-return]

@@ -53,7 +53,7 @@ def mend(
                 _refuse_what_is_not_whole(connection)
             file, known = rekeying.finish_unmarked(folder, file, master)
         return mend_opened(folder, master, file.vault_id, clock or SystemClock(), hold, known)
-    except BaseException:
+    except BaseException:  # raised again: only let go of what was taken
         hold.release()
         raise
 
@@ -75,7 +75,7 @@ def mend_opened(
             with_new_lane(connection)
             rebuilding.remake(connection)
             vault = Vault(folder, connection, master, vault_id, clock, hold, anchor)
-    except BaseException:
+    except BaseException:  # raised again: only let go of what was taken
         connection.close()
         raise
     try:

@@ -5,12 +5,13 @@ Projections need no steps: when the declarations have changed they are made agai
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Final
 
 from leadworker.errors import VaultDamaged, VaultTooNew
 from storage import schema
-from storage.engine import Connection, scalar
+from storage.engine import Connection, DatabaseError, scalar
 
 Step = Callable[[Connection], None]
 
@@ -50,7 +51,8 @@ def migrate(connection: Connection) -> int:
             STEPS[number](connection)
             connection.execute(f"PRAGMA user_version = {number + 1}")
             connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
+        except BaseException:  # raised again: only undone here, also when told to stop
+            with contextlib.suppress(DatabaseError):  # a failed commit may have rolled back by itself
+                connection.execute("ROLLBACK")
             raise
     return VERSION - found

@@ -142,13 +142,13 @@ def _open(folder: Path, unlock: Callable[[VaultFile], bytes], clock: Clock | Non
             other = vault_file.other_copy(folder, file)
             if other is None:
                 raise
-            with contextlib.suppress(VaultError):
+            with contextlib.suppress(VaultError):  # what is said is what was wrong with the first
                 return _open_with(folder, other, vault_file.DIFFERENT, unlock, clock or SystemClock(), hold)
             raise
     except OSError as error:
         hold.release()
         raise DiskTrouble(f"The vault could not be opened: {error.strerror}. Nothing was changed.") from error
-    except BaseException:
+    except BaseException:  # raised again: only let go of what was taken
         hold.release()
         raise
 
@@ -191,7 +191,7 @@ def _open_database(folder: Path, file: VaultFile, master: bytes, clock: Clock, h
             migrations.migrate(connection)
             remade = _remake_projections(connection)
             vault = Vault(folder, connection, master, file.vault_id, clock, hold, anchor)
-    except BaseException:
+    except BaseException:  # raised again: only let go of what was taken
         connection.close()
         raise
     try:

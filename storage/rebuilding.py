@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 
@@ -11,7 +12,7 @@ from leadworker import change
 from leadworker.change import Content, Kind
 from leadworker.record import kept_fields, topics
 from storage import finding, schema
-from storage.engine import Connection
+from storage.engine import Connection, DatabaseError
 from storage.projection import Projector, Unfit, quoted
 
 Progress = Callable[[int, int], None]
@@ -25,8 +26,9 @@ def remake(connection: Connection, progress: Progress | None = None) -> None:
         schema.create_projections(connection)
         replay(connection, progress)
         connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
+    except BaseException:  # raised again: only undone here, also when told to stop
+        with contextlib.suppress(DatabaseError):  # a failed commit may have rolled back by itself
+            connection.execute("ROLLBACK")
         raise
 
 

@@ -164,7 +164,7 @@ class Vault:
                 if transaction.dirty:
                     self._announce(transaction.finish())
                 self.connection.execute("COMMIT")
-            except BaseException:
+            except BaseException:  # raised again: only undone here, also when told to stop
                 self.hybrid.last = stamp
                 with contextlib.suppress(DatabaseError):  # a failed commit may have rolled back by itself
                     self.connection.execute("ROLLBACK")
@@ -224,7 +224,7 @@ class Vault:
                 self.anchor.write(self.mark)
 
     def _tidy(self) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # the mark is durable; its confirmation is made so by the next idle moment
             self.anchor.sync()
         try:
             self.connection.execute("BEGIN IMMEDIATE")
@@ -239,7 +239,7 @@ class Vault:
         with contextlib.suppress(DatabaseError):
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self.connection.close()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # then the next opening confirms the mark itself
             self.anchor.sync()
         self.anchor.close()
         self._hold.release()

@@ -175,7 +175,7 @@ class Exchange:
             try:
                 checked, directory = await self._checked(state, directory, page)
                 self._ring(await self._box.take(book, state.n, checked.received, checked.keys, checked.digest))
-            except BaseException:
+            except BaseException:  # raised again: only the page that was being fetched is stopped
                 if following is not None:
                     following.cancel()
                     await asyncio.gather(following, return_exceptions=True)

@@ -8,8 +8,10 @@ import io
 import threading
 from collections.abc import Iterator
 from contextlib import redirect_stderr
+from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 
 from leadworker.desk import Bell
 from leadworker.domain import caseload, drafts
@@ -304,21 +306,26 @@ def a_slow_disk(app: LeadworkerApp) -> Iterator[None]:
         ready.set()
 
 
+async def hidden_while(app: LeadworkerApp, pilot: Pilot[Any], key: str) -> None:
+    """Press a key and hide before the disk has done what it asks for; fail if anything shows before Enter comes back."""
+    with a_slow_disk(app):
+        burst(app, key)
+        await pilot.pause()
+        burst(app, "ctrl+l")
+        await pilot.pause()
+    await settle(pilot)
+    assert isinstance(app.screen, HideScreen) and seen(app).split() == ["14:32"]
+    await pilot.press("enter")
+    await settle(pilot)
+
+
 async def test_a_note_that_is_saved_while_the_screen_is_hidden_shows_nothing_and_is_gone_afterwards(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
         keira = await app.desk.ask(caseload.resolve, "Keira")
         app.open_person(keira.id)
         await settle(pilot)
         await type_in(pilot, "n", "call @keira 9am", "enter", "She was asleep.")
-        with a_slow_disk(app):
-            burst(app, "ctrl+s")
-            await pilot.pause()
-            burst(app, "ctrl+l")
-            await pilot.pause()
-        await settle(pilot)
-        assert isinstance(app.screen, HideScreen) and seen(app).split() == ["14:32"]
-        await pilot.press("enter")
-        await settle(pilot)
+        await hidden_while(app, pilot, "ctrl+s")
         assert isinstance(app.screen, PersonPage) and "She was asleep." in seen(app)
         assert [draft.first_line for draft in await app.desk.ask(drafts.unfinished) if "9am" in draft.first_line] == []
 
@@ -328,15 +335,7 @@ async def test_a_form_that_is_saved_while_the_screen_is_hidden_shows_nothing_and
         app.add_person()
         await settle(pilot)
         await type_in(pilot, "Tia Walsh")
-        with a_slow_disk(app):
-            burst(app, "ctrl+s")
-            await pilot.pause()
-            burst(app, "f12")
-            await pilot.pause()
-        await settle(pilot)
-        assert isinstance(app.screen, HideScreen) and seen(app).split() == ["14:32"]
-        await pilot.press("enter")
-        await settle(pilot)
+        await hidden_while(app, pilot, "ctrl+s")
         assert not isinstance(app.screen, Form) and "Tia Walsh" in seen(app)
         assert (await app.desk.ask(caseload.resolve, "Tia")).name == "Tia Walsh"
 

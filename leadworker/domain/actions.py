@@ -82,7 +82,7 @@ def _build() -> tuple[Any, Any, Any]:
     return todo, of_person, of_entry
 
 
-_TODO, _OF_PERSON, _OF_ENTRY = _build()
+_OPEN_ONES, _OF_PERSON, _OF_ENTRY = _build()
 
 
 def open_actions_of(person_id: ColumnElement[Any]) -> ScalarSelect[Any]:
@@ -118,7 +118,7 @@ def reopen(shelf: Shelf, action_id: str) -> None:
 
 def todo(shelf: Shelf, *, limit: int = 500) -> tuple[ActionRow, ...]:
     """Return my open actions, the longest due first, undated ones last."""
-    return shelf.rows(_TODO, ActionRow, limit=limit)
+    return shelf.rows(_OPEN_ONES, ActionRow, limit=limit)
 
 
 def of_person(shelf: Shelf, person_id: str) -> tuple[ActionRow, ...]:

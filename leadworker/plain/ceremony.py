@@ -118,7 +118,7 @@ def written(folder: Path, files: tuple[KeyFile, ...]) -> Iterator[None]:
         for file in files:
             _write(folder / file.name, file.text)
         yield
-    except BaseException as error:
+    except BaseException as error:  # raised again: key files of a set-up that did not happen are taken away
         for file in files:
             with contextlib.suppress(OSError):
                 (folder / file.name).unlink(missing_ok=True)

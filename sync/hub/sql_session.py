@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -18,20 +19,23 @@ ADD_CHANGES = (
 )
 
 
-class SqlSession:
+class SqlSession(ABC):
     """A session over one connection. Statements are written with ``?``; a database translates what it must."""
 
     lock_suffix = ""
     """What a select says to hold the rows that it finds, where a transaction does not hold everything anyway."""
 
+    @abstractmethod
     def _all(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
-        raise NotImplementedError
+        """Return every row that a select finds."""
 
+    @abstractmethod
     def _run(self, statement: str, values: Sequence[Any] = ()) -> None:
-        raise NotImplementedError
+        """Run one statement."""
 
+    @abstractmethod
     def _run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        raise NotImplementedError
+        """Run one statement for each of many rows."""
 
     def setting(self, name: str) -> bytes | None:
         rows = self._all("SELECT value FROM hub_settings WHERE name = ?", (name,))

@@ -123,7 +123,7 @@ class Workers:
             self._keep(jobs, connection)
         except StoreAway as trouble:
             if connection is not None:
-                with contextlib.suppress(Exception):
+                with contextlib.suppress(Exception):  # it is away already; its answer is given below
                     connection.close()
             if not fresh:
                 return self._serve(jobs, None)
@@ -150,7 +150,7 @@ class Workers:
                     raise StoreAway from None
             except StoreAway:
                 raise
-            except BaseException:
+            except BaseException:  # raised again: only undone here
                 connection.rollback()
                 raise
             else:
