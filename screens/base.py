@@ -18,7 +18,7 @@ from leadworker.clock import Clock
 from leadworker.errors import LeadworkerError
 from screens import keys
 from screens.frame import FootLine, TopLine
-from screens.plain import Content, plain
+from screens.plain import BLANK, Content, plain
 from screens.postwords import unsent_words
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ HEIGHTS: list[tuple[int, str]] = [(0, "-low"), (22, "-short"), (28, "-tall")]
 
 WRITING = "write"
 """The group of everything that writes. It is never exclusive, never cancelled, and waited for before the vault closes."""
+
+LEAVING = "leave"
+"""The group of what leaves a page. It closes the page itself, so it is not stopped when the page goes."""
 
 BOTTOM = 2
 """Screens on the stack when a place is shown: the library's blank one, and the place."""
@@ -83,8 +86,8 @@ class Shell(App[Ending]):
         return plain(f"{self.now():%H:%M}")
 
     def unsent(self, wide: bool) -> Content:
-        """Return what the top line says about the post."""
-        return unsent_words(self.desk.post.state, self.now(), wide)
+        """Return what the top line says about the post: nothing while the vault closes under a page that is still drawn."""
+        return BLANK if self.open_desk is None else unsent_words(self.open_desk.post.state, self.now(), wide)
 
     @abstractmethod
     def lock(self, greeting: str) -> None:
@@ -267,7 +270,7 @@ class Page(Screen[None]):
         """Go back one step."""
         self.leave()
 
-    @work(group="leave")
+    @work(group=LEAVING)
     async def leave(self) -> None:
         """Keep what was typed, also while it was being kept; then go back to the page before. A place stays where it is."""
         try:

@@ -15,7 +15,7 @@ from textual import events
 from textual.await_complete import AwaitComplete
 from textual.screen import Screen
 
-from screens.base import Kind, Shell
+from screens.base import LEAVING, Kind, Shell
 from screens.hide import HideScreen
 from screens.turns import KeysInTurn
 
@@ -84,11 +84,23 @@ class MayHide(KeysInTurn, Shell):
 
     def pop_screen(self) -> AwaitComplete:
         """Close the topmost page; while the screen is hidden, when it is shown again."""
-        return self._when_shown(self.pop_screen) if self._hidden else super().pop_screen()
+        if self._hidden:
+            return self._when_shown(self.pop_screen)
+        self._stop_asking()
+        return super().pop_screen()
 
     def switch_screen(self, screen: Screen[Any] | str) -> AwaitComplete:
         """Put a page in place of the topmost; while the screen is hidden, when it is shown again."""
-        return self._when_shown(lambda: self.switch_screen(screen)) if self._hidden else super().switch_screen(screen)
+        if self._hidden:
+            return self._when_shown(lambda: self.switch_screen(screen))
+        self._stop_asking()
+        return super().switch_screen(screen)
+
+    def _stop_asking(self) -> None:
+        """Stop what the page that goes has under way, before its widgets go: an answer would find nothing to show itself on."""
+        for worker in self.workers:
+            if worker.node is self.screen and worker.group != LEAVING:
+                worker.cancel()
 
     def _when_shown(self, deed: Callable[[], object]) -> AwaitComplete:
         async def later() -> None:

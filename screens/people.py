@@ -62,13 +62,10 @@ class PeoplePage(Page):
 
     async def load(self) -> None:
         """Ask for everybody."""
-        self._mine = await self.desk.ask(caseload.mine)
-        self._others = await self.desk.ask(caseload.others)
-        self._now = self.shell.now()
-        everybody = (*self._mine, *self._others)
-        names = Names((person, (person.name, *filter(None, person.known_as.split("\n")))) for person in everybody)
+        mine, others = await self.desk.ask(caseload.mine), await self.desk.ask(caseload.others)
+        names = Names((person, (person.name, *filter(None, person.known_as.split("\n")))) for person in (*mine, *others))
         await asyncio.to_thread(names.fold)
-        self._names = names
+        self._mine, self._others, self._names, self._now = mine, others, names, self.shell.now()
         self._show()
 
     def _show(self) -> None:

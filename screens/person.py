@@ -113,22 +113,22 @@ class PersonPage(Page):
     async def load(self) -> None:
         """Ask for everything about the person, and show it; the cursor stays where it was."""
         ask, who = self.desk.ask, self._person_id
-        self.facts = await ask(people.facts, who)
-        self._door = await ask(alerts.at_the_door, who)
-        self._count = await ask(journal.count, who)
+        facts = await ask(people.facts, who)
+        door = await ask(alerts.at_the_door, who)
+        count = await ask(journal.count, who)
         if self._entry_id and self._shown == ENTRIES_AT_A_TIME:
-            self._shown = max(self._shown, self._count if self._count < 5000 else ENTRIES_AT_A_TIME)
+            self._shown = max(self._shown, count if count < 5000 else ENTRIES_AT_A_TIME)
         entries = await ask(journal.timeline, who, limit=self._shown)
         todo = await ask(actions.of_person, who)
         diary = await ask(visits.of_person, who)
-        self._now = self.shell.now()
+        self.facts, self._door, self._count, self._now = facts, door, count, self.shell.now()  # whole, or not at all
         self._show_header()
         self._show_entries(entries)
         panel: VList[ActionRow] = self.query_one("#actions", VList)
         panel.show(self._grouped(todo))
         panel.say_when_empty(plain("Nothing was promised yet. The next lines of a note become actions.", Tone.MUTED))
         about: VList[Line] = self.query_one("#about", VList)
-        about.show(list(self._lines(self.facts, diary)))
+        about.show(list(self._lines(facts, diary)))
         self._entitle()
 
     def _show_entries(self, entries: tuple[EntryView, ...]) -> None:

@@ -17,13 +17,13 @@ from screens.entry_rows import author_words, kind_words, where_words
 from screens.lines import hang, pad, sides
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.postwords import say_when
-from screens.vlist import VList
+from screens.vlist import Heading, VList
 from screens.words import Words
 
 LABEL_WIDTH = 18
 BAR_WIDTH = 32
-LOOKED_THROUGH = 400
-"""Newest entries that are looked through for those that are only here."""
+MOST_SHOWN = 400
+"""Entries in the list of those that are only here; beyond it stands that there are more."""
 
 
 class SyncPage(Page):
@@ -53,17 +53,16 @@ class SyncPage(Page):
     async def load(self) -> None:
         """Ask for what the store has not receipted yet."""
         self._now = self.shell.now()
-        self._show_state(self.desk.post.state)
-        recent = await self.desk.ask(journal.recent, limit=LOOKED_THROUGH)
-        waiting = [entry for entry in recent if not entry.n]
+        state = self.desk.post.state
+        self._show_state(state)
+        alone = state.word == "alone"
+        waiting = () if alone else await self.desk.ask(journal.unsent, limit=MOST_SHOWN + 1)
         here = self.query_one("#here", VList)
-        alone = self.desk.post.state.word == "alone"
-        here.entitle(plain("Not on the central store yet", Tone.HEADING))
-        here.say_when_empty(plain("Nothing: everything that you wrote is on the central store too.", Tone.MUTED))
-        if alone:
-            here.entitle(BLANK)
-            here.say_when_empty(BLANK)
-        here.show([] if alone else waiting)
+        here.entitle(BLANK if alone else plain("Not on the central store yet", Tone.HEADING))
+        nothing = "No journal entry; other changes wait." if state.waiting else "Nothing: everything that you wrote is there too."
+        here.say_when_empty(BLANK if alone else plain(nothing, Tone.MUTED))
+        more = [Heading(plain(f"and more: these are the newest {MOST_SHOWN}", Tone.MUTED))] if len(waiting) > MOST_SHOWN else []
+        here.show([*waiting[:MOST_SHOWN], *more])
 
     def post_changed(self, state: PostState) -> None:
         """Show the new state at once."""

@@ -96,11 +96,12 @@ class TodayPage(Page):
 
     async def load(self) -> None:
         """Gather the day."""
-        self._gathered = await self.desk.ask(today.today)
+        gathered = await self.desk.ask(today.today)
         recent = await self.desk.ask(journal.recent, limit=LOOKED_THROUGH)
         day = self.shell.now().date()
+        self._gathered = gathered
         self._written = tuple(entry for entry in recent if entry.by_me and entry.recorded().day() == day)
-        self._show(self._gathered)
+        self._show(gathered)
 
     def minute_passed(self) -> None:
         """Say anew how long it is until each visit; at midnight it is another day."""

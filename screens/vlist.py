@@ -370,6 +370,8 @@ class VList(ScrollView, Generic[Item], can_focus=True, inherit_bindings=False):
             self._go(at)
             return
         lists = [widget for widget in self.screen.focus_chain if isinstance(widget, VList)]
+        if self not in lists:  # the list under a field that keeps the focus
+            return
         others = lists[lists.index(self) + 1 :] if step > 0 else lists[: lists.index(self)][::-1]
         if not any(other.enter_from(step) for other in others):
             self._bring_into_view()

@@ -220,9 +220,16 @@ def lane_head(connection: Connection, lane_no: int) -> tuple[int, bytes]:
     return (0, change.FIRST) if row is None else (row[0], change.change_id(row[1]))
 
 
+_NOT_THERE = """SELECT b.subject, coalesce((SELECT max(seq) FROM change c WHERE c.lane_no = l.no), 0) - l.acked AS waiting
+                FROM lane l JOIN book b ON b.no = l.book_no
+                WHERE l.mine = 1 AND EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject)"""
+
+
 def unsent(connection: Connection) -> int:
     """Return how many changes of shared casebooks the central store does not have yet."""
-    sql = """SELECT coalesce(sum(coalesce((SELECT max(seq) FROM change c WHERE c.lane_no = l.no), 0) - l.acked), 0)
-             FROM lane l JOIN book b ON b.no = l.book_no
-             WHERE l.mine = 1 AND EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject)"""
-    return int(scalar(connection, sql))
+    return int(scalar(connection, f"SELECT coalesce(sum(waiting), 0) FROM ({_NOT_THERE})"))
+
+
+def unsent_about(connection: Connection) -> tuple[str, ...]:
+    """Return the people in whose casebooks something is that the central store does not have yet."""
+    return tuple(row[0] for row in connection.execute(f"SELECT DISTINCT subject FROM ({_NOT_THERE}) WHERE waiting > 0"))

@@ -16,7 +16,7 @@ from leadworker.clock import Clock, Moment
 from leadworker.errors import NotFound
 from leadworker.record import BASE_COLUMNS, Record, Rule, kept_fields, new_id, table_of
 from leadworker.shelf import Hit, Kind, View
-from storage import finding
+from storage import finding, log
 from storage.engine import Connection, scalar
 from storage.log import Writing
 from storage.projection import GONE, Projector, live_changes, quoted
@@ -113,6 +113,9 @@ class VaultShelf:
 
     def search(self, kinds: Sequence[type[Record]], words: str, *, limit: int = 50, newest: bool = False) -> tuple[Hit, ...]:
         return finding.search(self._connection, kinds, words, limit=limit, newest=newest)
+
+    def unsent_about(self) -> tuple[str, ...]:
+        return log.unsent_about(self._connection)
 
     def keep(self, drawer: str, key: str, value: bytes) -> None:
         self._begin_writing()

@@ -197,7 +197,7 @@ def test_no_question_counts_sums_or_averages_by_worker() -> None:
 
 def test_lists_of_people_and_work_stand_in_an_order_that_ranks_nobody() -> None:
     assert "ORDER BY person.sorted_as" in str(caseload._MINE), "people stand by name"
-    assert "ORDER BY CASE WHEN" in str(actions._TODO), "work stands by when it is due"
+    assert "ORDER BY CASE WHEN" in str(actions._OPEN_ONES), "work stands by when it is due"
 
 
 # Held by behaviour
