@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from leadworker import proof
-from leadworker.domain import people, today
+from leadworker.domain import journal, people, today
 from leadworker.errors import Offline, Refused
 from leadworker.membership import Revoke, Role
 from sync.client import OFFLINE
@@ -231,6 +231,15 @@ async def test_two_casebooks_are_two_matters_one_that_is_refused_does_not_hold_u
     )
     assert (alex.where(keira), alex.where(tobias)) == (["here"], ["on the central store"])
     assert (await alex.counts()).troubled == result.alarms
+
+    alex.write(tobias, *(f"note {number}" for number in range(500)))
+    await alex.sync_somehow()
+    waits = alex.desk.ask_now(journal.unsent)
+    assert [entry.title for entry in waits] == ["refused"], "it is found however much was written after it"
+    alex.write(tobias, "newer")
+    assert [entry.title for entry in alex.desk.ask_now(journal.unsent)] == ["newer", "refused"]
+    assert [entry.title for entry in alex.desk.ask_now(journal.unsent, limit=1)] == ["newer"]
+
     await add_member(ruth, keira, alex, Role.CO_WORKER)
     await alex.sync()  # what was refused is tried again, and the trouble goes away by itself
     assert alex.where(keira) == ["on the central store"]
