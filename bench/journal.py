@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.load import Writer
-from bench.timing import Row, ms, of_pairs, p50, p99, paired
+from bench.timing import Row, ms, of_pairs, p50, p99, paired, timed
 from bench.twin import PlainSave
 from leadworker.clock import Moment, SystemClock
 from leadworker.desk import Desk
@@ -21,6 +21,7 @@ from storage.shelf import _prepare, _truths, _with_truth
 from storage.vault import Vault
 
 SAVES = 300
+SAVES_TO_AN_IDLE_MOMENT = 10
 READS = 200
 
 
@@ -44,17 +45,25 @@ def saving(vault: Vault, desk: Desk, plain: Connection, person: str) -> list[Row
     def rest(turn: int) -> None:
         nonlocal new, plain_new
         new, plain_new = writer.entry(person, now), writer.entry(person, now)
-        if turn % 10 == 9:  # what the product does in an idle moment, the twin may do as well
-            vault._tidy()
-            finding.tidy(plain, ("journal_entry",))
-            plain.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        if turn % SAVES_TO_AN_IDLE_MOMENT == SAVES_TO_AN_IDLE_MOMENT - 1:
+            idle.append((timed(vault._tidy), timed(plain_tidy)))
 
+    def plain_tidy() -> None:
+        """Do what the product does in an idle moment; the index of the twin has its words already."""
+        finding.tidy(plain, ("journal_entry",))
+        plain.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    idle: list[tuple[float, float]] = []
     mine, other = vault.submit(lambda: paired(ours, theirs, SAVES, rest)).result()
     mine, other = mine[20:], other[20:]
     ratio, tail = of_pairs(mine, other), p99(mine) / p50(mine)
+    my_idle, other_idle = (p50(seconds) / SAVES_TO_AN_IDLE_MOMENT for seconds in zip(*idle, strict=True))
+    in_all = p50(mine) + my_idle, p50(other) + other_idle
+    whole = in_all[0] / in_all[1]
     return [
         Row("durable save of one entry, with anchor", ms(p50(mine)), ms(p50(other)), ratio, "≤ 2.0", ratio <= 2.0),
         Row("the same, p99 over its own p50", ms(p99(mine)), ms(p50(mine)), tail, "< 4", tail < 4),
+        Row("the same, and its tenth of an idle moment", ms(in_all[0]), ms(in_all[1]), whole, "≤ 2.0", whole <= 2.0),
     ]
 
 

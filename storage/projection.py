@@ -58,7 +58,7 @@ class _Topic:
         self.fields: dict[str, Kept] = kept_fields(kind)
         self.types: dict[str, Any] = {f: kind.model_fields[f].annotation or str for f in self.fields}
         self.defaults: dict[str, Any] = {f: kind.model_fields[f].default for f in self.fields}
-        self.find = finding.Index(name, tuple(f for f, kept in self.fields.items() if kept.find))
+        self.find = finding.Index(kind)
         given = ("id", "book", "made_by", "made_at", "made_offset", "change_no", "gone", "contested", "marks")
         names = (*given, *self.fields)
         self.insert = (

@@ -37,6 +37,11 @@ KEYS = (
 """What people press, also what means nothing where they are."""
 
 
+async def a_turn() -> None:
+    """Let everything else have one turn of the event loop."""
+    await asyncio.sleep(0)
+
+
 @pytest.fixture
 def comes_late(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Return how to make every message and every answer of the vault come late by chance, each seed another way."""
@@ -47,7 +52,7 @@ def comes_late(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
         async def wait() -> None:
             if chance.random() < 0.2:
                 for _ in range(chance.randrange(MOST_TURNS)):
-                    await asyncio.sleep(0)
+                    await a_turn()
 
         dispatch, ask, do = MessagePump._dispatch_message, Desk.ask, Desk.do
 
@@ -84,7 +89,7 @@ async def test_whatever_comes_late_the_program_goes_on(
         for _ in range(STEPS):
             burst(app, *steps.choice(KEYS))
             for _ in range(steps.randrange(40)):
-                await asyncio.sleep(0)
+                await a_turn()
         while app._hidden:
             await pilot.press("enter")
         await settle(pilot)
@@ -110,7 +115,7 @@ async def test_an_answer_that_comes_when_find_is_closing_shows_itself_nowhere(
             if question is caseload.others and isinstance(find, FindDialog):
                 asked.set()
                 while find.children:  # its widgets go before it does, and only then is what it asked for given up
-                    await asyncio.sleep(0)
+                    await a_turn()
             return found
 
         monkeypatch.setattr(app.desk, "ask", slow)

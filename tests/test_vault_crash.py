@@ -58,6 +58,8 @@ class Acknowledged:
         kept = {entry.id: entry.said for entry in ask(vault, journal.timeline, person, limit=100_000)}
         assert self.entries.items() <= kept.items(), "an acknowledged entry is missing or different"
         assert len(kept) - len(self.entries) <= self.lives
+        hits = {entry.id for _, entry in ask(vault, journal.find, "entry ", limit=100_000)}
+        assert hits == kept.keys(), "what is there can be found, whenever its process was killed"
         found = [int(draft.said) for draft in ask(vault, drafts.unfinished)]
         assert (found or [-1])[0] >= self.draft, "an acknowledged draft is older than it was"
         assert int(ask(vault, people.facts, person).pronouns or -1) >= self.pronouns

@@ -231,7 +231,7 @@ def test_a_log_that_was_cut_is_noticed(state: object, tmp_path: Path) -> None:
     tries = Tries(tmp_path / "vault", state())
     chance = random.Random(1)
     log = tries.files["journal.db-wal"]
-    for _ in range(40):
+    for _ in range(60):
         cut = chance.randrange(len(log))
         tail = chance.choice((b"", bytes(len(log) - cut), chance.randbytes(len(log) - cut)))
         tries.with_file("journal.db-wal", log[:cut] + tail)

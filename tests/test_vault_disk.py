@@ -140,6 +140,8 @@ def test_a_full_disk_is_said_loses_nothing_and_goes_on_after_space_is_freed(smal
     with pytest.raises(DiskTrouble):
         for number in range(500):
             saved.append(do(vault, journal.write, NewEntry(person, said=f"{number} " + "words " * 1500)).entry_id)
+    found = {entry.id for _, entry in ask(vault, journal.find, "words", limit=1000)}
+    assert found == set(saved), "on a full disk, too, what was saved is found at once"
     with pytest.raises(DiskTrouble):
         vaults.back_up(vault, small_disk / "kept.lwb")
     assert {path.name for path in small_disk.iterdir()} == {"vault", "photographs"}
