@@ -108,6 +108,8 @@ def build(where: Path, size: Size, tell: Callable[[str], None] = lambda line: No
         desk.do_now(add_entries)
         tell(f"\r  {min(start + 2_000, size.entries):,} of {size.entries:,} entries")
     tell("\n")
+    while vault.submit(vault._tidy).result():  # what the idle moments of two years have done
+        pass
     vault.submit(lambda: vault.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()).result()
     return vault, desk, caseload
 

@@ -18,9 +18,9 @@ IDLE_AFTER_S = 0.4
 
 
 class Clerk:
-    """A thread that works off what it is given; `when_idle` runs once after work that asked for it."""
+    """A thread that works off what it is given. After work that asked for it, `when_idle` runs once, and again while it says so."""
 
-    def __init__(self, when_idle: Callable[[], None]) -> None:
+    def __init__(self, when_idle: Callable[[], bool]) -> None:
         self._work: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
         self._when_idle = when_idle
         self._untidy = False
@@ -55,8 +55,8 @@ class Clerk:
             try:
                 item = self._work.get(timeout=IDLE_AFTER_S if self._untidy else None)
             except queue.Empty:
-                self._untidy = False
-                self._when_idle()
+                self._untidy = False  # before it, so that it is not tried for ever should it fail
+                self._untidy = self._when_idle()
                 continue
             if item is None:
                 return

@@ -145,12 +145,17 @@ def _everything_indexed(connection: Connection, names: Sequence[str]) -> Iterato
                 connection.execute("ROLLBACK")
 
 
-def tidy(connection: Connection, names: Sequence[str]) -> None:
-    """Do in an idle moment what would otherwise make one save in fifty slow: index what is new, merge the indexes' segments."""
+def tidy(connection: Connection, names: Sequence[str]) -> bool:
+    """Do in an idle moment what would otherwise make one save in fifty slow: index what is new, merge the indexes' segments.
+
+    Return whether something was merged, so that there may be more: after an import it takes several moments.
+    """
     catch_up(connection, names)
+    before = connection.total_changes
     for topic in names:
         index = find_table(topic)
         connection.execute(f"INSERT INTO {index}({index}, rank) VALUES ('merge', 200)")
+    return connection.total_changes - before > len(names)  # one change each is the asking itself
 
 
 def rebuild(connection: Connection, names: Sequence[str]) -> None:

@@ -86,9 +86,10 @@ class Transaction:
             self.mark = Mark(before.commits + 1, before.changes, before.chain)
         return self.mark
 
-    def lanes(self, before: dict[bytes, Lane]) -> dict[bytes, Lane]:
-        """Return where our lanes stand now, given where they stood before."""
-        return before if self._writing is None else before | self._writing.lanes
+    @property
+    def lanes(self) -> dict[bytes, Lane]:
+        """Where those of our lanes stand that this transaction has written in."""
+        return {} if self._writing is None else self._writing.lanes
 
     def extend(self, last: int, chain: bytes) -> None:
         """Take note that received changes were inserted up to number `last`."""
@@ -172,7 +173,10 @@ class Vault:
                 raise
         except DatabaseError as error:
             raise explain(error) from error
-        self.lanes = transaction.lanes(self.lanes) if deed else {}
+        if deed:
+            self.lanes.update(transaction.lanes)  # in place: there is a lane for every casebook
+        else:
+            self.lanes.clear()
         if transaction.dirty:
             self._committed(transaction.mark)
 
@@ -223,17 +227,20 @@ class Vault:
                 self.anchor.settle()
                 self.anchor.write(self.mark)
 
-    def _tidy(self) -> None:
+    def _tidy(self) -> bool:
+        """Do the work of an idle moment; return whether there is more of it for the next."""
         with contextlib.suppress(OSError):  # the mark is durable; its confirmation is made so by the next idle moment
             self.anchor.sync()
         try:
             self.connection.execute("BEGIN IMMEDIATE")
-            finding.tidy(self.connection, self._find_topics)
+            more = finding.tidy(self.connection, self._find_topics)
             self.connection.execute("COMMIT")
             self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            return more
         except DatabaseError:  # it is only an idle moment's work: the next one tries again, and no save may find it half done
             with contextlib.suppress(DatabaseError):
                 self.connection.execute("ROLLBACK")
+            return False
 
     def _close(self) -> None:
         with contextlib.suppress(DatabaseError):

@@ -65,6 +65,19 @@ def test_an_idle_moment_brings_the_index_up_to_date(vault: Vault) -> None:
     index_fits_rows(vault)
 
 
+def test_idle_moments_go_on_until_the_index_is_in_few_pieces(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding, "MOST_BEHIND", 1)  # a piece for each note
+    for number in range(60):
+        write(vault, f"orchard {number}")
+    moments = 0
+    while vault.submit(vault._tidy).result():
+        moments += 1
+        assert moments < 50
+    ((pieces,),) = execute(vault, "SELECT count(DISTINCT segid) FROM journal_entry_find_idx")
+    assert isinstance(pieces, int) and pieces < 8
+    index_fits_rows(vault)
+
+
 def test_while_somebody_types_what_was_written_last_stands_first(vault: Vault) -> None:
     entries = [write(vault, f"harbour {number}") for number in range(5)]
     assert found(vault, "harb", newest=True) == entries[::-1]
