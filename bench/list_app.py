@@ -12,21 +12,19 @@ from screens.vlist import VList
 
 
 class ListApp(App[None]):
-    """Shows so many rows of two lines."""
+    """Shows the house list with rows of two lines."""
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
         for theme in themes():
             self.register_theme(theme)
         self.theme = "dusk"
-        self._rows = rows
         self.list: VList[int] = VList(_draw, str, height=2)
 
     def compose(self) -> ComposeResult:
         yield self.list
 
     def on_mount(self) -> None:
-        self.list.show(range(self._rows))
         self.list.focus()
 
 

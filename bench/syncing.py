@@ -31,7 +31,7 @@ from sync.exchange import Exchange, Result
 
 FEW, MANY, FIRST = (200, 2_000, 2_000) if SMALL else (1_000, 100_000, 10_000)
 ROUNDS = 3
-QUIET_SYNCS = 100
+QUIET_SYNCS = 600
 CLOCK = SystemClock()
 
 
