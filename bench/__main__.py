@@ -45,11 +45,11 @@ def part(name: str, where: Path) -> None:
 
 def _journal(where: Path) -> list[Row]:
     load.on_stderr(f"Building the reference load: {load.REFERENCE.entries:,} entries, {load.REFERENCE.people:,} people …\n")
-    vault, desk, caseload = load.build(where / "reference", load.REFERENCE, load.on_stderr)
+    vault, _, caseload = load.build(where / "reference", load.REFERENCE, load.on_stderr)
     small, _, few = load.build(where / "small", load.THOUSAND)
     plain = plain_copy(vault, where / "plain.db")
     load.settle()
-    rows = journal.saving(vault, desk, plain, caseload[0])
+    rows = journal.saving(vault, plain, caseload[0])
     rows += journal.searching(vault, plain)
     rows += journal.timelines(vault, plain, caseload[1], small, few[1])
     plain.close()
