@@ -21,7 +21,7 @@ from storage.engine import Connection, connect, looking
 from storage.holder import Hold
 from storage.log import FIRST_LANE, LAST_LANE
 from storage.vault import ANCHOR_NAME, DATABASE_NAME, Vault
-from storage.vault_file import RESTORED
+from storage.vault_file import RESTORED, VaultFile
 
 
 class Mended(msgspec.Struct, frozen=True):
@@ -39,23 +39,39 @@ def mend(
     hold = Hold(folder, purpose)
     hold.take()
     try:
-        file, _ = vault_file.read(folder)
-        if with_words:
-            recovery = words.from_words(secret, words.RECOVERY_WORDS)
-            master = keys.open_with_recovery(file.slots, recovery, file.vault_id)
-        else:
-            master = keys.open_with_passphrase(file.slots, secret, file.vault_id)
-        vault_file.refuse_altered(file, master)
-        known = None
-        if rekeying.is_begun(file):
-            key = keys.derive(rekeying.key_in_use(folder, file, master), keys.DATABASE)
-            with in_words(), looking(folder / DATABASE_NAME, key) as connection:
-                _refuse_what_is_not_whole(connection)
-            file, known = rekeying.finish_unmarked(folder, file, master)
-        return mend_opened(folder, master, file.vault_id, clock or SystemClock(), hold, known)
+        recovery = words.from_words(secret, words.RECOVERY_WORDS) if with_words else b""
+
+        def attempt(file: VaultFile, notice: str) -> tuple[Vault, Mended]:
+            if with_words:
+                master = keys.open_with_recovery(file.slots, recovery, file.vault_id)
+            else:
+                master = keys.open_with_passphrase(file.slots, secret, file.vault_id)
+            return _mend_with(folder, file, notice, master, clock or SystemClock(), hold)
+
+        return vault_file.with_either_copy(folder, attempt)
     except BaseException:  # raised again: only let go of what was taken
         hold.release()
         raise
+
+
+def _mend_with(folder: Path, file: VaultFile, notice: str, master: bytes, clock: Clock, hold: Hold) -> tuple[Vault, Mended]:
+    """Mend with one copy of the key file; the other is written over only once this one has opened everything."""
+    vault_file.refuse_altered(file, master)
+    known = None
+    if rekeying.is_begun(file):
+        key = keys.derive(rekeying.key_in_use(folder, file, master), keys.DATABASE)
+        with in_words(), looking(folder / DATABASE_NAME, key) as connection:
+            _refuse_what_is_not_whole(connection)
+        file, known = rekeying.finish_unmarked(folder, file, master)
+    vault, mended = mend_opened(folder, master, file.vault_id, clock, hold, known)
+    if notice:
+        try:
+            vault_file.write(folder, file)
+        except OSError:
+            vault.close()
+            raise
+        vault.notices.append(notice)
+    return vault, mended
 
 
 def mend_opened(

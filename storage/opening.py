@@ -16,7 +16,7 @@ import msgspec
 from leadworker.clock import Clock, Moment, SystemClock
 from leadworker.crypto import keys, words
 from leadworker.crypto.identity import Identity
-from leadworker.errors import DiskTrouble, NotUnderstood, VaultError
+from leadworker.errors import DiskTrouble, NotUnderstood
 from leadworker.text import one_line
 from storage import log, mending, migrations, rebuilding, rekeying, schema, vault_file
 from storage.anchor import Anchor, Mark
@@ -135,16 +135,9 @@ def _open(folder: Path, unlock: Callable[[VaultFile], bytes], clock: Clock | Non
     hold = Hold(folder, purpose)
     hold.take()
     try:
-        file, notice = vault_file.read(folder)  # again, now that nobody else can change it
-        try:
-            return _open_with(folder, file, notice, unlock, clock or SystemClock(), hold)
-        except VaultError:
-            other = vault_file.other_copy(folder, file)
-            if other is None:
-                raise
-            with contextlib.suppress(VaultError):  # what is said is what was wrong with the first
-                return _open_with(folder, other, vault_file.DIFFERENT, unlock, clock or SystemClock(), hold)
-            raise
+        return vault_file.with_either_copy(  # read again, now that nobody else can change it
+            folder, lambda file, notice: _open_with(folder, file, notice, unlock, clock or SystemClock(), hold)
+        )
     except OSError as error:
         hold.release()
         raise DiskTrouble(f"The vault could not be opened: {error.strerror}. Nothing was changed.") from error

@@ -6,17 +6,21 @@ passphrase" before anything is opened; a seal under the master key then tells wh
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from leadworker.crypto import keys
-from leadworker.errors import VaultDamaged, VaultMissing, VaultTooNew
+from leadworker.errors import VaultDamaged, VaultError, VaultMissing, VaultTooNew
+
+T = TypeVar("T")
 
 FORMAT: Final = 1
 NAME: Final = "vault.json"
@@ -124,6 +128,24 @@ def read(folder: Path) -> tuple[VaultFile, str]:
     assert whole is not None
     name = NAME if main is None else COPY_NAME
     return whole, f"The key file {name} was damaged or missing; the other copy is whole and was used to replace it."
+
+
+def with_either_copy(folder: Path, attempt: Callable[[VaultFile, str], T]) -> T:
+    """Return what `attempt` makes of the key file and what there is to say of it: "" or a notice.
+
+    Where the first copy does not lead to an open vault, a copy that says something else is tried. Should that not help
+    either, what is raised is what was wrong with the first.
+    """
+    file, notice = read(folder)
+    try:
+        return attempt(file, notice)
+    except VaultError:
+        other = other_copy(folder, file)
+        if other is None:
+            raise
+        with contextlib.suppress(VaultError):
+            return attempt(other, DIFFERENT)
+        raise
 
 
 def other_copy(folder: Path, file: VaultFile) -> VaultFile | None:

@@ -29,7 +29,7 @@ from leadworker.shelf import Shelf
 from storage import anchor, backing_up, comparing, mending, opening, rekeying, slots, vault_file
 from storage.anchor import AnchorRead
 from storage.engine import Connection
-from storage.vault import Vault
+from storage.vault import ANCHOR_NAME, Vault
 from tests import vault_work, vaults
 from tests.vaults import HandClock, ask, do, enter, fresh, look_through, made, people_here, small
 
@@ -505,6 +505,25 @@ def test_an_old_copy_of_the_key_file_beside_the_new_one_destroys_nothing(put_bac
     vault.close()
     vault = opening.open_with_passphrase(folder, passphrase)
     assert not vault.notices
+    vault.close()
+
+
+@pytest.mark.parametrize("put_back", ["vault.json", "vault.copy.json"])
+def test_mending_too_opens_with_either_copy_of_the_key_file(put_back: str, tmp_path: Path) -> None:
+    folder = tmp_path / "vault"
+    passphrase, _ = re_keyed(folder)
+    opening.open_with_passphrase(folder, passphrase).close()
+    (folder / put_back).write_bytes((small().folder / "vault.json").read_bytes())
+    (folder / ANCHOR_NAME).unlink()
+    before = vaults.files(folder)
+    with pytest.raises(VaultError):
+        mending.mend(folder, "a passphrase that opened nothing ever")
+    assert vaults.files(folder) == before
+    vault, mended = mending.mend(folder, passphrase)
+    assert mended.missing == 0 and vault.notices == [vault_file.DIFFERENT]
+    vault.close()
+    vault = opening.open_with_passphrase(folder, passphrase)
+    assert not vault.notices and look_through(vault).whole
     vault.close()
 
 
