@@ -73,13 +73,19 @@ def test_no_planted_word_is_in_clear_in_any_file_or_left_on_the_terminal(
     assert SAID in command("timeline", PERSON, environment=ruth), "the words did arrive, sealed"
     command("backup", str(account / "backup.lwb"), environment=alex)
     command("check", "--rebuild", environment=alex)
+    secrets = _re_key(given, alex)
+    restored = alex | {"LEADWORKER_VAULT": str(account / "alex" / "restored"), "LEADWORKER_PASSPHRASE_FILE": str(given / "alex.old")}
+    command("restore", str(account / "backup.lwb"), environment=restored)
+    for vault in (alex, restored):
+        assert SAID in command("timeline", PERSON, environment=vault), "both open, one with the new passphrase, one with the old"
 
     searched = [path for root in (account, store) for path in root.rglob("*") if path.is_file()]
     searched += [path for path in _shared_files() - shared if path.is_file()]
     assert len(searched) > 8
     for path in searched:
         content = path.read_bytes()
-        assert not _found(content), f"{path.name} holds {_found(content)}"
+        found = _found(content, *secrets)
+        assert not found, f"{path.name} holds {found}"
     assert not _found(left)
 
 
@@ -145,8 +151,17 @@ def _use_the_screens(account: Path, alex: dict[str, str]) -> bytes:
     return ALTERNATE.sub(b"", seen)
 
 
-def _found(content: bytes) -> list[str]:
-    forms = ((word, form) for word in (*WORDS, PASSPHRASE) for form in (word, word.lower(), word.upper()))
+def _re_key(given: Path, alex: dict[str, str]) -> tuple[str, str]:
+    """Encrypt everything with a new key; return what opens the vault now."""
+    made = json.loads(command("passphrase", "--re-key", "--json", environment=alex))
+    secret = given / "alex.passphrase"
+    secret.rename(given / "alex.old")
+    secret.write_text(made["passphrase"] + "\n", "utf-8")
+    return made["passphrase"], " ".join(made["recovery_words"])
+
+
+def _found(content: bytes, *more: str) -> list[str]:
+    forms = ((word, form) for word in (*WORDS, PASSPHRASE, *more) for form in (word, word.lower(), word.upper()))
     return [
         word for word, form in forms if form.encode() in content or form.encode("utf-16-le") in content
     ]

@@ -123,6 +123,8 @@ async def test_what_no_leadworker_writes_is_put_aside_with_its_author_and_the_re
     assert (aside.written_by, aside.why, aside.book) == (ALEX, why, case.book)
     assert case.ruth.digest() == before, "nothing of it is shown"
     assert (await case.ruth.counts()).put_aside == 1
+    kept = b"".join(path.read_bytes() for path in case.ruth.folder.rglob("*") if path.is_file())
+    assert b"never said" not in kept and b"Somebody else" not in kept, "what is put aside lies as sealed as everything else"
     case.alex.write(case.keira, "an honest note")
     await case.alex.sync()
     await case.ruth.sync()
