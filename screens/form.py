@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
@@ -14,11 +13,11 @@ from textual.widget import Widget
 
 from leadworker.errors import LeadworkerError
 from leadworker.shelf import Shelf
-from screens.base import Page
 from screens.fields import LineField
 from screens.plain import Content, Tone, plain
 from screens.text_field import TextField
 from screens.words import Words
+from screens.written import WrittenPage
 
 KEEP_EVERY_SECONDS = 2.0
 DRAWER = "form"
@@ -34,7 +33,7 @@ class FieldOf(msgspec.Struct, frozen=True):
     lines: bool = False
 
 
-class Form(Page):
+class Form(WrittenPage):
     """A form. A subclass says which fields there are, and what saving means."""
 
     KEYS = "form"
@@ -57,9 +56,6 @@ class Form(Page):
         self._begun: dict[str, str] = {}
         self._kept: dict[str, str] = {}
         self._asked_to_leave = False
-        self._settled = asyncio.Event()
-        self._settled.set()
-        self._done = False
         self._said = ""
 
     # what a subclass gives
@@ -146,7 +142,7 @@ class Form(Page):
 
     async def keep(self) -> None:
         """Keep unsaved words in the vault."""
-        await self._settled.wait()  # while it is being saved it is not known yet whether anything is left to keep
+        await self.settled()
         values = self.values()
         if values != self._kept and not self._done:
             await self.desk.do(keep_form, self.draft_key(), values if values != self._begun else {})
@@ -161,9 +157,7 @@ class Form(Page):
 
     def action_finish(self) -> None:
         """Save."""
-        if self._settled.is_set() and not self._done:
-            self._settled.clear()
-            self.shell.write(self._save())
+        self.save_and_go(self._save)
 
     async def _save(self) -> None:
         try:
@@ -172,18 +166,9 @@ class Form(Page):
             await self.desk.do(keep_form, self.draft_key(), {})
         except LeadworkerError as error:
             self.trouble(error.sentence)
-        finally:
-            self._settled.set()
-        self._go_when_done()
 
-    def on_screen_resume(self) -> None:
-        """A form that was saved or thrown away while the screen was hidden goes when it is shown again."""
-        self._go_when_done()
-
-    def _go_when_done(self) -> None:
-        if not self._done or not self.is_on_top:
-            return
-        self.app.pop_screen()
+    def gone(self) -> None:
+        """Say what was saved; a form that was thrown away says nothing."""
         if self._said:
             self.shell.say(self._said)
             self.after(self._said)
@@ -198,23 +183,20 @@ class Form(Page):
 
     def action_back(self) -> None:
         """Leave; with unsaved words only at the second Esc."""
-        if not self._settled.is_set() or self._done:
+        if not self.is_open:
             return
         if self.values() != self._begun and not self._asked_to_leave:
             self._asked_to_leave = True
             self.trouble("This is not saved yet. Ctrl+S saves it, Esc again throws it away.")
         else:
-            self._done = True
-            self.shell.write(self._throw_away())
+            self.save_and_go(self._throw_away)
 
     async def _throw_away(self) -> None:
         try:
             await self.desk.do(keep_form, self.draft_key(), {})
+            self._done = True
         except LeadworkerError as error:
-            self._done = False
             self.trouble(error.sentence)
-            return
-        self._go_when_done()
 
 
 def kept_form(shelf: Shelf, key: str) -> dict[str, str]:

@@ -25,7 +25,6 @@ from leadworker.words.first_line import Chip
 from leadworker.words.people import Known, people_among
 from leadworker.words.saying import say_clock, say_due
 from screens import glyphs
-from screens.base import Page
 from screens.fields import LineField
 from screens.lines import hang, sides
 from screens.mention import Mentions
@@ -34,6 +33,7 @@ from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.reading import Reading, entry_of, read
 from screens.text_field import TextField
 from screens.words import Words
+from screens.written import WrittenPage
 
 KEEP_EVERY_SECONDS = 2.0
 SAVED = "Saved on this laptop. It will be sent when you are online."
@@ -74,7 +74,7 @@ def mentions_of(field: Widget) -> Mentions:
     return field.screen.query_one(Mentions)
 
 
-class NotePage(Page):
+class NotePage(WrittenPage):
     """Writes a note."""
 
     KEYS = "note"
@@ -106,10 +106,7 @@ class NotePage(Page):
         self._people: tuple[Known, ...] = ()
         self._names: Names[Known] = Names()
         self._caseload: frozenset[str] = frozenset()
-        self._finished = False
         self._saved = ("", "")
-        self._settled = asyncio.Event()
-        self._settled.set()
         self._state = BLANK
 
     def inside(self) -> Iterable[Widget]:
@@ -266,7 +263,7 @@ class NotePage(Page):
 
     async def keep(self) -> None:
         """Put the draft into the vault as it is now; an empty one is thrown away."""
-        await self._settled.wait()  # while it is being saved it is not known yet whether there is a draft to keep
+        await self.settled()
         if self.draft is None and self.is_unkept():
             self.draft = self._new_draft()  # typed before the draft that was asked for came: the words get one of their own
         if self.draft is None or not self.is_unkept():
@@ -284,7 +281,7 @@ class NotePage(Page):
 
     def is_unkept(self) -> bool:
         """Say whether there are words here that are not in the vault."""
-        if self._finished or self.shell.open_desk is None:
+        if self._done or self.shell.open_desk is None:
             return False
         return _words(self.typed(self._kept or Draft(""))) != _words(self._kept or Draft(""))
 
@@ -311,9 +308,9 @@ class NotePage(Page):
     def action_finish(self) -> None:
         """Finish the note."""
         reading = self._reading()
-        if self._settled.is_set() and not self._finished and self.draft is not None and reading is not None:
-            self._settled.clear()
-            self.shell.write(self._sign(self.typed(self.draft), reading))
+        if self.draft is not None and reading is not None:
+            typed = self.typed(self.draft)
+            self.save_and_go(lambda: self._sign(typed, reading))
 
     async def _sign(self, typed: Draft, reading: Reading) -> None:
         """Keep the entry. Until the vault says that it is durable, nothing here goes away."""
@@ -321,28 +318,19 @@ class NotePage(Page):
             entry = entry_of(typed, reading, self.shell.now(), self.desk.me)
             saved = await self.desk.do(save_note, entry, typed.id, typed.visit_id)
             self._saved = (entry.person_id, saved.entry_id)
-            self._finished = True
+            self._done = True
         except LeadworkerError as error:
             self.shell.say(error.sentence, "warning", 12)
-        finally:
-            self._settled.set()
-        self._go_when_finished()
 
-    def on_screen_resume(self) -> None:
-        """A note that was saved while the screen was hidden goes when it is shown again."""
-        self._go_when_finished()
-
-    def _go_when_finished(self) -> None:
-        if not self._finished or not self.is_on_top:
-            return
-        self.app.pop_screen()
+    def gone(self) -> None:
+        """Say that it is saved, and show the entry on the page before."""
         self.shell.say(SAVED)
         if self.shell.page is not None:
             self.shell.page.show_saved(*self._saved)
 
     def action_back(self) -> None:
         """Go back; not while the note is being saved."""
-        if self._settled.is_set() and not self._finished:
+        if self.is_open:
             super().action_back()
 
 
