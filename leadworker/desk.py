@@ -201,7 +201,7 @@ class Door(Protocol):
         """Return an empty text when a passphrase is strong enough, else what is wrong with it in a sentence."""
 
     async def create(self, name: str, passphrase: str) -> Created:
-        """Make a vault for a person of this name and open it."""
+        """Make a vault for a person of this name and open it; `recovery.read_back` is told when its words are on paper."""
 
     def report_crash(self, report: str) -> None:
         """Keep a crash report inside the vault, if it is open; never raises."""

@@ -83,8 +83,9 @@ class VaultDoor:
         from storage import opening
 
         vault, words = await asyncio.to_thread(
-            opening.create, self._folder, name, passphrase, clock=self._clock, memory_kib=self._memory_kib, purpose=PURPOSE
-        )
+            opening.create, self._folder, name, passphrase, clock=self._clock, memory_kib=self._memory_kib, purpose=PURPOSE,
+            read_back=False,
+        )  # fmt: skip
         self._vault = vault
         return Created(await desk_of(vault, self._clock), words)
 

@@ -13,6 +13,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import Screen
 from textual.widget import Widget
 
+from leadworker.domain import recovery
 from leadworker.errors import LeadworkerError
 from leadworker.text import one_line, skeleton
 from screens import keys
@@ -193,7 +194,7 @@ class FirstRunScreen(Screen[None]):
             case "again":
                 await self._create()
             case "back":
-                self._check_words(field)
+                await self._check_words(field)
 
     async def _judge(self) -> None:
         typed = self.query_one("#passphrase", SecretField).value
@@ -251,7 +252,7 @@ class FirstRunScreen(Screen[None]):
         self.query_one("#recovery", Words).show(plain(""))
         self._show("back")
 
-    def _check_words(self, field: object) -> None:
+    async def _check_words(self, field: object) -> None:
         for number, at in enumerate(self._asked):
             each = self.query_one(f"#word-{number}", LineField)
             given = each.value.strip().casefold()
@@ -262,7 +263,14 @@ class FirstRunScreen(Screen[None]):
                     self._trouble(f"Word {at + 1} reads differently on your paper. Esc shows the words again.")
                     each.focus()
                 return
-        if self._desk is not None:
-            self._busy = True
-            self._words = ()
-            self.shell.let_in(self._desk)
+        if self._desk is None or self._busy:
+            return
+        self._busy = True
+        try:
+            await self._desk.do(recovery.read_back)
+        except LeadworkerError as error:
+            self._busy = False
+            self._trouble(error.sentence)
+            return
+        self._words = ()
+        self.shell.let_in(self._desk)

@@ -16,6 +16,7 @@ import msgspec
 from leadworker.clock import Clock, Moment, SystemClock
 from leadworker.crypto import keys, words
 from leadworker.crypto.identity import Identity
+from leadworker.domain import recovery
 from leadworker.errors import DiskTrouble, NotUnderstood
 from leadworker.text import one_line
 from storage import log, mending, migrations, rebuilding, rekeying, schema, vault_file
@@ -34,13 +35,20 @@ def exists(folder: Path) -> bool:
     return vault_file.exists(folder)
 
 
+WORDS_OWED = (
+    "Nobody has read this vault's recovery words back from paper yet. Without them a forgotten passphrase cannot be helped. "
+    "“leadworker passphrase --new-recovery-words” makes new ones."
+)
+
+
 def create(
     folder: Path, name: str, passphrase: str, *, clock: Clock | None = None, memory_kib: int | None = None,
-    purpose: str = "leadworker", show: Show = lambda called, words: None,
+    purpose: str = "leadworker", show: Show = lambda called, words: None, read_back: bool = True,
 ) -> tuple[Vault, tuple[str, ...]]:  # fmt: skip
     """Make a vault for a person and open it; return it with its sixteen recovery words, which are kept nowhere.
 
     `show` gets the name and the words before the vault counts as made: when it raises, there is none.
+    Without `read_back` the vault says at each opening that nobody may have the words, until `recovery.read_back`.
     Raises `NotUnderstood` for an empty name or where there is a vault already, `DiskTrouble`.
     """
     called = one_line(name)
@@ -51,13 +59,13 @@ def create(
         folder.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(OSError):  # a folder on a stick may not know rights; the contents are encrypted
             os.chmod(folder, 0o700)
-        return _create(folder, called, passphrase, clock or SystemClock(), memory_kib or keys.calibrate(), purpose, show)
+        return _create(folder, called, passphrase, clock or SystemClock(), memory_kib or keys.calibrate(), purpose, show, read_back)
     except OSError as error:
         raise DiskTrouble(f"The vault could not be made in {folder}: {error.strerror}. Nothing is lost.") from error
 
 
 def _create(
-    folder: Path, name: str, passphrase: str, clock: Clock, memory_kib: int, purpose: str, show: Show
+    folder: Path, name: str, passphrase: str, clock: Clock, memory_kib: int, purpose: str, show: Show, read_back: bool
 ) -> tuple[Vault, tuple[str, ...]]:
     with contextlib.ExitStack() as undo:
         hold = Hold(folder, purpose)
@@ -75,7 +83,7 @@ def _create(
         clear_away(folder)
         connection = connect(folder / DATABASE_NAME, keys.derive(master, keys.DATABASE), must_exist=False)
         undo.callback(connection.close)
-        _fill(connection, name, clock)
+        _fill(connection, name, clock, read_back)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         anchor = Anchor(folder / ANCHOR_NAME, keys.derive(master, keys.ANCHOR), vault_id)
         undo.callback(anchor.close)
@@ -104,7 +112,7 @@ def clear_away(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _fill(connection: Connection, name: str, clock: Clock) -> None:
+def _fill(connection: Connection, name: str, clock: Clock, read_back: bool) -> None:
     migrations.migrate(connection)
     identity = Identity.new()
     now = Moment.of(clock.now()).ms
@@ -116,6 +124,8 @@ def _fill(connection: Connection, name: str, clock: Clock) -> None:
     connection.execute("INSERT INTO fact VALUES ('lane', ?)", (b"\1",))
     connection.execute("INSERT INTO state VALUES (1, 1)")
     connection.execute("INSERT INTO writer (device, name, mine) VALUES (?, ?, 1)", (identity.device.hex(), name))
+    if not read_back:
+        connection.execute("INSERT INTO drawer VALUES (?, ?, x'')", (recovery.DRAWER, recovery.OWED))
     connection.execute("COMMIT")
 
 
@@ -200,6 +210,8 @@ def _open_database(folder: Path, file: VaultFile, master: bytes, clock: Clock, h
         raise
     if cut_off:
         vault.notices.append(CUT_OFF)
+    if vault.read(recovery.are_owed).result():
+        vault.notices.append(WORDS_OWED)
     if remade:
         vault.notices.append("The pages of the journal were made again from its log for this version.")
     return vault

@@ -154,7 +154,7 @@ class WorldDoor:
     async def create(self, name: str, passphrase: str) -> Any:
         from leadworker.desk import Created
 
-        vault, words = opening.create(self.folder, name, passphrase, clock=self.clock, memory_kib=FLOOR_KIB)
+        vault, words = opening.create(self.folder, name, passphrase, clock=self.clock, memory_kib=FLOOR_KIB, read_back=False)
         return Created(self._desk(vault), words)
 
     def report_crash(self, report: str) -> None:
@@ -163,6 +163,7 @@ class WorldDoor:
     def _desk(self, vault: Any) -> Desk:
         post = StillPost(self._post(self.clock)) if self._post else None
         self.desk = Desk(vault, vault.name, post)
+        self.desk.notices = tuple(vault.notices)
         return self.desk
 
 

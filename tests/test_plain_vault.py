@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from leadworker.domain import recovery
 from leadworker.errors import NotUnderstood
 from leadworker.plain import secret
 from storage import opening, tries
@@ -114,6 +115,19 @@ def test_re_keying_gives_a_new_passphrase_and_new_words_and_keeps_every_record(p
     for name in ("vault.json", "vault.copy.json"):
         (plain.folder / name).write_bytes(old)
     assert plain("today", "--json", code=1).trouble()["error"] == "vault_damaged"
+
+
+@pytest.mark.parametrize("way", ["--new-recovery-words", "--re-key"])
+def test_words_that_nobody_has_are_said_at_each_opening_until_there_are_new_ones(plain: Plain, way: str) -> None:
+    vault = opening.open_with_passphrase(plain.folder, PASSPHRASE)
+    vault.write(lambda shelf: shelf.keep(recovery.DRAWER, recovery.OWED, b"")).result()
+    vault.close()
+    assert "recovery words back from paper" in plain("today").err
+    answer = plain("passphrase", way, "--json")
+    assert answer.err.count("back from paper") == 1, "at the opening; there are new words after it"
+    if way == "--re-key":
+        plain.passphrase_file.write_text(answer.json()["passphrase"] + "\n")
+    assert "back from paper" not in plain("today").err
 
 
 def test_a_missing_safety_mark_is_said_and_mended(plain: Plain) -> None:

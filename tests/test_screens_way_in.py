@@ -10,6 +10,7 @@ import pytest
 from textual.widgets import Input
 
 from leadworker.desk import Created, Desk
+from leadworker.domain import recovery
 from leadworker.errors import DiskTrouble, VaultBusy, VaultDamaged
 from screens.app import LeadworkerApp
 from screens.base import How
@@ -17,7 +18,7 @@ from screens.fields import LineField, SecretField
 from screens.first_run import FirstRunScreen
 from screens.today import TodayPage
 from screens.unlock import UnlockScreen
-from tests.screen_world import ME, PASSPHRASE, StillClock, WorldDoor, seen, settle, type_in
+from tests.screen_world import ME, PASSPHRASE, StillClock, WorldDoor, opened, seen, settle, type_in
 
 pytest_plugins = ["tests.screen_fixtures"]
 
@@ -164,6 +165,7 @@ async def test_a_journal_is_made_in_five_steps(tmp_path: Path, clock: StillClock
         assert isinstance(app.screen, TodayPage), seen(app)
         assert "No visits today." in seen(app)
         assert app.desk.me == "Alex Morgan"
+        assert not await app.desk.ask(recovery.are_owed)
         await app.desk.close()
 
 
@@ -182,6 +184,18 @@ async def test_a_word_read_back_wrongly_is_asked_again(tmp_path: Path, clock: St
         assert all(word in seen(app) for word in words)
         await pilot.press("ctrl+q")
         await settle(pilot)
+
+
+async def test_a_journal_that_was_left_before_its_words_were_read_back_says_so(tmp_path: Path, clock: StillClock) -> None:
+    app = LeadworkerApp(WorldDoor(tmp_path / "new", clock), clock=clock)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await _make(app, pilot)
+        await pilot.press("ctrl+q")
+        await settle(pilot)
+    again = LeadworkerApp(WorldDoor(tmp_path / "new", clock), clock=clock)
+    async with opened(again, size=(120, 32)):
+        assert "Nobody has read this vault's recovery words back" in " ".join(seen(again).split())
 
 
 async def test_the_first_run_can_be_left_at_any_step_without_anything_made(tmp_path: Path, clock: StillClock) -> None:

@@ -291,6 +291,7 @@ def passphrase(
     The new passphrase is generated unless you bring your own. The journal itself is not touched, unless with
     --re-key: then no copy of the old key file opens what is here.
     """
+    from leadworker.domain.recovery import read_back
     from storage import slots
 
     if new_recovery_words and (own_passphrase or new_passphrase_file or re_key):
@@ -302,6 +303,7 @@ def passphrase(
             slots.new_recovery_words(
                 opened.vault, lambda words: place.hand_over(Opens("", words), [*_recovery(words), last])
             )
+            opened.desk.do_now(read_back)
             return
         given = _new(new_passphrase_file) or _own(_typed(place), own_passphrase)
         generated = "" if given else suggest_passphrase()
@@ -325,11 +327,13 @@ def _begin_re_key(place: Place, opened: Open, given: str, generated: str) -> Non
 
 def _finish_re_key(place: Place, chosen: str) -> None:
     """Opening a vault carries out what was begun; should it be broken off here, the next opening does."""
+    from leadworker.domain.recovery import read_back
     from storage import opening
 
     vault = opening.open_with_passphrase(place.folder, chosen, purpose=place.purpose)
+    vault.write(read_back).result()  # the new words were handed over before they counted
     vault.close()
-    output.warn(*vault.notices)
+    output.warn(*(notice for notice in vault.notices if notice != opening.WORDS_OWED))
     output.warn("Everything is encrypted with a new key now.")
 
 
