@@ -103,6 +103,7 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
         self._rest: asyncio.Task[Any] | None = None
         self._stops: list[Callable[[], None]] = []
         self._ending = False
+        self._faulty = False
 
     # starting
 
@@ -399,7 +400,10 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
         self._fatal_error()
 
     def _fatal_error(self) -> None:
-        """Stop: keep what was typed, note the report inside the vault, print one line."""
+        """Stop: keep what was typed, note the report inside the vault, print one line. A second fault changes none of it."""
+        if self._faulty:
+            return
+        self._faulty = True
         code = crash.reference()
         error = self._exception or sys.exc_info()[1]
         if error is not None:
