@@ -188,6 +188,7 @@ def _open_database(folder: Path, file: VaultFile, master: bytes, clock: Clock, h
     with in_words(), looking(folder / DATABASE_NAME, key) as connection:
         migrations.refuse_unknown(connection)
         cut_off = compare_with_anchor(connection, found)
+        words_owed = _words_are_owed(connection)
     connection = connect(folder / DATABASE_NAME, key)
     try:
         with in_words():
@@ -210,11 +211,16 @@ def _open_database(folder: Path, file: VaultFile, master: bytes, clock: Clock, h
         raise
     if cut_off:
         vault.notices.append(CUT_OFF)
-    if vault.read(recovery.are_owed).result():
+    if words_owed:
         vault.notices.append(WORDS_OWED)
     if remade:
         vault.notices.append("The pages of the journal were made again from its log for this version.")
     return vault
+
+
+def _words_are_owed(connection: Connection) -> bool:
+    found = scalar(connection, "SELECT 1 FROM drawer WHERE drawer = ? AND key = ?", recovery.DRAWER, recovery.OWED)
+    return found is not None
 
 
 def _remake_projections(connection: Connection) -> bool:
