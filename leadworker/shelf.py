@@ -79,8 +79,8 @@ class Shelf(Protocol):
     def search(self, kinds: Sequence[type[Record]], words: str, *, limit: int = 50, newest: bool = False) -> tuple[Hit, ...]:
         """Return where `words` occur (all of them, the last as a prefix): best first, or newest first while typing."""
 
-    def unsent_about(self) -> tuple[str, ...]:
-        """Return the ids of the people about whom this laptop holds something that the central store does not have yet."""
+    def unsent(self, kind: type[Record], limit: int) -> tuple[str, ...]:
+        """Return the ids of records written here that the central store does not have yet, those written last first."""
 
     def keep(self, drawer: str, key: str, value: bytes) -> None:
         """Put something for this device alone into the vault (drafts, settings); it is never synced."""

@@ -59,8 +59,6 @@ class SyncPage(Page):
         waiting = () if alone else await self.desk.ask(journal.unsent, limit=MOST_SHOWN + 1)
         here = self.query_one("#here", VList)
         here.entitle(BLANK if alone else plain("Not on the central store yet", Tone.HEADING))
-        nothing = "No journal entry; other changes wait." if state.waiting else "Nothing: everything that you wrote is there too."
-        here.say_when_empty(BLANK if alone else plain(nothing, Tone.MUTED))
         more = [Heading(plain(f"and more: these are the newest {MOST_SHOWN}", Tone.MUTED))] if len(waiting) > MOST_SHOWN else []
         here.show([*waiting[:MOST_SHOWN], *more])
 
@@ -79,6 +77,8 @@ class SyncPage(Page):
         width = max(self.size.width - 4, 20)
         self.query_one("#facts", Words).show(plain("\n").join(self._facts(state, width)))
         self.query_one("#progress", Words).show(plain("\n").join(self._progress(state)))
+        nothing = "No journal entry; other changes wait." if state.waiting else "Nothing: everything that you wrote is there too."
+        self.query_one("#here", VList).say_when_empty(BLANK if state.word == "alone" else plain(nothing, Tone.MUTED))
 
     def _facts(self, state: PostState, width: int) -> Iterable[Content]:
         yield from hang(plain("This laptop  ", Tone.HEADING), plain(state.sentence, Tone.MUTED), width, 0)

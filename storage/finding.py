@@ -27,7 +27,7 @@ from storage.schema import find_fields, find_table
 BEFORE, AFTER = "\x02", "\x03"
 MOST_WORDS: Final = 24
 MOST_BEHIND: Final = 500
-"""Rows that are written one after another with no idle moment between, until their words are indexed at once."""
+"""After every so many rows their words are indexed with the row, whether or not there was an idle moment between."""
 
 _WORD = re.compile(r"\"[^\"]*\"|[\w'’\-]+")
 
@@ -112,7 +112,7 @@ def _search(connection: Connection, names: Sequence[str], query: str, limit: int
 def catch_up(connection: Connection, names: Sequence[str]) -> None:
     """Index the rows of these topics that came after the last one that the index has: rows are numbered as they come in."""
     for topic in names:
-        if _is_behind(connection, topic):
+        if is_behind(connection, (topic,)):
             index, fields = find_table(topic), ", ".join(find_fields(topics()[topic]))
             connection.execute(
                 f"INSERT INTO {index} (rowid, {fields}) SELECT no, {fields} FROM {topic} "
@@ -120,9 +120,13 @@ def catch_up(connection: Connection, names: Sequence[str]) -> None:
             )
 
 
-def _is_behind(connection: Connection, topic: str) -> bool:
-    last = scalar(connection, f"SELECT max(no) FROM {topic}") or 0
-    return last > (scalar(connection, f"SELECT max(id) FROM {find_table(topic)}_docsize") or 0)
+def is_behind(connection: Connection, names: Sequence[str]) -> bool:
+    """Return whether one of these topics has rows whose words are not in its index yet."""
+    for topic in names:
+        last = scalar(connection, f"SELECT max(no) FROM {topic}") or 0
+        if last > (scalar(connection, f"SELECT max(id) FROM {find_table(topic)}_docsize") or 0):
+            return True
+    return False
 
 
 @contextlib.contextmanager
@@ -131,7 +135,7 @@ def _everything_indexed(connection: Connection, names: Sequence[str]) -> Iterato
     if connection.in_transaction:
         catch_up(connection, names)
         yield
-    elif not any(_is_behind(connection, topic) for topic in names):
+    elif not is_behind(connection, names):
         yield
     else:
         connection.execute("BEGIN IMMEDIATE")
@@ -148,7 +152,7 @@ def _everything_indexed(connection: Connection, names: Sequence[str]) -> Iterato
 def tidy(connection: Connection, names: Sequence[str]) -> bool:
     """Do in an idle moment what would otherwise make one save in fifty slow: index what is new, merge the indexes' segments.
 
-    Return whether something was merged, so that there may be more: after an import it takes several moments.
+    Return whether anything was indexed or merged, so that there may be more: after an import it takes several moments.
     """
     catch_up(connection, names)
     before = connection.total_changes

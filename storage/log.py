@@ -220,16 +220,25 @@ def lane_head(connection: Connection, lane_no: int) -> tuple[int, bytes]:
     return (0, change.FIRST) if row is None else (row[0], change.change_id(row[1]))
 
 
-_NOT_THERE = """SELECT b.subject, coalesce((SELECT max(seq) FROM change c WHERE c.lane_no = l.no), 0) - l.acked AS waiting
-                FROM lane l JOIN book b ON b.no = l.book_no
-                WHERE l.mine = 1 AND EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject)"""
+_SHARED = "l.mine = 1 AND EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject)"
 
 
 def unsent(connection: Connection) -> int:
     """Return how many changes of shared casebooks the central store does not have yet."""
-    return int(scalar(connection, f"SELECT coalesce(sum(waiting), 0) FROM ({_NOT_THERE})"))
+    sql = f"""SELECT coalesce(sum(coalesce((SELECT max(seq) FROM change c WHERE c.lane_no = l.no), 0) - l.acked), 0)
+              FROM lane l JOIN book b ON b.no = l.book_no WHERE {_SHARED}"""
+    return int(scalar(connection, sql))
 
 
-def unsent_about(connection: Connection) -> tuple[str, ...]:
-    """Return the people in whose casebooks something is that the central store does not have yet."""
-    return tuple(row[0] for row in connection.execute(f"SELECT DISTINCT subject FROM ({_NOT_THERE}) WHERE waiting > 0"))
+def unsent_records(connection: Connection, topic: str, limit: int) -> tuple[str, ...]:
+    """Return the ids of a topic's records among those changes, the newest first. It reads no more changes than it needs."""
+    sql = f"""SELECT c.no FROM lane l JOIN book b ON b.no = l.book_no
+              JOIN change c ON c.lane_no = l.no AND c.seq > l.acked WHERE l.lane > 0 AND {_SHARED} ORDER BY c.no DESC"""
+    found: dict[str, None] = {}
+    for (no,) in connection.execute(sql):
+        content = change.read_content(scalar(connection, "SELECT body FROM change WHERE no = ?", no))
+        if content.topic == topic:
+            found[content.record] = None
+        if len(found) == limit:
+            break
+    return tuple(found)

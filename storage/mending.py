@@ -13,7 +13,7 @@ import msgspec
 
 from leadworker.clock import Clock, SystemClock
 from leadworker.crypto import keys, words
-from leadworker.errors import VaultDamaged
+from leadworker.errors import DiskTrouble, VaultDamaged
 from storage import checking, migrations, rebuilding, rekeying, vault_file
 from storage.anchor import Anchor, Mark
 from storage.comparing import in_words
@@ -49,6 +49,9 @@ def mend(
             return _mend_with(folder, file, notice, master, clock or SystemClock(), hold)
 
         return vault_file.with_either_copy(folder, attempt)
+    except OSError as error:
+        hold.release()
+        raise DiskTrouble(f"The vault could not be mended: {error.strerror}. What was whole before it still is.") from error
     except BaseException:  # raised again: only let go of what was taken
         hold.release()
         raise

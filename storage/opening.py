@@ -17,7 +17,7 @@ from leadworker.clock import Clock, Moment, SystemClock
 from leadworker.crypto import keys, words
 from leadworker.crypto.identity import Identity
 from leadworker.domain import recovery
-from leadworker.errors import DiskTrouble, NotUnderstood
+from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood
 from leadworker.text import one_line
 from storage import log, mending, migrations, rebuilding, rekeying, schema, vault_file
 from storage.anchor import Anchor, Mark
@@ -131,23 +131,33 @@ def _fill(connection: Connection, name: str, clock: Clock, read_back: bool) -> N
 
 def open_with_passphrase(folder: Path, passphrase: str, *, clock: Clock | None = None, purpose: str = "leadworker") -> Vault:
     """Open a vault; raises any `VaultError`, `WrongPassphrase` among them."""
-    return _open(folder, lambda f: keys.open_with_passphrase(f.slots, passphrase, f.vault_id), clock, purpose)
+    return _open(folder, lambda f: keys.open_with_passphrase(f.slots, passphrase, f.vault_id), clock, purpose, with_words=False)
 
 
 def open_with_words(folder: Path, recovery: str, *, clock: Clock | None = None, purpose: str = "leadworker") -> Vault:
     """Open a vault with its sixteen recovery words."""
     secret = words.from_words(recovery, words.RECOVERY_WORDS)
-    return _open(folder, lambda f: keys.open_with_recovery(f.slots, secret, f.vault_id), clock, purpose)
+    return _open(folder, lambda f: keys.open_with_recovery(f.slots, secret, f.vault_id), clock, purpose, with_words=True)
 
 
-def _open(folder: Path, unlock: Callable[[VaultFile], bytes], clock: Clock | None, purpose: str) -> Vault:
+def _open(
+    folder: Path, unlock: Callable[[VaultFile], bytes], clock: Clock | None, purpose: str, *, with_words: bool
+) -> Vault:
     vault_file.read(folder)  # where there is nothing to open, nothing is taken hold of
     hold = Hold(folder, purpose)
     hold.take()
     try:
-        return vault_file.with_either_copy(  # read again, now that nobody else can change it
-            folder, lambda file, notice: _open_with(folder, file, notice, unlock, clock or SystemClock(), hold)
-        )
+        re_keys = False
+
+        def attempt(file: VaultFile, notice: str) -> Vault:
+            nonlocal re_keys
+            re_keys = rekeying.is_begun(file)
+            return _open_with(folder, file, notice, unlock, clock or SystemClock(), hold)
+
+        vault = vault_file.with_either_copy(folder, attempt)  # read again, now that nobody else can change it
+        vault.submit(vault.look_for_untidiness)
+        _mind_the_words(vault, has_them=with_words or re_keys)  # those of a new key were handed over before they counted
+        return vault
     except OSError as error:
         hold.release()
         raise DiskTrouble(f"The vault could not be opened: {error.strerror}. Nothing was changed.") from error
@@ -188,7 +198,6 @@ def _open_database(folder: Path, file: VaultFile, master: bytes, clock: Clock, h
     with in_words(), looking(folder / DATABASE_NAME, key) as connection:
         migrations.refuse_unknown(connection)
         cut_off = compare_with_anchor(connection, found)
-        words_owed = _words_are_owed(connection)
     connection = connect(folder / DATABASE_NAME, key)
     try:
         with in_words():
@@ -211,16 +220,19 @@ def _open_database(folder: Path, file: VaultFile, master: bytes, clock: Clock, h
         raise
     if cut_off:
         vault.notices.append(CUT_OFF)
-    if words_owed:
-        vault.notices.append(WORDS_OWED)
     if remade:
         vault.notices.append("The pages of the journal were made again from its log for this version.")
     return vault
 
 
-def _words_are_owed(connection: Connection) -> bool:
-    found = scalar(connection, "SELECT 1 FROM drawer WHERE drawer = ? AND key = ?", recovery.DRAWER, recovery.OWED)
-    return found is not None
+def _mind_the_words(vault: Vault, *, has_them: bool) -> None:
+    """Say that nobody may have the recovery words, or take note that somebody does."""
+    with contextlib.suppress(LeadworkerError):  # a courtesy: it does not decide whether a vault opens
+        if vault.read(recovery.are_owed).result():
+            if has_them:
+                vault.write(recovery.read_back).result()
+            else:
+                vault.notices.append(WORDS_OWED)
 
 
 def _remake_projections(connection: Connection) -> bool:

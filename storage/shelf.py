@@ -114,8 +114,8 @@ class VaultShelf:
     def search(self, kinds: Sequence[type[Record]], words: str, *, limit: int = 50, newest: bool = False) -> tuple[Hit, ...]:
         return finding.search(self._connection, kinds, words, limit=limit, newest=newest)
 
-    def unsent_about(self) -> tuple[str, ...]:
-        return log.unsent_about(self._connection)
+    def unsent(self, kind: type[Record], limit: int) -> tuple[str, ...]:
+        return log.unsent_records(self._connection, str(table_of(kind).name), limit)
 
     def keep(self, drawer: str, key: str, value: bytes) -> None:
         self._begin_writing()

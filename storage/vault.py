@@ -227,6 +227,12 @@ class Vault:
                 self.anchor.settle()
                 self.anchor.write(self.mark)
 
+    def look_for_untidiness(self) -> None:
+        """Let the next idle moment do what the last closing left; on the storage thread."""
+        with contextlib.suppress(DatabaseError):  # who needs what cannot be read is told so then
+            if finding.is_behind(self.connection, self._find_topics):
+                self._clerk.untidy()
+
     def _tidy(self) -> bool:
         """Do the work of an idle moment; return whether there is more of it for the next."""
         with contextlib.suppress(OSError):  # the mark is durable; its confirmation is made so by the next idle moment

@@ -6,7 +6,6 @@ passphrase" before anything is opened; a seal under the master key then tells wh
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import os
@@ -18,7 +17,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from leadworker.crypto import keys
-from leadworker.errors import VaultDamaged, VaultError, VaultMissing, VaultTooNew
+from leadworker.errors import VaultDamaged, VaultError, VaultMissing, VaultTooNew, WrongPassphrase
 
 T = TypeVar("T")
 
@@ -134,18 +133,20 @@ def with_either_copy(folder: Path, attempt: Callable[[VaultFile, str], T]) -> T:
     """Return what `attempt` makes of the key file and what there is to say of it: "" or a notice.
 
     Where the first copy does not lead to an open vault, a copy that says something else is tried. Should that not help
-    either, what is raised is what was wrong with the first.
+    either, what is raised is what was wrong with the first, unless only the second was opened by what was given.
     """
     file, notice = read(folder)
     try:
         return attempt(file, notice)
-    except VaultError:
+    except VaultError as first:
         other = other_copy(folder, file)
         if other is None:
             raise
-        with contextlib.suppress(VaultError):
+        try:
             return attempt(other, DIFFERENT)
-        raise
+        except VaultError as second:
+            told_more = isinstance(first, WrongPassphrase) and not isinstance(second, WrongPassphrase)
+            raise (second if told_more else first) from None
 
 
 def other_copy(folder: Path, file: VaultFile) -> VaultFile | None:

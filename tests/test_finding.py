@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def found(vault: Vault, words: str, *, newest: bool = False) -> list[str]:
 
 
 def behind(vault: Vault) -> bool:
-    return vault.submit(lambda: finding._is_behind(vault.connection, "journal_entry")).result()
+    return vault.submit(lambda: finding.is_behind(vault.connection, ("journal_entry",))).result()
 
 
 def execute(vault: Vault, sql: str, *values: object) -> list[tuple[object, ...]]:
@@ -63,6 +64,22 @@ def test_an_idle_moment_brings_the_index_up_to_date(vault: Vault) -> None:
     vault.submit(vault._tidy).result()
     assert not behind(vault)
     index_fits_rows(vault)
+
+
+def test_what_a_closing_left_is_done_in_the_first_idle_moment_of_the_next_opening(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = write(vault, "pebble")
+    assert behind(vault)
+    vault.close()
+    monkeypatch.setattr(clerk, "IDLE_AFTER_S", 0.01)
+    again = enter(vault.folder)
+    deadline = time.monotonic() + 20
+    while behind(again):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert found(again, "pebble") == [entry]
+    again.close()
 
 
 def test_idle_moments_go_on_until_the_index_is_in_few_pieces(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from leadworker.domain import recovery
 from leadworker.errors import NotUnderstood
 from leadworker.plain import secret
 from storage import opening, tries
+from tests import vaults
 from tests.plain_world import PASSPHRASE, Plain, empty, plain, template
 
 __all__ = ["empty", "plain", "template"]
@@ -128,6 +129,17 @@ def test_words_that_nobody_has_are_said_at_each_opening_until_there_are_new_ones
     if way == "--re-key":
         plain.passphrase_file.write_text(answer.json()["passphrase"] + "\n")
     assert "back from paper" not in plain("today").err
+
+
+def test_whoever_opens_with_the_words_has_them(plain: Plain) -> None:
+    folder, words = vaults.fresh(plain.folder.with_name("with words")), vaults.made().words
+    vault = opening.open_with_words(folder, words)
+    vault.write(lambda shelf: shelf.keep(recovery.DRAWER, recovery.OWED, b"")).result()
+    vault.close()
+    for _ in range(2):
+        vault = opening.open_with_words(folder, words)
+        assert not vault.notices and not vault.read(recovery.are_owed).result()
+        vault.close()
 
 
 def test_a_missing_safety_mark_is_said_and_mended(plain: Plain) -> None:

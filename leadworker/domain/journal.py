@@ -150,9 +150,6 @@ _TIMELINE = (
 )  # fmt: skip
 _ONE = _VIEW.where(_entry.id == bindparam("entry_id"))
 _RECENT = _VIEW.order_by(_entry.no.desc()).limit(_limit)
-_UNSENT = (
-    _VIEW.where(_entry.person_id == bindparam("person_id"), receipts.c.n.is_(None)).order_by(_entry.no.desc()).limit(_limit)
-)  # fmt: skip
 _COUNT = select(func.count()).select_from(table_of(JournalEntry)).where(_entry.person_id == bindparam("person_id"))
 
 END_OF_TIME = 2**53
@@ -210,8 +207,7 @@ def recent(shelf: Shelf, *, limit: int = 50) -> tuple[EntryView, ...]:
 
 def unsent(shelf: Shelf, *, limit: int = 50) -> tuple[EntryView, ...]:
     """Return the entries that the central store does not have yet, those written last first, however long ago that was."""
-    found = [one for who in shelf.unsent_about() for one in shelf.rows(_UNSENT, EntryView, person_id=who, limit=limit)]
-    return tuple(sorted(found, key=lambda one: one.made_at, reverse=True)[:limit])
+    return tuple(one for each in shelf.unsent(JournalEntry, limit) for one in shelf.rows(_ONE, EntryView, entry_id=each))
 
 
 def entry(shelf: Shelf, entry_id: str) -> EntryView:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ import typer
 from leadworker import wiring
 from leadworker.clock import Moment
 from leadworker.crypto.words import suggest_passphrase
-from leadworker.errors import DiskTrouble, NotUnderstood
+from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood
 from leadworker.plain import output, secret
 from leadworker.plain.command import argument, command, flag, option
 from leadworker.plain.place import Open, Place
@@ -303,7 +304,8 @@ def passphrase(
             slots.new_recovery_words(
                 opened.vault, lambda words: place.hand_over(Opens("", words), [*_recovery(words), last])
             )
-            opened.desk.do_now(read_back)
+            with contextlib.suppress(LeadworkerError):  # the new words count; at worst it is said once more that nobody has them
+                opened.desk.do_now(read_back)
             return
         given = _new(new_passphrase_file) or _own(_typed(place), own_passphrase)
         generated = "" if given else suggest_passphrase()
@@ -327,13 +329,11 @@ def _begin_re_key(place: Place, opened: Open, given: str, generated: str) -> Non
 
 def _finish_re_key(place: Place, chosen: str) -> None:
     """Opening a vault carries out what was begun; should it be broken off here, the next opening does."""
-    from leadworker.domain.recovery import read_back
     from storage import opening
 
     vault = opening.open_with_passphrase(place.folder, chosen, purpose=place.purpose)
-    vault.write(read_back).result()  # the new words were handed over before they counted
     vault.close()
-    output.warn(*(notice for notice in vault.notices if notice != opening.WORDS_OWED))
+    output.warn(*vault.notices)
     output.warn("Everything is encrypted with a new key now.")
 
 
