@@ -561,6 +561,24 @@ async def test_sync_says_what_is_only_here_and_syncs_when_told(app: LeadworkerAp
         assert post.synced == 1
 
 
+async def test_what_sync_says_of_an_empty_list_follows_the_post(app: LeadworkerApp, clock: StillClock) -> None:
+    async with opened(app) as pilot:
+        await pilot.press("6")
+        await settle(pilot)
+        here = app.screen.query_one("#here", VList)
+        here.show([])
+        post = app.desk.post
+        assert isinstance(post, StillPost)
+        for state, said in (
+            (offline(clock), "No journal entry; other changes wait."),
+            (PostState(word="up to date", last_sent_ms=clock.at(18, 14, 2).ms), "Nothing: everything that you wrote is there too."),
+            (offline(clock), "No journal entry; other changes wait."),
+        ):
+            post.become(state)
+            await settle(pilot)
+            assert said in words(app)
+
+
 async def test_the_top_line_follows_the_post(app: LeadworkerApp, clock: StillClock) -> None:
     state = offline(clock)
     states = {

@@ -527,6 +527,45 @@ def test_mending_too_opens_with_either_copy_of_the_key_file(put_back: str, tmp_p
     vault.close()
 
 
+def test_of_two_copies_the_one_that_was_opened_says_what_is_wrong(tmp_path: Path) -> None:
+    """As when a change of the passphrase was broken off between the two copies, and the safety mark is missing as well."""
+    folder = fresh(tmp_path / "vault", small())
+    before = (folder / "vault.json").read_bytes()
+    vault = enter(folder)
+    slots.change_passphrase(vault, "heron window copper sleeve marble", memory_kib=vaults.FLOOR)
+    vault.close()
+    (folder / "vault.json").write_bytes(before)
+    (folder / ANCHOR_NAME).unlink()
+    with pytest.raises(VaultDamaged, match="check --mend"):
+        opening.open_with_passphrase(folder, "heron window copper sleeve marble")
+
+
+def test_mending_on_a_full_disk_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = fresh(tmp_path / "vault", small())
+    (folder / "vault.copy.json").unlink()
+
+    def full(folder: Path, file: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(vault_file, "write", full)
+    with pytest.raises(DiskTrouble, match="could not be mended: No space left"):
+        mending.mend(folder, small().words, with_words=True)
+    monkeypatch.undo()
+    enter(folder).close()
+
+
+def test_a_note_about_the_recovery_words_that_cannot_be_read_keeps_no_vault_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(shelf: object) -> bool:
+        raise sqlcipher.DatabaseError("database disk image is malformed")
+
+    monkeypatch.setattr(opening.recovery, "are_owed", unreadable)
+    vault = enter(fresh(tmp_path / "vault", small()))
+    assert not vault.notices
+    vault.close()
+
+
 # A safety mark that does not go
 
 
