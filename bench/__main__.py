@@ -52,6 +52,7 @@ def _journal(where: Path) -> list[Row]:
     rows = journal.saving(vault, plain, caseload[0])
     rows += journal.searching(vault, plain)
     rows += journal.timelines(vault, plain, caseload[1], small, few[1])
+    rows += journal.briefs(vault, plain, caseload[1], small, few[1])
     plain.close()
     small.close()
     vault.close()

@@ -12,12 +12,14 @@ from bench.twin import PlainSave
 from leadworker.clock import Moment, SystemClock
 from leadworker.domain import journal
 from leadworker.domain.journal import EntryView, JournalEntry
+from leadworker.plain import persons
 from leadworker.record import new_id
 from leadworker.shelf import Hit
 from storage import finding
 from storage.anchor import Mark
 from storage.engine import Connection
-from storage.shelf import _prepare, _truths, _with_truth
+from storage.projection import Projector
+from storage.shelf import VaultShelf, _prepare, _truths, _with_truth
 from storage.vault import Vault
 
 SAVES = 300
@@ -139,6 +141,30 @@ def timelines(vault: Vault, plain: Connection, person: str, small: Vault, small_
         Row("newest 50 of a timeline", ms(p50(mine)), ms(p50(other)), ratio, "≤ 1.2", ratio <= 1.2),
         Row("the same, full load over 1,000 entries", ms(p50(many_seconds)), ms(p50(few_seconds)), growth, "≤ 1.2", growth <= 1.2),
     ]
+
+
+def briefs(vault: Vault, plain: Connection, person: str, small: Vault, small_person: str) -> list[Row]:
+    """What to know before knocking, through to the values that a screen gets."""
+    ours, theirs, few = (
+        _brief(connection, vault, who)
+        for connection, who in ((vault.connection, person), (plain, person), (small.connection, small_person))
+    )
+    ours(), theirs(), few()
+    mine, other = vault.submit(lambda: paired(ours, theirs, READS)).result()
+    many_seconds, few_seconds = vault.submit(lambda: paired(ours, few, READS)).result()
+    ratio, growth = of_pairs(mine, other), of_pairs(many_seconds, few_seconds)
+    return [
+        Row("open a brief", ms(p50(mine)), ms(p50(other)), ratio, "≤ 1.2", ratio <= 1.2),
+        Row("the same, full load over 1,000 entries", ms(p50(many_seconds)), ms(p50(few_seconds)), growth, "≤ 1.2", growth <= 1.2),
+    ]
+
+
+def _brief(connection: Connection, vault: Vault, person: str) -> Callable[[], Any]:
+    def nothing_is_written() -> Any:
+        raise TypeError("a brief only reads")
+
+    shelf = VaultShelf(connection, Projector(connection), vault.clock, vault.name, "", "", nothing_is_written)
+    return lambda: persons._gather(shelf, person)
 
 
 def _search(connection: Connection, words: str, newest: bool) -> Callable[[], tuple[Hit, ...]]:

@@ -233,7 +233,8 @@ def unsent(connection: Connection) -> int:
 def unsent_records(connection: Connection, topic: str, limit: int) -> tuple[str, ...]:
     """Return the ids of a topic's records among those changes, the newest first. It reads no more changes than it needs."""
     sql = f"""SELECT c.no FROM lane l JOIN book b ON b.no = l.book_no
-              JOIN change c ON c.lane_no = l.no AND c.seq > l.acked WHERE l.lane > 0 AND {_SHARED} ORDER BY c.no DESC"""
+              JOIN change c ON c.lane_no = l.no AND c.seq > l.acked AND c.n IS NULL
+              WHERE l.lane > 0 AND {_SHARED} ORDER BY c.no DESC"""
     found: dict[str, None] = {}
     for (no,) in connection.execute(sql):
         content = change.read_content(scalar(connection, "SELECT body FROM change WHERE no = ?", no))

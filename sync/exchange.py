@@ -54,6 +54,12 @@ class Result(msgspec.Struct, frozen=True):
     admitted_me: bool = True
 
 
+NOT_SHOWN = (
+    "The central store no longer shows this laptop a casebook that it has shown before. Either you were taken out of it, or the "
+    "store was put back to an older state or hides it. Everything of it is still here. Ask its lead or your administrator."
+)
+
+
 class Exchange:
     """One sync between a vault and its central store. `ring` is told what changed, `tell` how far it has come."""
 
@@ -153,6 +159,10 @@ class Exchange:
                     raise mistrusted("counts a casebook's changes differently from what it has shown this laptop before")
                 elif here.trouble:
                     await self._box.trouble(book.book, "")  # it is whole again; whatever else is wrong comes up again below
+        listed = {book.book for book in news.books}
+        for book_id, here in standings.items():
+            if here.n and book_id not in listed and book_id != joined.organisation:
+                await self._stop_book(book_id, NOT_SHOWN)
 
     @contextlib.asynccontextmanager
     async def _one_book(self, book: bytes) -> AsyncIterator[None]:

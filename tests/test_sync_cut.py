@@ -287,11 +287,19 @@ async def test_a_folder_put_back_by_hand_and_written_in_is_told_apart_and_loses_
     await alex.check()
 
 
-def swap(database: str, other: Path) -> None:
+def keep(database: str, folder: Path) -> None:
+    """Copy the store's database with what stands in its write-ahead log."""
+    folder.mkdir()
+    for path in Path(database).parent.glob(Path(database).name + "*"):
+        shutil.copy(path, folder)
+
+
+def swap(database: str, folder: Path) -> None:
     """Put a copy of the store's database in its place."""
-    for end in ("-wal", "-shm"):
-        Path(database + end).unlink(missing_ok=True)
-    shutil.copy(other, database)
+    for path in Path(database).parent.glob(Path(database).name + "*"):
+        path.unlink()
+    for path in folder.iterdir():
+        shutil.copy(path, Path(database).parent)
 
 
 async def test_a_store_put_back_to_an_older_state_is_noticed_and_forgiven_when_it_is_put_right(team: Team, tmp_path: Path) -> None:
@@ -300,21 +308,21 @@ async def test_a_store_put_back_to_an_older_state_is_noticed_and_forgiven_when_i
     alex.write(keira, "one")
     await alex.sync()
     office.stop_store()
-    shutil.copy(office.database, tmp_path / "older.db")
+    keep(office.database, tmp_path / "older")
     office.start_store()
     alex.write(keira, "two")
     await alex.sync()
     was = alex.digest()
     office.stop_store()
-    shutil.copy(office.database, tmp_path / "newer.db")
-    swap(office.database, tmp_path / "older.db")
+    keep(office.database, tmp_path / "newer")
+    swap(office.database, tmp_path / "older")
     office.start_store()
     result = await alex.sync_somehow()
     assert result.alarms[0].startswith("The central store has fewer changes of a casebook than this laptop has already seen from it")
     assert alex.digest() == was
     assert (await alex.counts()).troubled == result.alarms
     office.stop_store()
-    swap(office.database, tmp_path / "newer.db")
+    swap(office.database, tmp_path / "newer")
     office.start_store()
     await alex.sync()
     assert (await alex.counts()).troubled == ()

@@ -10,6 +10,7 @@ from leadworker.crypto.envelope import BookKey, key_info
 from leadworker.crypto.identity import seal_to
 from leadworker.membership import BookStatement, Grant, Member, Membership, Role, Rotation
 from sync import wire
+from sync.exchange import NOT_SHOWN
 from tests.evil_hub import SAFE, Case, Here, Rogue, altered, flipped, replace, spoken
 from tests.laptops import ALEX, BEA, TOBIAS, Laptop, add_member, rotate
 
@@ -123,6 +124,11 @@ async def test_a_store_with_fewer_changes_than_were_seen(case: Case) -> None:
         "The central store has fewer changes of a casebook than this laptop has already seen from it: it may have been put back to "
         f"an older state. {SAFE}"
     )
+
+
+async def test_a_casebook_that_is_left_out_whole(case: Case) -> None:
+    case.evil.news = lambda news: replace(news, books=tuple(book for book in news.books if book.book != case.book))
+    await case.fails_with(NOT_SHOWN)
 
 
 async def test_another_history_behind_the_same_number(case: Case) -> None:
