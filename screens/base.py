@@ -13,6 +13,7 @@ from textual import work
 from textual.app import App, ComposeResult
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
+from textual.worker import Worker
 
 from leadworker.clock import Clock
 from leadworker.errors import LeadworkerError
@@ -152,7 +153,18 @@ def shell_of(widget: Widget) -> Shell:
     return cast(Shell, widget.app)
 
 
-class Page(Screen[None]):
+class Asks(Screen[None]):
+    """A screen that asks the vault. Once it has been closed it asks for nothing any more: no widget would show the answer."""
+
+    def run_worker(self, *args: Any, **kwargs: Any) -> Worker[Any]:
+        """Begin something in the background; on a screen that was closed it is given up before it begins."""
+        worker = super().run_worker(*args, **kwargs)
+        if self not in self.app.screen_stack:
+            worker.cancel()
+        return worker
+
+
+class Page(Asks):
     """A page with the frame around it. It names the topics it shows, and loads itself anew when one of them changed."""
 
     AUTO_FOCUS = ""
@@ -285,7 +297,7 @@ class Page(Screen[None]):
             self.app.pop_screen()
 
 
-class Dialog(ModalScreen[None]):
+class Dialog(Asks, ModalScreen[None]):
     """Something over a page: it dims what is beneath and closes with Esc."""
 
     AUTO_FOCUS = ""

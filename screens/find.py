@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 from textual import events, on, work
@@ -48,24 +48,27 @@ class Found(msgspec.Struct, frozen=True):
     opens: Callable[[], None]
 
 
+_MOVES: Mapping[str, Callable[[VList[Any]], None]] = {
+    "down": lambda found: found.action_step(1),
+    "up": lambda found: found.action_step(-1),
+    "pagedown": lambda found: found.action_page(1),
+    "pageup": lambda found: found.action_page(-1),
+    "enter": lambda found: found.action_open(),
+}
+
+
 class FindField(LineField):
     """The line to type into; the keys that move go to the list beneath."""
 
     async def _on_key(self, event: events.Key) -> None:
-        found = self.screen.query_one("#found", VList)
-        moves: dict[str, Callable[[], None]] = {
-            "down": lambda: found.action_step(1),
-            "up": lambda: found.action_step(-1),
-            "pagedown": lambda: found.action_page(1),
-            "pageup": lambda: found.action_page(-1),
-            "enter": found.action_open,
-        }
-        if event.key in moves:
-            event.stop()
-            event.prevent_default()
-            moves[event.key]()
+        move = _MOVES.get(event.key)
+        if move is None:
+            await super()._on_key(event)
             return
-        await super()._on_key(event)
+        event.stop()
+        event.prevent_default()
+        for found in self.screen.query("#found").results(VList):  # none any more while the panel closes
+            move(found)
 
 
 class FindDialog(Dialog):

@@ -24,8 +24,8 @@ from tests.screen_world import burst, opened, settle, type_in
 
 pytest_plugins = ["tests.screen_fixtures"]
 
-WALKS = (1, 2, 3, 4, 5, 6)
-STEPS = 60
+WALKS = (1, 2, 3, 4, 678, 751)
+STEPS = 100
 MOST_TURNS = 25
 """Turns of the event loop by which something comes late."""
 
@@ -101,6 +101,17 @@ async def test_going_down_where_find_lists_nothing_stays_in_the_line(app: Leadwo
     async with opened(app) as pilot:
         await type_in(pilot, "slash", "down", "up", "kei", "down", "down", "down", "down", "down", "down", "down", "down")
         assert isinstance(app.screen, FindDialog) and app.screen.query_one("#found", VList).selected is not None
+
+
+async def test_a_panel_that_was_closed_asks_for_nothing_any_more(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        await type_in(pilot, "slash", "kei")
+        find = app.screen
+        assert isinstance(find, FindDialog)
+        app.pop_screen()
+        late = find._look()  # as for a letter that was still on its way
+        await settle(pilot)
+        assert late.is_cancelled
 
 
 async def test_an_answer_that_comes_when_find_is_closing_shows_itself_nowhere(
