@@ -153,7 +153,7 @@ def shell_of(widget: Widget) -> Shell:
     return cast(Shell, widget.app)
 
 
-class Asks(Screen[None]):
+class AskingScreen(Screen[None]):
     """A screen that asks the vault. Once it has been closed it asks for nothing any more: no widget would show the answer."""
 
     def run_worker(self, *args: Any, **kwargs: Any) -> Worker[Any]:
@@ -164,7 +164,7 @@ class Asks(Screen[None]):
         return worker
 
 
-class Page(Asks):
+class Page(AskingScreen):
     """A page with the frame around it. It names the topics it shows, and loads itself anew when one of them changed."""
 
     AUTO_FOCUS = ""
@@ -297,7 +297,7 @@ class Page(Asks):
             self.app.pop_screen()
 
 
-class Dialog(Asks, ModalScreen[None]):
+class Dialog(AskingScreen, ModalScreen[None]):
     """Something over a page: it dims what is beneath and closes with Esc."""
 
     AUTO_FOCUS = ""

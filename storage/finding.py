@@ -27,7 +27,7 @@ from storage.schema import find_fields, find_table
 BEFORE, AFTER = "\x02", "\x03"
 MOST_WORDS: Final = 24
 MOST_BEHIND: Final = 500
-"""After every so many rows their words are indexed with the row, whether or not there was an idle moment between."""
+"""With each row whose number this divides, all that wait are indexed, whether or not there was an idle moment between."""
 
 _WORD = re.compile(r"\"[^\"]*\"|[\w'’\-]+")
 
@@ -38,7 +38,6 @@ class Index:
     def __init__(self, kind: type[Record]) -> None:
         self.fields = find_fields(kind)
         self._topic, self._frozen = str(table_of(kind).name), kind.frozen
-        self._behind = 0
         name = find_table(self._topic)
         columns = ", ".join(("rowid", *self.fields))
         marks = ", ".join("?" * (len(self.fields) + 1))
@@ -52,10 +51,8 @@ class Index:
         if not self._frozen:
             connection.execute(self._add, (no, *(row[f] for f in self.fields)))
             return
-        self._behind += 1
-        if self._behind >= MOST_BEHIND:
+        if no % MOST_BEHIND == 0:
             catch_up(connection, (self._topic,))
-            self._behind = 0
 
     def remove(self, connection: Connection, no: int, row: dict[str, Any]) -> None:
         """Take a row out."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from typing import Any
 
@@ -309,10 +309,10 @@ def a_slow_disk(app: LeadworkerApp) -> Iterator[None]:
         ready.set()
 
 
-async def hidden_while(app: LeadworkerApp, pilot: Pilot[Any], key: str) -> None:
-    """Press a key and hide before the disk has done what it asks for; fail if anything shows before Enter comes back."""
+async def hidden_while(app: LeadworkerApp, pilot: Pilot[Any], begin: Callable[[], None]) -> None:
+    """Begin something and hide before the disk has done its part; fail if anything shows before Enter comes back."""
     with a_slow_disk(app):
-        burst(app, key)
+        begin()
         await pilot.pause()
         burst(app, "ctrl+l")
         await pilot.pause()
@@ -328,7 +328,7 @@ async def test_a_note_that_is_saved_while_the_screen_is_hidden_shows_nothing_and
         app.open_person(keira.id)
         await settle(pilot)
         await type_in(pilot, "n", "call @keira 9am", "enter", "She was asleep.")
-        await hidden_while(app, pilot, "ctrl+s")
+        await hidden_while(app, pilot, lambda: burst(app, "ctrl+s"))
         assert isinstance(app.screen, PersonPage) and "She was asleep." in seen(app)
         assert [draft.first_line for draft in await app.desk.ask(drafts.unfinished) if "9am" in draft.first_line] == []
 
@@ -338,7 +338,7 @@ async def test_a_form_that_is_saved_while_the_screen_is_hidden_shows_nothing_and
         app.add_person()
         await settle(pilot)
         await type_in(pilot, "Tia Walsh")
-        await hidden_while(app, pilot, "ctrl+s")
+        await hidden_while(app, pilot, lambda: burst(app, "ctrl+s"))
         assert not isinstance(app.screen, Form) and "Tia Walsh" in seen(app)
         assert (await app.desk.ask(caseload.resolve, "Tia")).name == "Tia Walsh"
 
@@ -347,18 +347,7 @@ async def test_a_form_that_is_saved_while_the_screen_is_hidden_shows_nothing_and
 async def test_leaving_a_note_that_is_still_being_kept_shows_nothing_while_the_screen_is_hidden(app: LeadworkerApp, how: str) -> None:
     async with opened(app) as pilot:
         await type_in(pilot, "n", "half a sentence")
-        with a_slow_disk(app):
-            if how == "escape":
-                burst(app, "escape")
-            else:
-                app.go_to("people")
-            await pilot.pause()
-            burst(app, "ctrl+l")
-            await pilot.pause()
-        await settle(pilot)
-        assert isinstance(app.screen, HideScreen) and seen(app).split() == ["14:32"]
-        await pilot.press("enter")
-        await settle(pilot)
+        await hidden_while(app, pilot, lambda: burst(app, "escape") if how == "escape" else app.go_to("people"))
         assert isinstance(app.screen, TodayPage if how == "escape" else PeoplePage)
         assert "half a sentence" in {draft.first_line for draft in await app.desk.ask(drafts.unfinished)}
 

@@ -490,12 +490,18 @@ def test_a_vault_with_a_damaged_page_is_not_re_keyed(tmp_path: Path) -> None:
     vault.close()
 
 
-@pytest.mark.parametrize("put_back", ["vault.json", "vault.copy.json"])
-def test_an_old_copy_of_the_key_file_beside_the_new_one_destroys_nothing(put_back: str, tmp_path: Path) -> None:
-    folder = tmp_path / "vault"
+def re_keyed_beside_an_old_copy(folder: Path, put_back: str) -> tuple[str, str]:
+    """Re-key a vault and put one key file of before back; return what opens it now."""
     passphrase, recovery = re_keyed(folder)
     opening.open_with_passphrase(folder, passphrase).close()
     (folder / put_back).write_bytes((small().folder / "vault.json").read_bytes())
+    return passphrase, recovery
+
+
+@pytest.mark.parametrize("put_back", ["vault.json", "vault.copy.json"])
+def test_an_old_copy_of_the_key_file_beside_the_new_one_destroys_nothing(put_back: str, tmp_path: Path) -> None:
+    folder = tmp_path / "vault"
+    passphrase, recovery = re_keyed_beside_an_old_copy(folder, put_back)
     before = vaults.files(folder)
     with pytest.raises(VaultError):
         enter(folder)
@@ -511,9 +517,7 @@ def test_an_old_copy_of_the_key_file_beside_the_new_one_destroys_nothing(put_bac
 @pytest.mark.parametrize("put_back", ["vault.json", "vault.copy.json"])
 def test_mending_too_opens_with_either_copy_of_the_key_file(put_back: str, tmp_path: Path) -> None:
     folder = tmp_path / "vault"
-    passphrase, _ = re_keyed(folder)
-    opening.open_with_passphrase(folder, passphrase).close()
-    (folder / put_back).write_bytes((small().folder / "vault.json").read_bytes())
+    passphrase, _ = re_keyed_beside_an_old_copy(folder, put_back)
     (folder / ANCHOR_NAME).unlink()
     before = vaults.files(folder)
     with pytest.raises(VaultError):
