@@ -11,7 +11,8 @@ import msgspec
 
 from leadworker.change import Content
 from leadworker.desk import Bell
-from leadworker.membership import BookMembers, Directory
+from leadworker.directory import Directory
+from leadworker.membership import BookMembers
 
 
 class Joined(msgspec.Struct, frozen=True):
@@ -38,7 +39,11 @@ class Joined(msgspec.Struct, frozen=True):
 
 
 class PendingInvite(msgspec.Struct, frozen=True):
-    """An invite that this administrator's laptop has made and will countersign."""
+    """An invite that this laptop has made and will countersign.
+
+    With `own`, it is for another laptop of somebody who is in the directory already (`person`): what they are is taken from
+    there, and it is countersigned only once somebody has typed its check words (C.4).
+    """
 
     invite: bytes
     secret: bytes
@@ -48,6 +53,7 @@ class PendingInvite(msgspec.Struct, frozen=True):
     admin: bool
     person: bytes
     expires_ms: int
+    own: bool = False
 
 
 class Statement(msgspec.Struct, frozen=True):

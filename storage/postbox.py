@@ -12,7 +12,8 @@ import msgspec
 from leadworker.change import CONTROL_LANE, change_id, first_digest, padded_size
 from leadworker.crypto.identity import Identity
 from leadworker.desk import Bell
-from leadworker.membership import BookMembers, Directory
+from leadworker.directory import Directory
+from leadworker.membership import BookMembers
 from leadworker.postbox import (
     BookState,
     Counts,

@@ -19,15 +19,17 @@ from leadworker.change import Header
 from leadworker.clock import Clock, Moment
 from leadworker.crypto.envelope import BookKey
 from leadworker.desk import Bell
+from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted, Refused
-from leadworker.membership import Directory, Member
 from leadworker.postbox import BookState, Joined, Postbox, Receipt, Standing, UnsentRun
 from leadworker.text import one_line
 from sync import wire
 from sync.checking import Checked, PageCheck, mistrusted
 from sync.client import HubClient
-from sync.founding import add_members, first_members, found_book
-from sync.joining import ask_again, countersign, pull_directory
+from sync.founding import Speaker, found_book
+from sync.inviting import countersign
+from sync.joining import ask_again, pull_directory
+from sync.readers import NotTaken, Readers
 
 BATCH = 1000
 WARN_CLOCK_MS = 60_000
@@ -98,7 +100,7 @@ class Exchange:
             directory = await self._box.directory() or directory
         await self._receive(news, joined, directory)
         await self._found(joined, directory)
-        await self._share(news, joined, directory)
+        await self._keep_readers(news, joined, directory)
         await self._send()
         return Result(self._received, self._sent, tuple(self._alarms), admitted, warning)
 
@@ -173,6 +175,8 @@ class Exchange:
             if isinstance(error, Refused) and error.code != "not_a_member":
                 raise
             await self._stop_book(book, error.sentence)
+        except NotTaken as error:
+            await self._stop_book(book, str(error))
 
     async def _receive_book(self, news: wire.BookNews, directory: Directory, total: int) -> None:
         book = news.book
@@ -207,39 +211,28 @@ class Exchange:
                 raise
             return await asyncio.to_thread(_check, state, newer, self._box, page), newer
 
-    async def _share(self, news: wire.News, joined: Joined, directory: Directory) -> None:
-        """Let supervisors and own laptops into casebooks that were founded before they were enrolled (C.6)."""
+    async def _keep_readers(self, news: wire.News, joined: Joined, directory: Directory) -> None:
+        """Bring every casebook's readers into step with the directory, whenever that has changed (C.6)."""
         if joined.shared_up_to == directory.seq:
             return
-        wanted = first_members(directory, joined)
+        readers = Readers(self._box, self._client, joined, directory, self._receive_again)
         for book in news.books:
             if book.book != joined.organisation and book.book not in self._stopped:
                 async with self._one_book(book.book):
-                    await self._share_book(book, wanted, joined, directory)
+                    await readers.keep_up(book.book)
         if not self._stopped:
             now = await self._box.joined() or joined
             await self._box.set_joined(msgspec.structs.replace(now, shared_up_to=directory.seq))
 
-    async def _share_book(
-        self, news: wire.BookNews, wanted: tuple[Member, ...], joined: Joined, directory: Directory
-    ) -> None:
-        state = await self._box.book_state(news.book)
-        present = state.members
-        new = tuple(member for member in wanted if member.device not in present.ever)
-        if not new or present.lead != joined.person or self._box.device not in present.members:
-            return
-        key = BookKey(news.book, present.epoch, state.keys[present.epoch])
-        statements = add_members(news.book, key, present, new, directory, self._box.device, self._box.sign)
-        outcome = await self._client.control(statements)
-        if outcome.code:
-            await self._stop_book(news.book, one_line(outcome.sentence)[:400])
-            return
-        await self._receive_book(wire.BookNews(news.book, state.n, state.digest), directory, 0)
+    async def _receive_again(self, book: bytes, directory: Directory) -> None:
+        """Fetch what this laptop has just said of a book, and what others said before it."""
+        standing = (await self._box.standings()).get(book, Standing(0, b"", ""))
+        await self._receive_book(wire.BookNews(book, standing.n, standing.digest), directory, 0)
 
     async def _found(self, joined: Joined, directory: Directory) -> None:
         for item in await self._box.to_found():
             async with self._one_book(item.book):
-                statements = found_book(item.book, item.key, directory, joined, self._box.device, self._box.sign)
+                statements = found_book(item.book, item.key, joined, Speaker(self._box.device, self._box.sign, directory))
                 outcome = await self._client.control(statements)
                 if outcome.code and outcome.code != "head_moved":
                     await self._stop_book(item.book, one_line(outcome.sentence)[:400])

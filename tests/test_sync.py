@@ -10,7 +10,7 @@ import pytest
 from leadworker import proof
 from leadworker.domain import journal, people, today
 from leadworker.errors import Offline, Refused
-from leadworker.membership import Revoke, Role
+from leadworker.statements import Revoke, Role
 from sync.client import OFFLINE
 from sync.founding import control_change
 from tests.laptops import (
@@ -23,6 +23,7 @@ from tests.laptops import (
     add_member,
     agree,
     gapless,
+    hand_over,
     rotate,
 )
 
@@ -220,7 +221,7 @@ async def test_two_casebooks_are_two_matters_one_that_is_refused_does_not_hold_u
     alex, ruth = team.alex, team.ruth
     keira, tobias = alex.add(KEIRA), alex.add(TOBIAS)
     await alex.sync()
-    await add_member(ruth, keira, alex, Role.READ_ONLY)
+    await hand_over(ruth, keira, alex, ruth, then=Role.READ_ONLY)
     alex.write(keira, "refused")
     alex.write(tobias, "taken")
     result = await alex.sync_somehow()
@@ -240,7 +241,7 @@ async def test_two_casebooks_are_two_matters_one_that_is_refused_does_not_hold_u
     assert [entry.title for entry in alex.desk.ask_now(journal.unsent)] == ["newer", "refused"]
     assert [entry.title for entry in alex.desk.ask_now(journal.unsent, limit=1)] == ["newer"]
 
-    await add_member(ruth, keira, alex, Role.CO_WORKER)
+    await hand_over(ruth, keira, ruth, alex)
     await alex.sync()  # what was refused is tried again, and the trouble goes away by itself
     assert alex.where(keira) == ["on the central store"]
     assert (await alex.counts()).troubled == ()

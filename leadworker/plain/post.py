@@ -15,18 +15,19 @@ import typer
 from leadworker.clock import Moment
 from leadworker.crypto.identity import CannotOpen, open_name
 from leadworker.crypto.words import check_words
+from leadworker.directory import Enrolled
 from leadworker.errors import NotUnderstood, PostError
-from leadworker.membership import Enrolled, Role
 from leadworker.plain import asking, documents, output, secret
 from leadworker.plain.command import command, flag, option
 from leadworker.plain.place import Open, Place
 from leadworker.postbox import Joined
+from leadworker.statements import Role
 from leadworker.text import one_line, skeleton
 from leadworker.words.saying import say_count, say_time
 
 if TYPE_CHECKING:
     from sync.exchange import Progress, Result
-    from sync.joining import Invitation
+    from sync.inviting import Invitation
 
 HubAddress = Annotated[str, option("--hub", "URL", "The central store's address: https://store.example.org.")]
 Team = Annotated[str, option("--team", "TEAM", "The team; members know it by name, the central store does not.")]
@@ -182,11 +183,11 @@ def invite(
 
 
 async def _invite(opened: Open, name: str, role: Role, team: str, admin: bool) -> Invitation:
-    from sync import joining
+    from sync import inviting
 
     known = await asking.joined_of(opened)
     async with asking.connected(opened, known.hub_url) as (box, client):
-        return await joining.invite(box, client, opened.vault.clock, name, role=role, team=team, admin=admin)
+        return await inviting.invite(box, client, opened.vault.clock, name, role=role, team=team, admin=admin)
 
 
 def _invited(made: Invitation, until: str) -> Iterator[str]:

@@ -74,6 +74,20 @@ CREATE TABLE alarms (
 );
 """
 
+_MEMBERSHIP: Final = """
+CREATE TABLE former_members (
+    device {bytes} NOT NULL,
+    book {bytes} NOT NULL,
+    n {number} NOT NULL,
+    PRIMARY KEY (device, book)
+);
+CREATE TABLE keys_owed (
+    book {bytes} PRIMARY KEY
+);
+ALTER TABLE invites ADD COLUMN made_by {bytes} NOT NULL DEFAULT {nothing};
+"""
+"""Version 2: up to which number somebody who left may read, which books owe a new key, and who made an invite."""
+
 VERSION_NAME: Final = "schema_version"
 
 
@@ -81,7 +95,10 @@ def _statements(tables: str, **types: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in tables.format(**types).split(";") if part.strip())
 
 
-SQLITE: Final[tuple[tuple[str, ...], ...]] = (_statements(_TABLES, bytes="BLOB", number="INTEGER", text="TEXT"),)
+SQLITE: Final[tuple[tuple[str, ...], ...]] = (
+    _statements(_TABLES, bytes="BLOB", number="INTEGER", text="TEXT"),
+    _statements(_MEMBERSHIP, bytes="BLOB", number="INTEGER", nothing="X''"),
+)
 """Statements by version for SQLite; the first makes an empty file into version 1."""
 
 POSTGRES: Final[tuple[tuple[str, ...], ...]] = (
@@ -90,6 +107,7 @@ POSTGRES: Final[tuple[tuple[str, ...], ...]] = (
         # Seals do not compress; trying costs time on every write.
         "ALTER TABLE changes ALTER COLUMN body SET STORAGE EXTERNAL",
     ),
+    _statements(_MEMBERSHIP, bytes="bytea", number="bigint", nothing="''::bytea"),
 )
 """The same for PostgreSQL."""
 
