@@ -106,6 +106,8 @@ class BookMembers:
             self._check_authority(statement, signer, directory)
         elif signer not in members or members[signer].person != statement.lead:
             raise NotAllowed("a book begins with a membership that its lead signs")
+        if statement.remove and signer not in members:
+            raise NotAllowed("who takes somebody out stays, since the new key is theirs to make")
         _check_roles(members, statement, self.lead, directory)
         gone = {d: self.members[d] for d in statement.remove if not directory.was_active(d, statement.directory[0])}
         here = {member.person for member in members.values()}

@@ -12,6 +12,7 @@ import msgspec
 from leadworker.change import Content
 from leadworker.desk import Bell
 from leadworker.directory import Directory
+from leadworker.domain.readers import Decision
 from leadworker.membership import BookMembers
 
 
@@ -167,9 +168,13 @@ class PutAside(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """What the top line and the Sync screen say in figures. Times are UTC milliseconds, 0 for never."""
+    """What the top line and the Sync screen say in figures. Times are UTC milliseconds, 0 for never.
+
+    `late` are changes in casebooks in which this laptop may write no more: they can only be handed in to somebody.
+    """
 
     waiting: int = 0
+    late: int = 0
     put_aside: int = 0
     troubled: tuple[str, ...] = ()
     last_sent_ms: int = 0
@@ -243,6 +248,12 @@ class Postbox(Protocol):
     async def set_invite(self, invite: PendingInvite) -> None: ...
 
     async def drop_invite(self, invite: bytes) -> None: ...
+
+    async def decisions(self) -> tuple[Decision, ...]:
+        """Return what was decided here about who reads casebooks and is not in force, the oldest first."""
+
+    async def decided(self, decision: Decision, said: str) -> Bell:
+        """Note that a decision is in force (nothing `said`), or why it did not come about."""
 
     async def counts(self) -> Counts: ...
 

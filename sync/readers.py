@@ -10,6 +10,7 @@ from typing import Final
 
 from leadworker.crypto.envelope import BookKey
 from leadworker.directory import Directory
+from leadworker.domain.readers import KEY, LEADS, TAKEN_OUT, Decision
 from leadworker.membership import BookMembers
 from leadworker.postbox import BookState, Joined, Postbox
 from leadworker.statements import Member, Role
@@ -20,6 +21,8 @@ from sync.founding import Speaker, change_members, first_members, members_of, ne
 
 TRIES: Final = 4
 """How often a book is looked at anew when others change its members at the same moment."""
+
+_AGAIN: Final = "Others change who reads this casebook at the same moment. Nothing was changed; it is tried again."
 
 Receive = Callable[[bytes, Directory], Awaitable[None]]
 """Fetches what is new in one book."""
@@ -32,6 +35,10 @@ class NotTaken(Exception):
     """The central store did not take a change of members; the words are its own."""
 
 
+class _ChangedMeanwhile(Exception):
+    """Somebody else was first; the words say what is so now."""
+
+
 class Readers:
     """Changes who reads casebooks, for one sync."""
 
@@ -41,6 +48,10 @@ class Readers:
         self._me = me
         self._directory = directory
         self._receive = receive
+
+    def learn(self, directory: Directory) -> None:
+        """Go by a newer directory from here on."""
+        self._directory = directory
 
     async def keep_up(self, book: bytes) -> None:
         """Take laptops out that were revoked, and let in one's own and, as the lead, the team's supervisors'.
@@ -62,7 +73,30 @@ class Readers:
             statements = change_members(state.members, *answer, key, self._speaker())
             if not statements or await self._said(book, statements):
                 return
-        raise NotTaken("Others change who reads this casebook at the same moment. Nothing was changed; it is tried again.")
+        raise NotTaken(_AGAIN)
+
+    async def carry_out(self, decision: Decision) -> str:
+        """Do at the central store what somebody decided; return why it did not come about, or nothing."""
+        book = bytes.fromhex(decision.book)
+        if self._box.device not in (await self._box.book_state(book)).members.members:
+            return "You do not read this casebook any more, so you cannot decide who does."
+        try:
+            if decision.kind == KEY:
+                return await self._give_new_key(book)
+            await self.settle(book, lambda present: _wanted(decision, present, self._directory))
+        except (NotTaken, _ChangedMeanwhile) as error:
+            return str(error)
+        return ""
+
+    async def _give_new_key(self, book: bytes) -> str:
+        for _ in range(TRIES):
+            state = await self._box.book_state(book)
+            key = _present_key(state)
+            if key is None or not state.members.may_write(self._box.device):
+                return "You may not write in this casebook any more, so it was given no new key."
+            if await self._said(book, new_key(state.members, key, self._speaker())):
+                return ""
+        raise NotTaken(_AGAIN)
 
     def _in_step(self, present: BookMembers) -> tuple[tuple[Member, ...], bytes]:
         device, directory = self._box.device, self._directory
@@ -99,6 +133,37 @@ class Readers:
 
     def _speaker(self) -> Speaker:
         return Speaker(self._box.device, self._box.sign, self._directory)
+
+
+def _wanted(decision: Decision, present: BookMembers, directory: Directory) -> tuple[tuple[Member, ...], bytes]:
+    """Return who shall read a book, and who leads it, after a decision; raise `_ChangedMeanwhile`."""
+    person = bytes.fromhex(decision.colleague)
+    others = tuple(member for member in present.members.values() if member.person != person)
+    role = next((member.role for member in present.members.values() if member.person == person), 0)
+    if decision.kind == LEADS:
+        return _new_lead(decision, present, directory)
+    if decision.kind == TAKEN_OUT:
+        if person == present.lead:
+            raise _ChangedMeanwhile(f"{decision.name} leads the casebook now, so they were not taken out. Look again, and decide again.")
+        return others, present.lead
+    if role not in (int(decision.was or 0), decision.role):
+        raise _ChangedMeanwhile(f"Somebody else has decided about {decision.name} meanwhile. Look again, and decide again.")
+    return (*others, *members_of(directory, person, Role(decision.role))), present.lead
+
+
+def _new_lead(decision: Decision, present: BookMembers, directory: Directory) -> tuple[tuple[Member, ...], bytes]:
+    lead, before = bytes.fromhex(decision.colleague), bytes.fromhex(decision.was)
+    if present.lead == lead:
+        return tuple(present.members.values()), lead
+    if present.lead != before:
+        raise _ChangedMeanwhile("Somebody else has changed who leads this casebook meanwhile. Look again, and decide again.")
+    theirs = members_of(directory, lead, Role.KEY_WORKER)
+    if not theirs:
+        raise _ChangedMeanwhile(f"{decision.name} has no laptop in the organisation any more, so the lead was not changed.")
+    rest = [member for member in present.members.values() if member.person not in (lead, before)]
+    if decision.role:
+        rest += [Member(member.device, before, decision.role) for member in present.members.values() if member.person == before]
+    return (*rest, *theirs), lead
 
 
 def _present_key(state: BookState) -> BookKey | None:
