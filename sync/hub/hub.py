@@ -15,7 +15,7 @@ from typing import Final, TextIO, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sync import wire
-from sync.hub import content, joining, reading, rules
+from sync.hub import content, joining, late, reading, rules
 from sync.hub.gate import Claim, Nonces, check_claim
 from sync.hub.log import Log
 from sync.hub.rules import Refusal
@@ -200,6 +200,27 @@ class Hub:
             return wire.write(reading.page(session, device.device, book, after, most, directory, now_ms))
 
         return await self._read(answer)
+
+    async def hand_in(self, asked: Asked) -> wire.LateItems:
+        """Take a `wire.Late`, also from a device that was taken out of the directory: its owner's words are not lost (C.6)."""
+        device = await self._read(lambda session: session.device(asked.claim.device))
+        admitted = self._admit(asked, device and device._replace(active=True))
+        submission = rules.read_message(wire.Late, asked.body)
+        identity = await self._write(lambda session: late.hand_in(session, admitted.device, submission, self.now_ms()))
+        self.log.note("handed_in_late", device=admitted.device, book=submission.book, count=len(submission.seals))
+        return wire.LateItems((wire.LateItem(identity, submission.book, admitted.device, b"", b"", self.now_ms()),))
+
+    async def late(self, asked: Asked) -> wire.LateItems:
+        """Return the late submissions that wait for the asking device."""
+        device = await self.asker(asked)
+        return await self._read(lambda session: late.waiting(session, device.device))
+
+    async def late_taken(self, asked: Asked) -> wire.LateItems:
+        """Forget the late submissions that the asking device has in its vault, a `wire.Taken`; return what still waits."""
+        device = await self.asker(asked)
+        taken = rules.read_message(wire.Taken, asked.body)
+        await self._write(lambda session: session.late_taken(device.device, taken.items[: late.MOST_AT_ONCE * 10]))
+        return await self._read(lambda session: late.waiting(session, device.device))
 
     async def check_up(self) -> None:
         """Ask the database for something small; raise `StoreAway` when it does not answer."""

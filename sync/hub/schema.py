@@ -84,9 +84,25 @@ CREATE TABLE former_members (
 CREATE TABLE keys_owed (
     book {bytes} PRIMARY KEY
 );
+CREATE TABLE late_submissions (
+    late {bytes} PRIMARY KEY,
+    book {bytes} NOT NULL,
+    sender {bytes} NOT NULL,
+    sealed {bytes} NOT NULL,
+    received_ms {number} NOT NULL
+);
+CREATE INDEX late_by_sender ON late_submissions (sender);
+CREATE TABLE late_seals (
+    recipient {bytes} NOT NULL,
+    late {bytes} NOT NULL,
+    seal {bytes} NOT NULL,
+    PRIMARY KEY (recipient, late)
+);
+CREATE INDEX late_seals_by_late ON late_seals (late);
 ALTER TABLE invites ADD COLUMN made_by {bytes} NOT NULL DEFAULT {nothing};
 """
-"""Version 2: up to which number somebody who left may read, which books owe a new key, and who made an invite."""
+"""Version 2: up to which number somebody who left may read, which books owe a new key, who made an invite,
+and what was handed in late."""
 
 VERSION_NAME: Final = "schema_version"
 
