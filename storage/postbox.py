@@ -12,6 +12,7 @@ import msgspec
 from leadworker.change import CONTROL_LANE, change_id, first_digest, padded_size
 from leadworker.crypto.identity import Identity
 from leadworker.desk import Bell
+from leadworker.domain import conflicts
 from leadworker.membership import BookMembers, Directory
 from leadworker.postbox import (
     BookState,
@@ -237,6 +238,7 @@ def counts(vault: Vault, connection: Connection) -> Counts:
     return Counts(
         waiting=log.unsent(connection),
         put_aside=int(scalar(connection, "SELECT count(*) FROM put_aside")),
+        apart=conflicts.count(Transaction(vault, question=True).shelf),
         troubled=tuple(row[0] for row in connection.execute("SELECT DISTINCT trouble FROM book WHERE trouble != ''")),
         last_sent_ms=int.from_bytes(vault.fact(SENT) or b"", "big"),
         last_received_ms=received_ms,

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select, func, select
 
+from leadworker.clock import Moment
 from leadworker.domain.people import Person
 from leadworker.errors import LeadworkerError, NotUnderstood
 from leadworker.record import Record, Rule, asked_fields, kept_fields, table_of, topics
@@ -187,6 +188,12 @@ def settle(shelf: Shelf, shown: Conflict, choice: Choice) -> bool:
     with shelf.as_shown(shown.record_id, shown.marks):
         shelf.amend(kind, shown.record_id, **{shown.field: value}, **beside)
     return not _is_open(shelf, kind, shown)
+
+
+def at_time(shown: Conflict, moment: Moment) -> Choice:
+    """Return the choice of another time than those that were written apart."""
+    along = kept_fields(topics()[shown.topic])[shown.field].along
+    return Choice(value=moment.ms, beside={along[0]: moment.offset})
 
 
 def joined(versions: tuple[Version, ...]) -> str:
