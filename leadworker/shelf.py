@@ -111,7 +111,7 @@ class Shelf(Protocol):
         """
 
     def changed_since(self, kind: type[Record], record_id: str, marks: bytes) -> tuple[str, ...]:
-        """Return the fields of a record that were written since `marks`. Raises `NotFound`."""
+        """Return the fields of a record that say something else than when it had these `marks`. Raises `NotFound`."""
 
     def history(self, kind: type[Record], record_id: str) -> tuple[Said, ...]:
         """Return everything that was ever written about a record, field by field, the oldest first. Raises `NotFound`."""

@@ -147,6 +147,12 @@ PLACES: dict[str, tuple[Key, ...]] = {
         Key("find.open", "enter", "", "open", "open"),
         Key("find.back", "escape", "back", "back", "back"),
     ),
+    "meanwhile": (
+        Key("meanwhile.mine", "y", "keep_mine", "yours", "keep yours; theirs stays in the history"),
+        Key("meanwhile.theirs", "t", "keep_theirs", "theirs", "keep theirs; yours is let go"),
+        Key("meanwhile.both", "b", "keep_both", "both", "keep both texts, with who said which"),
+        Key("meanwhile.back", "escape", "back", "back", "back to the form; nothing is saved yet"),
+    ),
     "unlock": (
         Key("unlock.show", "ctrl+t", "show_typed", "", "show what you type", everywhere=True),
         Key("unlock.words", "ctrl+r", "use_words", "", "open with the recovery words", everywhere=True),
@@ -169,6 +175,7 @@ TITLES = {
     "form": "A form",
     "sync": "Sync",
     "apart": "Written apart",
+    "meanwhile": "Changed meanwhile",
     "find": "Find",
     "unlock": "Opening the journal",
     "first_run": "Making a journal",

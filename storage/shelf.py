@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Select
 from sqlalchemy.dialects.sqlite import dialect
 
-from leadworker.change import DROP, PUT
+from leadworker.change import DROP, PUT, read_content
 from leadworker.clock import Clock, Moment
 from leadworker.errors import NotFound
 from leadworker.record import BASE_COLUMNS, Record, Rule, kept_fields, new_id, table_of
@@ -148,7 +148,14 @@ class VaultShelf:
     def changed_since(self, kind: type[Record], record_id: str, marks: bytes) -> tuple[str, ...]:
         names = tuple(kept_fields(kind))
         before, now = standing(marks, names), standing(self._row(kind, record_id)["marks"], names)
-        return tuple(name for name in names if now[name] != before[name])
+        moved = (name for name in names if now[name] != before[name])
+        return tuple(name for name in moved if self._said(kind, name, now[name]) != self._said(kind, name, before[name]))
+
+    def _said(self, kind: type[Record], name: str, changes: frozenset[int]) -> set[Any]:
+        """Return the values that these changes wrote into a field; what it began with where none did."""
+        bodies = (scalar(self._connection, "SELECT body FROM change WHERE no = ?", no) for no in changes)
+        said = {read_content(body).values.get(name) for body in bodies}
+        return said or {self._projector.defaults(kind)[name]}
 
     def history(self, kind: type[Record], record_id: str) -> tuple[Said, ...]:
         return histories.history(self._connection, kind, record_id, self._row(kind, record_id)["book"])

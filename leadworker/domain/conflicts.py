@@ -6,8 +6,9 @@ by name, and what they choose takes the place of exactly the versions that they 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Select, func, select
@@ -20,6 +21,7 @@ from leadworker.shelf import Said, Shelf, whereabouts
 from leadworker.text import clean
 from leadworker.words.values import say_value
 
+T = TypeVar("T")
 Value = str | int | bool
 
 _SAFER = {
@@ -211,7 +213,8 @@ def since(shelf: Shelf, kind: type[Record], record_id: str, marks: bytes, watche
     if not changed:
         return
     record, fields = shelf.get(kind, record_id), kept_fields(kind)
-    latest = {said.field: said for said in shelf.history(kind, record_id) if said.stands}
+    standing = [said for said in shelf.history(kind, record_id) if said.stands]
+    latest = {said.field: said for said in sorted(standing, key=lambda said: (not said.by_me, said.stamp))}
     meanwhile = []
     for name in changed:
         said, declared = latest[name], fields[name]
@@ -224,6 +227,15 @@ def since(shelf: Shelf, kind: type[Record], record_id: str, marks: bytes, watche
             )
         )  # fmt: skip
     raise ChangedMeanwhile(tuple(meanwhile), record.marks)
+
+
+def write_upon(
+    shelf: Shelf, kind: type[Record], record_id: str, marks: bytes, watched: tuple[str, ...], deed: Callable[[Shelf], T]
+) -> T:
+    """Do a deed for somebody who was shown a record when it had these marks; raise `ChangedMeanwhile` as `since` does."""
+    since(shelf, kind, record_id, marks, watched)
+    with shelf.as_shown(record_id, marks):
+        return deed(shelf)
 
 
 def _of_record(shelf: Shelf, kind: type[Record], row: _Row) -> list[Conflict]:

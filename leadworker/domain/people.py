@@ -28,8 +28,8 @@ class Person(Record, table=True):
     sorted_as: str = kept(index=True)
     pronouns: str = kept(words="pronouns")
     born_on: str = kept(words="date of birth", along=("age_about", "age_said_on"))
-    age_about: int = kept(0, words="age, about")
-    age_said_on: str = kept(words="when that age was said")
+    age_about: int = kept(0, words="age, about", along=("born_on", "age_said_on"))
+    age_said_on: str = kept(words="when that age was said", says="day")
     lives_at: str = kept(rule=Rule.ASK, words="where they live", both=True)
     talking: str = kept(words="how to talk with them", both=True)
 
