@@ -52,7 +52,7 @@ def kept(
     were written apart is shown meanwhile: ``"on"`` (true over false), ``"earliest"``, ``"longest"``, ``"default"`` (as it
     began). `along` names fields that are always written with this one; the quiet ones among them follow the same hand.
     `both`: two texts can stand one beneath the other. `says` is how a value reads: ``"time"`` (UTC milliseconds, its offset
-    the first field of `along`), ``"day"`` (ISO), ``"one/other"`` for yes and no, or as it is.
+    the first field of `along`), ``"day"`` (ISO), ``"born"`` (may stop early), ``"one/other"`` for yes and no, or as it is.
     """
     info = {"kept": Kept(rule, find, words, safer, along, both, says)}
     return Field(default=default, index=index, sa_column_kwargs={"info": info})

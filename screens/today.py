@@ -148,8 +148,7 @@ class TodayPage(Page):
         if late:
             facts.append(plain(f"{late} late", Tone.LATE))
         if gathered.apart:
-            said = say_count(len(gathered.apart), "thing was", "things were")
-            facts.append(plain(f"{said} written apart", Tone.LATE))
+            facts.append(plain(f"{len(gathered.apart)} written apart", Tone.LATE))
         day = f"{WEEKDAYS[self._today.weekday()]} {self._today.day} {MONTHS[self._today.month - 1]}"
         return join(plain(day, Tone.STRONG), "   ", run_on(facts, ", "))
 
@@ -179,7 +178,7 @@ class TodayPage(Page):
 
     def _draw_apart(self, item: Conflict, width: int) -> list[Content]:
         left = join(
-            plain("! ", Tone.LATE), single(item.person_name, Tone.STRONG), "  ", run_on([single(item.title), plain(item.what)], ": ")
+            plain("! ", Tone.LATE), single(item.person_name, Tone.STRONG), "  ", run_on([plain(item.what), single(item.title, Tone.MUTED)])
         )
         whose = " and ".join(owner_words(version) for version in sorted(item.versions, key=lambda version: not version.by_me))
         return [sides(left, single(whose, Tone.MUTED), width)]

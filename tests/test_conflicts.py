@@ -126,7 +126,7 @@ def test_what_cannot_both_hold_is_not_offered_as_both(two: Team) -> None:
     apart(two, lambda s: visits.move(s, two.visit, Moment(1_795_009_000_000, 60)), lambda s: visits.move(s, two.visit, Moment(1_795_000_060_000)))
     first = two.laptops[0]
     shown = only(first)
-    assert (shown.what, shown.both, shown.by_hand) == ("when", False, True)
+    assert (shown.what, shown.both, shown.by_hand) == ("when the visit is", False, True)
     with pytest.raises(NotUnderstood, match="Both cannot hold"):
         do(first.vault, conflicts.settle, shown, Choice(both=True))
     do(first.vault, conflicts.settle, shown, Choice(version=version_of(shown, ALEX)))

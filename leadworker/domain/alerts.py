@@ -21,7 +21,7 @@ class Alert(Record, table=True):
 
     person_id: str = kept(rule=Rule.APPEND, index=True)
     text: str = kept(rule=Rule.ASK, find=True, words="alert", safer="longest", both=True)
-    on: bool = kept(True, rule=Rule.ASK, words="whether it still holds", safer="on", along=("ended_because",), says="on/ended")
+    on: bool = kept(True, rule=Rule.ASK, words="whether the alert still holds", safer="on", along=("ended_because",), says="on/ended")
     ended_because: str = kept(words="why it was ended")
 
 

@@ -27,7 +27,7 @@ class Person(Record, table=True):
     name: str = kept(find=True, words="name", along=("sorted_as",))
     sorted_as: str = kept(index=True)
     pronouns: str = kept(words="pronouns")
-    born_on: str = kept(words="date of birth", along=("age_about", "age_said_on"))
+    born_on: str = kept(words="date of birth", along=("age_about", "age_said_on"), says="born")
     age_about: int = kept(0, words="age, about", along=("born_on", "age_said_on"))
     age_said_on: str = kept(words="when that age was said", says="day")
     lives_at: str = kept(rule=Rule.ASK, words="where they live", both=True)

@@ -27,13 +27,13 @@ class Visit(Record, table=True):
 
     person_id: str = kept(rule=Rule.APPEND, index=True)
     starts_ms: int = kept(
-        0, rule=Rule.ASK, index=True, words="when", safer="earliest", along=("starts_offset", "state"), says="time"
+        0, rule=Rule.ASK, index=True, words="when the visit is", safer="earliest", along=("starts_offset", "state"), says="time"
     )
     starts_offset: int = kept(0)
     minutes: int = kept(60, words="minutes")
     place: str = kept(words="where")
     note: str = kept(words="visit note", both=True)
-    state: str = kept(PLANNED, rule=Rule.ASK, words="whether it takes place", safer="default")
+    state: str = kept(PLANNED, rule=Rule.ASK, words="whether the visit takes place", safer="default")
     entry_id: str = kept()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 
 from leadworker.clock import Moment
+from leadworker.words.dates import say_born
 from leadworker.words.saying import say_date, say_time
 
 NOTHING = "nothing"
@@ -26,6 +27,8 @@ def say_value(says: str, value: str | int | bool, beside: Mapping[str, str | int
         return f"{yes if value else no} ({reason})" if reason else (yes if value else no)
     if says == "day" and isinstance(value, str) and value:
         return _day(value, now)
+    if says == "born" and isinstance(value, str):
+        return say_born(value) or value or NOTHING
     return str(value) if value != "" else NOTHING
 
 
