@@ -187,6 +187,7 @@ class Counts(msgspec.Struct, frozen=True):
     waiting: int = 0
     late: int = 0
     put_aside: int = 0
+    apart: int = 0
     troubled: tuple[str, ...] = ()
     last_sent_ms: int = 0
     last_received_ms: int = 0

@@ -14,6 +14,7 @@ from leadworker.clock import Moment
 from leadworker.crypto.identity import Identity
 from leadworker.desk import Bell
 from leadworker.directory import Directory
+from leadworker.domain import conflicts
 from leadworker.domain.late import Submission
 from leadworker.domain.readers import DRAWER as DECISIONS
 from leadworker.domain.readers import Decision, overdue
@@ -292,6 +293,7 @@ def counts(vault: Vault, connection: Connection) -> Counts:
         waiting=0 if revoked else log.unsent(connection),
         late=late.count(connection, revoked=revoked),
         put_aside=int(scalar(connection, "SELECT count(*) FROM put_aside")),
+        apart=conflicts.count(Transaction(vault, question=True).shelf),
         troubled=_troubled(vault, connection),
         last_sent_ms=int.from_bytes(vault.fact(SENT) or b"", "big"),
         last_received_ms=received_ms,
