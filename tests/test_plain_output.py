@@ -12,7 +12,7 @@ import pytest
 
 from leadworker.domain import caseload, drafts
 from leadworker.domain.drafts import Draft
-from leadworker.plain import bringing_in, doctor, documents, keeping, output, post, store
+from leadworker.plain import bringing_in, doctor, documents, hosting, keeping, output, post, store
 from leadworker.record import new_id
 from tests.plain_world import Plain, empty, harmless, plain, template
 
@@ -64,6 +64,7 @@ FIELDS = {
     "Timeline": "person_id person entries",
     "Today": "day visits not_written_up drafts todo news",
     "UnreadLine": "line reason excerpt",
+    "Upgraded": "before after",
     "VaultMade": "folder name passphrase recovery_words",
     "Visit": "id person_id person starts minutes place note state entry_id door",
     "Visits": "visits",
@@ -74,7 +75,7 @@ FIELDS = {
 
 def test_the_documents_keep_their_field_names() -> None:
     declared = {}
-    for module in (bringing_in, doctor, documents, keeping, post, store):
+    for module in (bringing_in, doctor, documents, hosting, keeping, post, store):
         for name, kind in vars(module).items():
             if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__ and name[0] != "_":
                 declared[name] = " ".join(kind.__struct_fields__)

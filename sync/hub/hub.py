@@ -9,7 +9,6 @@ import secrets
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, TextIO, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,7 +18,6 @@ from sync.hub import content, joining, reading, rules
 from sync.hub.gate import Claim, Nonces, check_claim
 from sync.hub.log import Log
 from sync.hub.rules import Refusal
-from sync.hub.sqlite_store import SqliteStore
 from sync.hub.statements import DIRECTORY_SETTING, Registry
 from sync.hub.store import Alarm, Device, Session, Store
 
@@ -52,15 +50,6 @@ class Asked:
     method: str
     target: str
     body: bytes
-
-
-def open_store(database: str) -> Store:
-    """Open the database that a ``postgresql://`` URL or a path names; raise `HubTrouble` in words."""
-    if database.startswith(("postgresql://", "postgres://")):
-        from sync.hub.postgres_store import PostgresStore  # a small hub does not need the driver installed
-
-        return PostgresStore(database)
-    return SqliteStore(Path(database))
 
 
 class Hub:

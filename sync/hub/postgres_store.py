@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import errors
 
-from sync.hub import schema
+from sync.hub import postgres_schema
 from sync.hub.sql_session import ADD_CHANGES, SqlSession
-from sync.hub.store import Again, HubTrouble, Session, StoreAway
+from sync.hub.store import Again, Session, StoreAway
 from sync.hub.workers import Workers
 
 Answer = TypeVar("Answer")
@@ -24,9 +23,6 @@ Answer = TypeVar("Answer")
 _READERS: Final = 4
 _WRITERS: Final = 4
 _MOST_IN_TRANSACTION: Final = 2000
-_SCHEMA_LOCK: Final = 0x6C77687562
-"""Held while tables are made, so that two hub processes that start at once do not make them twice."""
-
 _COPY_FROM: Final = 8
 """From so many rows on, COPY is quicker than an insert."""
 
@@ -38,7 +34,7 @@ class PostgresStore:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        _prepare(url)
+        postgres_schema.prepare(url)
         self._writers = Workers("writer", _WRITERS, lambda: _PostgresConnection(url, writes=True), _MOST_IN_TRANSACTION)
         self._readers = Workers("reader", _READERS, lambda: _PostgresConnection(url, writes=False))
 
@@ -97,7 +93,7 @@ class _PostgresConnection:
     def __init__(self, url: str, writes: bool) -> None:
         self._writes = writes
         try:
-            self._database = _connect(url)
+            self._database = postgres_schema.connect(url)
             cursor = self._database.cursor(binary=True)
         except psycopg.Error as error:
             raise StoreAway from error
@@ -129,60 +125,9 @@ class _PostgresConnection:
             raise _trouble(error) from error
 
 
-def _connect(url: str) -> psycopg.Connection[Any]:
-    database = psycopg.connect(url, autocommit=True, connect_timeout=10)
-    # An acknowledgement must not outrun the disk, whatever the server's own default is.
-    database.execute("SET synchronous_commit = on")
-    database.execute("SET default_transaction_isolation = 'read committed'")
-    return database
-
-
-def _prepare(url: str) -> None:
-    """Make the tables, or bring them up to this version; refuse what is newer or something else."""
-    try:
-        with _connect(url) as database, database.transaction():
-            database.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
-            have = _version(database)
-            for number, statements in enumerate(schema.POSTGRES[have:], start=have + 1):
-                for statement in statements:
-                    database.execute(statement)
-                database.execute(
-                    "INSERT INTO hub_settings (name, value) VALUES (%s, %s) "
-                    "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                    (schema.VERSION_NAME, b"%d" % number),
-                )
-    except psycopg.Error as error:
-        raise HubTrouble(
-            f"The central store cannot use the PostgreSQL database at {_where(url)}: {_reason(error)}. "
-            "Nothing was changed. Check that the server runs, and the address, name and rights in the URL."
-        ) from error
-
-
-def _version(database: psycopg.Connection[Any]) -> int:
-    names = {row[0] for row in database.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall()}
-    if "hub_settings" not in names:
-        if names & {"books", "changes", "devices", "members"}:
-            raise HubTrouble("This database holds another program's tables. It was left as it was. Name another one.")
-        return 0
-    found = database.execute("SELECT value FROM hub_settings WHERE name = %s", (schema.VERSION_NAME,)).fetchall()
-    have = schema.read_version(bytes(found[0][0]) if found else b"")
-    schema.refuse_newer(have, len(schema.POSTGRES))
-    return have
-
-
 def _translated(statement: str) -> str:
     return statement.replace("?", "%s")
 
 
 def _trouble(error: psycopg.Error) -> Exception:
     return Again() if isinstance(error, _MEET) else StoreAway()
-
-
-def _reason(error: psycopg.Error) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
-
-
-def _where(url: str) -> str:
-    """Return the server and database of a URL, without the password that may stand in it."""
-    parts = urlsplit(url)
-    return f"{parts.hostname or 'this machine'}{parts.path}"

@@ -18,7 +18,8 @@ from typing import Final, Self, TextIO
 import uvicorn
 
 from sync.hub.app import build_app
-from sync.hub.hub import Hub, Limits, open_store, system_now_ms
+from sync.hub.databases import open_store
+from sync.hub.hub import Hub, Limits, system_now_ms
 from sync.hub.store import Alarm, HubTrouble
 
 USUAL_PORT: Final = 8470

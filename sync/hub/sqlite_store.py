@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sync.hub import schema
+from sync.hub import sqlite_schema
 from sync.hub.sql_session import SqlSession
-from sync.hub.store import Again, HubTrouble, Session, StoreAway
+from sync.hub.store import Again, Session, StoreAway
 from sync.hub.workers import Workers
 
 Answer = TypeVar("Answer")
@@ -26,7 +24,7 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        _prepare(path)
+        sqlite_schema.prepare(path)
         self._writers = Workers("writer", 1, lambda: _SqliteConnection(path, writes=True), _MOST_IN_TRANSACTION)
         self._readers = Workers("reader", _READERS, lambda: _SqliteConnection(path, writes=False))
 
@@ -103,55 +101,6 @@ def _open(path: Path) -> sqlite3.Connection:
     database.execute("PRAGMA synchronous = FULL")
     database.execute("PRAGMA cache_size = -16000")
     return database
-
-
-def _prepare(path: Path) -> None:
-    """Make the tables, or bring them up to this version; refuse what is newer or something else."""
-    try:
-        # Made before SQLite opens it, so that nobody else on the machine may read even the sealed changes.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        with contextlib.closing(sqlite3.connect(path)) as unopened:
-            _version(unopened)  # before anything is written, WAL mode included
-        database = _open(path)
-    except (OSError, sqlite3.Error) as error:
-        raise HubTrouble(
-            f"The central store cannot open its database {path}: {_reason(error)}. Nothing was changed. "
-            "Check the path, and that this account may write there."
-        ) from error
-    try:
-        database.execute("BEGIN IMMEDIATE")
-        have = _version(database)
-        for number, statements in enumerate(schema.SQLITE[have:], start=have + 1):
-            for statement in statements:
-                database.execute(statement)
-            database.execute(
-                "INSERT INTO hub_settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                (schema.VERSION_NAME, b"%d" % number),
-            )
-        database.execute("COMMIT")
-    except sqlite3.Error as error:
-        raise HubTrouble(
-            f"The file {path} cannot be used as the central store's database: {_reason(error)}. It was left as it was."
-        ) from error
-    finally:
-        database.close()
-
-
-def _version(database: sqlite3.Connection) -> int:
-    """Return the version of the tables, zero for an empty file."""
-    names = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not names:
-        return 0
-    if "hub_settings" not in names:
-        raise HubTrouble("This file is another program's database. It was left as it was. Name another path.")
-    found = database.execute("SELECT value FROM hub_settings WHERE name = ?", (schema.VERSION_NAME,)).fetchall()
-    have = schema.read_version(found[0][0] if found else b"")
-    schema.refuse_newer(have, len(schema.SQLITE))
-    return have
-
-
-def _reason(error: Exception) -> str:
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def _trouble(error: sqlite3.Error) -> Exception:

@@ -1,0 +1,36 @@
+"""The commands of whoever runs a central store: they say what they did, and touch nothing that they cannot read."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from sync.hub.schema import versions
+from tests.plain_world import Plain, empty, template
+
+__all__ = ["empty", "template"]
+
+VERSION_1 = Path(__file__).with_name("hub_version_1") / "sqlite.sql"
+NOW = int(versions()[-1])
+
+
+def test_a_store_is_brought_up_to_date_by_a_command_and_says_between_which_versions(empty: Plain, tmp_path: Path) -> None:
+    database = str(tmp_path / "hub.db")
+    made = sqlite3.connect(database)
+    made.executescript(VERSION_1.read_text())
+    made.close()
+    assert "earlier leadworker" in empty("hub", "serve", "--database", database, code=1).err
+
+    answer = empty("hub", "upgrade", "--database", database)
+
+    assert f"from version 1 to version {NOW}" in answer.out and "Nothing of it was lost." in answer.out
+    assert "up to date already" in empty("hub", "upgrade", "--database", database).out
+    assert empty("hub", "upgrade", "--database", database, "--json").json() == {"before": versions()[-1], "after": versions()[-1]}
+
+
+def test_another_program_s_file_is_refused_in_words(empty: Plain, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "theirs.db")
+    other.execute("CREATE TABLE books (title TEXT)")
+    other.close()
+    refused = empty("hub", "upgrade", "--database", str(tmp_path / "theirs.db"), code=1)
+    assert "another program's" in refused.err and "left as it was" in refused.err
