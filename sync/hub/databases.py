@@ -1,12 +1,16 @@
-"""Which database a central store stands on: a ``postgresql://`` URL, or a path for SQLite. Opening it, bringing it up to date."""
+"""Which database a central store stands on: a ``postgresql://`` URL, or a path for SQLite. Opening it, keeping it in order."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from sync.hub import sqlite_schema
+import msgspec
+
+from sync.hub import allowance, sqlite_schema
+from sync.hub.allowance import Allowance
 from sync.hub.sqlite_store import SqliteStore
-from sync.hub.store import Store
+from sync.hub.store import Session, Store
 
 
 def is_postgres(database: str) -> bool:
@@ -30,3 +34,28 @@ def upgrade(database: str) -> tuple[str, str]:
 
         return postgres_schema.prepare(database, upgrade=True)
     return sqlite_schema.prepare(Path(database), upgrade=True)
+
+
+def change_allowance(database: str, **wanted: float | int) -> Allowance:
+    """Change figures of what a store allows, by the fields of `Allowance`; return all as they are then.
+
+    A store that serves takes them over within seconds. Raises `HubTrouble` for figures with which none could work.
+    """
+    store = open_store(database)
+    try:
+        return store.write(lambda session: _changed(session, wanted)).result()
+    finally:
+        store.close()
+
+
+def _changed(session: Session, wanted: Mapping[str, float | int]) -> Allowance:
+    kept = session.setting(allowance.SETTING)
+    if not wanted:
+        return allowance.read(kept)
+    allowed = allowance.check(msgspec.structs.replace(allowance.read(kept), **wanted))
+    value = msgspec.json.encode(allowed)
+    if kept is None:
+        session.keep_setting(allowance.SETTING, value)
+    else:
+        session.replace_setting(allowance.SETTING, value)
+    return allowed

@@ -14,9 +14,10 @@ import psycopg
 from psycopg import errors
 
 from sync.hub import postgres_schema
+from sync.hub.shared_nonces import SharedNonces
 from sync.hub.sql_session import ADD_CHANGES, SqlSession
-from sync.hub.store import Again, Session, StoreAway
-from sync.hub.workers import Workers
+from sync.hub.store import Again, Figures, Session, StoreAway
+from sync.hub.workers import Trips, Workers, figures
 
 Answer = TypeVar("Answer")
 
@@ -35,8 +36,10 @@ class PostgresStore:
     def __init__(self, url: str) -> None:
         self._url = url
         postgres_schema.prepare(url)
-        self._writers = Workers("writer", _WRITERS, lambda: _PostgresConnection(url, writes=True), _MOST_IN_TRANSACTION)
-        self._readers = Workers("reader", _READERS, lambda: _PostgresConnection(url, writes=False))
+        self._trips = Trips()
+        self._writers = Workers("writer", _WRITERS, lambda: _PostgresConnection(url, True, self._trips), _MOST_IN_TRANSACTION)
+        self._readers = Workers("reader", _READERS, lambda: _PostgresConnection(url, False, self._trips))
+        self._nonces = SharedNonces(lambda: postgres_schema.connect(url))
 
     def read(self, question: Callable[[Session], Answer]) -> Future[Answer]:
         return self._readers.submit(question)
@@ -44,30 +47,41 @@ class PostgresStore:
     def write(self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1) -> Future[Answer]:
         return self._writers.submit(deed, books, weight)
 
+    def first_use(self, device: bytes, nonce: bytes, time_ms: int) -> Future[bool]:
+        return self._nonces.use(device, nonce, time_ms)
+
+    def figures(self) -> Figures:
+        return figures(self._readers, self._writers, self._trips)
+
     def close(self) -> None:
         self._writers.close()
         self._readers.close()
+        self._nonces.close()
 
 
 class _PostgresSession(SqlSession):
     lock_suffix = " FOR UPDATE"
 
-    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+    def __init__(self, cursor: psycopg.Cursor[Any], trips: Trips) -> None:
+        self._trips = trips
         self._cursor = cursor
 
     def _all(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        self._trips.one()
         try:
             return self._cursor.execute(_translated(statement), values).fetchall()
         except psycopg.Error as error:
             raise _trouble(error) from error
 
     def _run(self, statement: str, values: Sequence[Any] = ()) -> None:
+        self._trips.one()
         try:
             self._cursor.execute(_translated(statement), values)
         except psycopg.Error as error:
             raise _trouble(error) from error
 
     def _run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._trips.one()
         try:
             if statement is ADD_CHANGES and len(rows) >= _COPY_FROM:
                 self._copy(rows)
@@ -90,14 +104,15 @@ class _PostgresSession(SqlSession):
 class _PostgresConnection:
     """One thread's connection. A reader commits each statement by itself: what it reads never changes afterwards."""
 
-    def __init__(self, url: str, writes: bool) -> None:
+    def __init__(self, url: str, writes: bool, trips: Trips | None = None) -> None:
         self._writes = writes
+        self._trips = trips or Trips()
         try:
             self._database = postgres_schema.connect(url)
             cursor = self._database.cursor(binary=True)
         except psycopg.Error as error:
             raise StoreAway from error
-        self._session = _PostgresSession(cursor)
+        self._session = _PostgresSession(cursor, self._trips)
         self.session: Session = self._session
 
     def begin(self, books: Collection[bytes]) -> None:
@@ -119,6 +134,7 @@ class _PostgresConnection:
         self._database.close()
 
     def _execute(self, statement: str) -> None:
+        self._trips.one()
         try:
             self._database.execute(statement)
         except psycopg.Error as error:

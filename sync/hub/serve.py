@@ -46,7 +46,8 @@ def serve(
     """
     _check_transport(host, certificate, key, behind_proxy)
     console = console or sys.stdout
-    hub = Hub(open_store(database), log=log or sys.stderr, new_setup_code=new_setup_code)
+    limits = Limits(behind_proxy=behind_proxy)
+    hub = Hub(open_store(database), log=log or sys.stderr, limits=limits, new_setup_code=new_setup_code)
     try:
         listener = _listen(host, port)
         scheme = "https" if certificate else "http"

@@ -10,8 +10,8 @@ from typing import Any, Final, TypeVar
 
 from sync.hub import sqlite_schema
 from sync.hub.sql_session import SqlSession
-from sync.hub.store import Again, Session, StoreAway
-from sync.hub.workers import Workers
+from sync.hub.store import Again, Figures, Session, StoreAway
+from sync.hub.workers import Trips, Workers, figures
 
 Answer = TypeVar("Answer")
 
@@ -25,8 +25,9 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         sqlite_schema.prepare(path)
-        self._writers = Workers("writer", 1, lambda: _SqliteConnection(path, writes=True), _MOST_IN_TRANSACTION)
-        self._readers = Workers("reader", _READERS, lambda: _SqliteConnection(path, writes=False))
+        self._trips = Trips()
+        self._writers = Workers("writer", 1, lambda: _SqliteConnection(path, True, self._trips), _MOST_IN_TRANSACTION)
+        self._readers = Workers("reader", _READERS, lambda: _SqliteConnection(path, False, self._trips))
 
     def read(self, question: Callable[[Session], Answer]) -> Future[Answer]:
         return self._readers.submit(question)
@@ -34,28 +35,40 @@ class SqliteStore:
     def write(self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1) -> Future[Answer]:
         return self._writers.submit(deed, books, weight)
 
+    def first_use(self, device: bytes, nonce: bytes, time_ms: int) -> Future[bool]:
+        answer: Future[bool] = Future()
+        answer.set_result(True)  # one file has one process, which remembers by itself
+        return answer
+
+    def figures(self) -> Figures:
+        return figures(self._readers, self._writers, self._trips)
+
     def close(self) -> None:
         self._writers.close()
         self._readers.close()
 
 
 class _SqliteSession(SqlSession):
-    def __init__(self, database: sqlite3.Connection) -> None:
+    def __init__(self, database: sqlite3.Connection, trips: Trips) -> None:
+        self._trips = trips
         self._database = database
 
     def _all(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        self._trips.one()
         try:
             return self._database.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise _trouble(error) from error
 
     def _run(self, statement: str, values: Sequence[Any] = ()) -> None:
+        self._trips.one()
         try:
             self._database.execute(statement, values)
         except sqlite3.Error as error:
             raise _trouble(error) from error
 
     def _run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._trips.one()
         try:
             self._database.executemany(statement, rows)
         except sqlite3.Error as error:
@@ -65,13 +78,14 @@ class _SqliteSession(SqlSession):
 class _SqliteConnection:
     """One thread's connection. The writer takes the file's one write lock at once, so nothing can come between."""
 
-    def __init__(self, path: Path, writes: bool) -> None:
+    def __init__(self, path: Path, writes: bool, trips: Trips) -> None:
         self._writes = writes
+        self._trips = trips
         try:
             self._database = _open(path)
         except sqlite3.Error as error:
             raise StoreAway from error
-        self.session: Session = _SqliteSession(self._database)
+        self.session: Session = _SqliteSession(self._database, trips)
 
     def begin(self, books: Collection[bytes]) -> None:
         if self._writes:
@@ -89,6 +103,7 @@ class _SqliteConnection:
         self._database.close()
 
     def _execute(self, statement: str) -> None:
+        self._trips.one()
         try:
             self._database.execute(statement)
         except sqlite3.Error as error:
