@@ -402,3 +402,15 @@ def execute(database: str, statement: str) -> None:
 def blob(database: str, value: bytes) -> str:
     """Return bytes as a database's SQL writes them."""
     return f"'\\x{value.hex()}'::bytea" if database.startswith("postgresql") else f"x'{value.hex()}'"
+
+
+def select(database: str, query: str) -> list[tuple[object, ...]]:
+    """Return what a question finds, asked behind the store's back."""
+    if database.startswith("postgresql"):
+        with psycopg.connect(database) as server:
+            return server.execute(query).fetchall()
+    file = sqlite3.connect(database)
+    try:
+        return file.execute(query).fetchall()
+    finally:
+        file.close()

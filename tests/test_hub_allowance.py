@@ -177,7 +177,7 @@ def test_a_casebook_whose_room_is_used_up_is_told_so_and_others_go_on(world: Wor
 
 
 def test_runs_of_one_push_share_the_room_that_is_left(world: World) -> None:
-    lead, _, book, lane = _two(world)
+    lead, _, _book, lane = _two(world)
     second = world.organisation.casebook(lead)
     allow(world, device_bytes=9_500)
     try:

@@ -20,7 +20,7 @@ from leadworker import change
 from sync.hub import schema, sqlite_schema
 from sync.hub.databases import open_store, upgrade
 from sync.hub.store import HubTrouble
-from tests.hub_world import FakeOrganisation, Keys, Lane, Laptop, blob, dump, execute, run, running
+from tests.hub_world import FakeOrganisation, Keys, Lane, Laptop, blob, dump, execute, run, running, select
 from tests.postgres import require_postgres
 
 pytest_plugins = ["tests.hub_fixtures"]
@@ -64,18 +64,6 @@ def rows(database: str) -> dict[str, list[tuple[object, ...]]]:
     return {table: sorted(select(database, query)) for table, query in asked.items()}
 
 
-def select(database: str, query: str) -> list[tuple[object, ...]]:
-    """Return what a question finds, asked behind the store's back."""
-    if database.startswith("postgresql"):
-        with psycopg.connect(database) as server:
-            return server.execute(query).fetchall()
-    file = sqlite3.connect(database)
-    try:
-        return file.execute(query).fetchall()
-    finally:
-        file.close()
-
-
 def tables(database: str) -> set[object]:
     """Return the names of a database's tables."""
     postgres = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
@@ -108,8 +96,9 @@ def test_a_store_from_before_is_brought_up_to_date_without_losing_a_byte(version
 def test_the_program_from_before_refuses_what_was_brought_up_to_date(version_1: str) -> None:
     """It reads its own setting and knows only 1; it must not write into tables that are no longer its own."""
     upgrade(version_1)
-    with running(version_1, founded=False):
-        assert open_store(version_1).read(lambda session: session.setting(schema.BEFORE_ALEMBIC)).result() == b"2"
+    store = open_store(version_1)
+    assert store.read(lambda session: session.setting(schema.BEFORE_ALEMBIC)).result() == b"2"
+    store.close()
 
 
 def test_an_upgrade_that_fails_at_its_last_step_has_changed_nothing(version_1: str) -> None:

@@ -34,3 +34,16 @@ def test_another_program_s_file_is_refused_in_words(empty: Plain, tmp_path: Path
     other.close()
     refused = empty("hub", "upgrade", "--database", str(tmp_path / "theirs.db"), code=1)
     assert "another program's" in refused.err and "left as it was" in refused.err
+
+
+def test_what_a_laptop_may_use_is_shown_and_changed(empty: Plain, tmp_path: Path) -> None:
+    here = ("hub", "allowance", "--database", str(tmp_path / "hub.db"))
+    assert "3,000 requests at once" in empty(*here).out and "Kept of one laptop: 10 GiB." in empty(*here).out
+    changed = empty(*here, "--laptop-bytes", "500 MB", "--address-per-second", "2.5", "--json").json()
+    assert (changed["laptop_bytes"], changed["address_per_second"], changed["laptop_at_once"]) == (500 * 1024**2, 2.5, 3000)
+    assert empty(*here, "--json").json() == changed
+    for size, bytes_ in (("7", 7), ("1k", 1024), ("3GiB", 3 * 1024**3), ("2 TB", 2 * 1024**4)):
+        assert empty(*here, "--casebook-bytes", size, "--json").json()["casebook_bytes"] == bytes_
+    for wrong in ("much", "-3GB", "3 GB more", "0"):
+        assert empty(*here, "--laptop-bytes", wrong, "--json", code=1).trouble()["sentence"].endswith("Nothing was changed.")
+    assert "above zero" in empty(*here, "--laptop-at-once", "0", code=1).err

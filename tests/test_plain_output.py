@@ -23,6 +23,7 @@ HOSTILE = "\x1b]52;c;ZXZpbA==\x07\x1b[2J\x9b31m[@click=app.quit]x[/]\u202enot sa
 FIELDS = {
     "Action": "id person_id person entry_id text owner mine due_on done_on done_by",
     "Actions": "actions",
+    "Allowed": "laptop_per_second laptop_at_once address_per_second address_at_once laptop_bytes casebook_bytes",
     "Asked": "state hub check_words",
     "BackedUp": "file bytes",
     "Brief": "person age door next_visit open_actions last_entries",

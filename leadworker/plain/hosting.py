@@ -1,9 +1,10 @@
-"""Commands of whoever runs a central store for an organisation: serve, bring its database up to date. They open no vault."""
+"""Commands of whoever runs a central store for an organisation: serve, keep its database in order. They open no vault."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from leadworker.errors import LeadworkerError
+from leadworker.errors import LeadworkerError, NotUnderstood
 from leadworker.plain.command import command, flag, option
 from leadworker.plain.place import Place
 
@@ -35,10 +36,22 @@ class Upgraded(msgspec.Struct, frozen=True):
     after: str
 
 
+class Allowed(msgspec.Struct, frozen=True):
+    """What a store allows: requests a second for ever and at once after a pause, and bytes kept."""
+
+    laptop_per_second: float
+    laptop_at_once: int
+    address_per_second: float
+    address_at_once: int
+    laptop_bytes: int
+    casebook_bytes: int
+
+
 def register(store: typer.Typer) -> None:
     """Add these commands to those about the central store."""
     command(store, "serve", data=False, vault=False)(serve)
     command(store, "upgrade", vault=False)(upgrade)
+    command(store, "allowance", vault=False)(allowance)
 
 
 def serve(
@@ -50,6 +63,11 @@ def serve(
     tls_key: Annotated[Path | None, option("--tls-key", "FILE", "Its key, PEM.")] = None,
     behind_proxy: Annotated[bool, flag("--behind-proxy", "A proxy in front of it speaks TLS.")] = False,
     new_setup_code: Annotated[bool, flag("--new-setup-code", "Show a fresh set-up code, where nothing is set up yet.")] = False,
+    processes: Annotated[int, typer.Option("--processes", metavar="N", help="How many processes serve, on PostgreSQL.", min=1)] = 1,
+    metrics_port: Annotated[
+        int, typer.Option("--metrics-port", metavar="PORT", help="Figures for Prometheus; one port up for each process.", min=0, max=65535)
+    ] = 0,
+    metrics_host: Annotated[str, option("--metrics-host", "ADDRESS", "Where the figures are shown.")] = "127.0.0.1",
 ) -> None:
     """Run a central store until it is stopped. The first time it shows the set-up code for “leadworker hub init”."""
     with _hub_parts():
@@ -63,6 +81,9 @@ def serve(
             key=tls_key,
             behind_proxy=behind_proxy,
             new_setup_code=new_setup_code,
+            count=processes,
+            metrics_host=metrics_host,
+            metrics_port=metrics_port,
         )
 
 
@@ -83,6 +104,50 @@ def _upgraded(before: str, after: str) -> Iterator[str]:
     else:
         yield f"The central store's database was brought from version {int(before)} to version {int(after)}. Nothing of it was lost."
         yield "An older leadworker does not read it any more. Start the store again: “leadworker hub serve”."
+
+
+def allowance(
+    place: Place,
+    database: Database = "",
+    laptop_per_second: Annotated[float | None, option("--laptop-per-second", "N", "Requests a second of one laptop.")] = None,
+    laptop_at_once: Annotated[int | None, option("--laptop-at-once", "N", "Requests of one laptop after a pause.")] = None,
+    address_per_second: Annotated[float | None, option("--address-per-second", "N", "Unsigned requests a second of one address.")] = None,
+    address_at_once: Annotated[int | None, option("--address-at-once", "N", "Unsigned requests of one address after a pause.")] = None,
+    laptop_bytes: Annotated[str, option("--laptop-bytes", "SIZE", "What is kept of one laptop, such as 10GiB.")] = "",
+    casebook_bytes: Annotated[str, option("--casebook-bytes", "SIZE", "What is kept of one casebook, such as 10GiB.")] = "",
+) -> None:
+    """Show how much one laptop, one address and one casebook may use, or change it. A store that runs follows within seconds."""
+    wanted = {
+        "device_per_second": laptop_per_second,
+        "device_at_once": laptop_at_once,
+        "address_per_second": address_per_second,
+        "address_at_once": address_at_once,
+        "device_bytes": _bytes(laptop_bytes) if laptop_bytes else None,
+        "book_bytes": _bytes(casebook_bytes) if casebook_bytes else None,
+    }
+    with _hub_parts():
+        from sync.hub import databases
+
+        now = databases.change_allowance(_named(database), **{name: value for name, value in wanted.items() if value is not None})
+    document = Allowed(
+        now.device_per_second, now.device_at_once, now.address_per_second, now.address_at_once, now.device_bytes, now.book_bytes
+    )
+    place.tell(document, _allowed(document))
+
+
+def _allowed(now: Allowed) -> Iterator[str]:
+    yield f"One laptop: {now.laptop_at_once:,} requests at once, then {now.laptop_per_second:g} a second, for each process of the store."
+    yield f"One address, without a signature: {now.address_at_once:,} at once, then {now.address_per_second:g} a second."
+    yield f"Kept of one laptop: {now.laptop_bytes / 1024**3:,.4g} GiB. Kept of one casebook: {now.casebook_bytes / 1024**3:,.4g} GiB."
+
+
+def _bytes(text: str) -> int:
+    """Read a size such as ``10GiB``, ``500 MB`` or ``1048576``, in bytes."""
+    match = re.fullmatch(r"\s*(\d{1,15})\s*(?:([KMGT])i?)?B?\s*", text, re.IGNORECASE)
+    if match is None:
+        raise NotUnderstood("A size is a number with a unit, such as 10GiB or 500MB. Nothing was changed.")
+    times = " KMGT".index(match[2].upper()) if match[2] else 0
+    return int(match[1]) << 10 * times
 
 
 @contextlib.contextmanager

@@ -9,6 +9,8 @@ from typing import Final
 
 from alembic import op
 
+from sync.hub.store import HubTrouble
+
 revision = "0002"
 down_revision = "0001"
 
@@ -31,6 +33,9 @@ def upgrade() -> None:
         for part in range(PARTS):
             op.execute(f"CREATE TABLE changes_{part:02} PARTITION OF changes FOR VALUES WITH (MODULUS {PARTS}, REMAINDER {part})")
         op.execute("INSERT INTO changes SELECT * FROM changes_in_one")
+        moved = op.get_bind().exec_driver_sql("SELECT (SELECT count(*) FROM changes) = (SELECT count(*) FROM changes_in_one)")
+        if not moved.scalar_one():
+            raise HubTrouble("Not every change could be moved into its part. The database was left as it was. Look at PostgreSQL's log.")
         op.execute("DROP TABLE changes_in_one")
     mark = "'\\x32'::bytea" if op.get_bind().dialect.name == "postgresql" else "x'32'"
     op.execute(
