@@ -47,3 +47,14 @@ def test_what_a_laptop_may_use_is_shown_and_changed(empty: Plain, tmp_path: Path
     for wrong in ("much", "-3GB", "3 GB more", "0"):
         assert empty(*here, "--laptop-bytes", wrong, "--json", code=1).trouble()["sentence"].endswith("Nothing was changed.")
     assert "above zero" in empty(*here, "--laptop-at-once", "0", code=1).err
+
+
+def test_a_store_is_copied_by_a_command_which_never_writes_over_a_file(empty: Plain, tmp_path: Path) -> None:
+    database, copy = str(tmp_path / "hub.db"), tmp_path / "backup.db"
+    empty("hub", "upgrade", "--database", database)
+    made = empty("hub", "backup", str(copy), "--database", database, "--json").json()
+    assert made == {"file": str(copy), "bytes": copy.stat().st_size}
+    assert "There is a file" in empty("hub", "backup", str(copy), "--database", database, code=1).err
+    assert "There is no central store's database" in empty("hub", "backup", str(copy) + "2", "--database", database + "x", code=1).err
+    assert "pg_dump" in empty("hub", "backup", str(copy) + "2", "--database", "postgresql://hub@127.0.0.1:1/x", code=1).err
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("backup")) == ["backup.db"]

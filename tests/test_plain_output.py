@@ -60,6 +60,7 @@ FIELDS = {
     "Restored": "folder file",
     "SavedNote": "id parts action_ids person_id person kind happened precision minutes place questions",
     "SetUp": "organisation hub root_fingerprint files root_passphrase officer_passphrases",
+    "StoreBackedUp": "file bytes",
     "StoreState": "hub protocol store_key organisation clock_ms",
     "Synced": "received sent waiting alarms admitted admitted_me clock_warning",
     "Timeline": "person_id person entries",

@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from leadworker.errors import LeadworkerError, NotUnderstood
-from leadworker.plain.command import command, flag, option
+from leadworker.plain.command import argument, command, flag, option
 from leadworker.plain.place import Place
 
 DATABASE_VARIABLE = "LEADWORKER_HUB_DATABASE"
@@ -36,6 +36,13 @@ class Upgraded(msgspec.Struct, frozen=True):
     after: str
 
 
+class StoreBackedUp(msgspec.Struct, frozen=True):
+    """A copy of a store's database that was written, and its size in bytes."""
+
+    file: str
+    bytes: int
+
+
 class Allowed(msgspec.Struct, frozen=True):
     """What a store allows: requests a second for ever and at once after a pause, and bytes kept."""
 
@@ -51,6 +58,7 @@ def register(store: typer.Typer) -> None:
     """Add these commands to those about the central store."""
     command(store, "serve", data=False, vault=False)(serve)
     command(store, "upgrade", vault=False)(upgrade)
+    command(store, "backup", vault=False)(backup)
     command(store, "allowance", vault=False)(allowance)
 
 
@@ -94,6 +102,20 @@ def upgrade(place: Place, database: Database = "") -> None:
 
         before, after = databases.upgrade(_named(database))
     place.tell(Upgraded(before, after), _upgraded(before, after))
+
+
+def backup(
+    place: Place, file: Annotated[Path, argument("FILE", "Where the copy goes; there must be no such file yet.")], database: Database = ""
+) -> None:
+    """Copy the central store's SQLite file while it serves. It holds the store's own key: keep it as safe as the store."""
+    with _hub_parts():
+        from sync.hub.backup import back_up
+
+        size = back_up(_named(database), file)
+    place.tell(
+        StoreBackedUp(str(file), size),
+        (f"The central store was copied to {file} ({size:,} bytes). The copy was read through and is whole.",),
+    )
 
 
 def _upgraded(before: str, after: str) -> Iterator[str]:

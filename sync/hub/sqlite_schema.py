@@ -24,7 +24,7 @@ def prepare(path: Path, *, upgrade: bool = False) -> tuple[str, str]:
         raise _unopened(path, error) from error
     with contextlib.closing(database):
         try:
-            have, _ = _version(database)
+            have, _ = version(database)
         except sqlite3.Error as error:
             raise _unopened(path, error) from error
         try:
@@ -47,7 +47,7 @@ def _work(database: sqlite3.Connection, upgrade: bool) -> str:
     try:
         with engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-            have, noted = _version(database)
+            have, noted = version(database)
             if schema.needs_work(have, upgrade):
                 schema.bring_up_to_date(connection, have, noted=noted)
             connection.commit()
@@ -56,7 +56,7 @@ def _work(database: sqlite3.Connection, upgrade: bool) -> str:
     return have
 
 
-def _version(database: sqlite3.Connection) -> tuple[str, bool]:
+def version(database: sqlite3.Connection) -> tuple[str, bool]:
     """Return the version of the tables, empty for none, and whether Alembic noted it."""
     names = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not schema.is_ours(names, shared=False):
