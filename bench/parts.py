@@ -22,7 +22,7 @@ from sync.hub.store import Row, Session
 from tests.postgres import PrivatePostgres, find_programs
 
 BOOKS, ROUNDS = 400, 30
-SHAPES = {"one table": "0001", "16 parts": "0002"}
+SHAPES = {"one table": "0002", "16 parts": "0003"}
 
 
 def main() -> None:

@@ -11,7 +11,9 @@ import msgspec
 
 from leadworker.change import Content
 from leadworker.desk import Bell
-from leadworker.membership import BookMembers, Directory
+from leadworker.directory import Directory
+from leadworker.domain.readers import Decision
+from leadworker.membership import BookMembers
 
 
 class Joined(msgspec.Struct, frozen=True):
@@ -38,7 +40,11 @@ class Joined(msgspec.Struct, frozen=True):
 
 
 class PendingInvite(msgspec.Struct, frozen=True):
-    """An invite that this administrator's laptop has made and will countersign."""
+    """An invite that this laptop has made and will countersign.
+
+    With `own`, it is for another laptop of somebody who is in the directory already (`person`): what they are is taken from
+    there, and it is countersigned only once somebody has typed its check words (C.4).
+    """
 
     invite: bytes
     secret: bytes
@@ -48,6 +54,7 @@ class PendingInvite(msgspec.Struct, frozen=True):
     admin: bool
     person: bytes
     expires_ms: int
+    own: bool = False
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -161,9 +168,13 @@ class PutAside(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """What the top line and the Sync screen say in figures. Times are UTC milliseconds, 0 for never."""
+    """What the top line and the Sync screen say in figures. Times are UTC milliseconds, 0 for never.
+
+    `late` are changes in casebooks in which this laptop may write no more: they can only be handed in to somebody.
+    """
 
     waiting: int = 0
+    late: int = 0
     put_aside: int = 0
     troubled: tuple[str, ...] = ()
     last_sent_ms: int = 0
@@ -237,6 +248,12 @@ class Postbox(Protocol):
     async def set_invite(self, invite: PendingInvite) -> None: ...
 
     async def drop_invite(self, invite: bytes) -> None: ...
+
+    async def decisions(self) -> tuple[Decision, ...]:
+        """Return what was decided here about who reads casebooks and is not in force, the oldest first."""
+
+    async def decided(self, decision: Decision, said: str) -> Bell:
+        """Note that a decision is in force (nothing `said`), or why it did not come about."""
 
     async def counts(self) -> Counts: ...
 

@@ -97,3 +97,21 @@ receipts = table("change", column("no"), column("n"), column("sent_ms"), column(
 
 writers = table("writer", column("device"), column("name"), column("mine"))
 """Who wrote: the name that the directory (or this vault) gives to a device."""
+
+colleagues = table(
+    "colleague", column("device"), column("person"), column("name"), column("role"), column("admin"), column("my_team"),
+    column("me"), column("active"), column("check_words"),
+)  # fmt: skip
+"""The laptops of the organisation's directory: whose, in which role (`statements.Role`), whether they may speak now."""
+
+readers = table("reader", column("book"), column("device"), column("person"), column("role"), column("since_ms"))
+"""The laptops that read each casebook now, with their role there."""
+
+access = table(
+    "access", column("book"), column("seq"), column("line"), column("at_ms"), column("by_person"), column("what"),
+    column("person"), column("role"),
+)  # fmt: skip
+"""What happened to who reads a casebook, one line a person; `what` is one of `domain.readers`."""
+
+books = table("book", column("id"), column("subject"), column("lead"), column("writable"))
+"""Whose each casebook is, who leads it, and whether this laptop may write in it; ids of people as hexadecimal digits."""

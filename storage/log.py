@@ -223,11 +223,14 @@ def lane_head(connection: Connection, lane_no: int) -> tuple[int, bytes]:
 _SHARED = "l.mine = 1 AND EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject)"
 
 
-def unsent(connection: Connection) -> int:
-    """Return how many changes of shared casebooks the central store does not have yet."""
+def unsent(connection: Connection, *, writable: bool = True) -> int:
+    """Return how many changes of shared casebooks the central store does not have yet.
+
+    Without `writable`, those of casebooks in which this laptop may write no more: they wait to be handed in late.
+    """
     sql = f"""SELECT coalesce(sum(coalesce((SELECT max(seq) FROM change c WHERE c.lane_no = l.no), 0) - l.acked), 0)
-              FROM lane l JOIN book b ON b.no = l.book_no WHERE {_SHARED}"""
-    return int(scalar(connection, sql))
+              FROM lane l JOIN book b ON b.no = l.book_no WHERE {_SHARED} AND b.writable = ?"""
+    return int(scalar(connection, sql, int(writable)))
 
 
 def unsent_records(connection: Connection, topic: str, limit: int) -> tuple[str, ...]:

@@ -26,18 +26,8 @@ from leadworker.change import (
     next_digest,
     unpack,
 )
-from leadworker.membership import (
-    BookMembers,
-    Directory,
-    DirectoryStatement,
-    Enrol,
-    Founding,
-    Membership,
-    NotAllowed,
-    Revoke,
-    Role,
-    root_id,
-)
+from leadworker.directory import Directory
+from leadworker.membership import BookMembers
 from leadworker.proof import (
     HEAD,
     RECEIPT,
@@ -46,12 +36,24 @@ from leadworker.proof import (
     is_sound_sealing_key,
     is_sound_signing_key,
 )
+from leadworker.statements import (
+    Appoint,
+    DirectoryStatement,
+    Enrol,
+    Founding,
+    Membership,
+    NotAllowed,
+    Revoke,
+    Role,
+    read_directory_statement,
+    root_id,
+)
 
 __all__ = [
-    "CONTROL_LANE", "FIRST", "HEAD", "HEADER_BYTES", "LARGEST_BODY", "RECEIPT", "REQUEST", "BadHeader", "BookMembers",
+    "CONTROL_LANE", "FIRST", "HEAD", "HEADER_BYTES", "LARGEST_BODY", "RECEIPT", "REQUEST", "Appoint", "BadHeader", "BookMembers",
     "Directory", "DirectoryStatement", "Enrol", "Founding", "Header", "Kind", "Membership", "NotAllowed", "Revoke",
     "Role", "change_id", "device_id", "first_digest", "is_signed", "is_sound_sealing_key", "is_sound_signing_key",
-    "next_digest", "root_id", "unpack",
+    "next_digest", "read_directory_statement", "root_id", "unpack",
 ]  # fmt: skip
 
 PROTOCOL: Final = 1

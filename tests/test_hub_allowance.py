@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from leadworker.membership import Role
+from leadworker.statements import Role
 from sync import wire
 from sync.hub import allowance
 from sync.hub.allowance import Allowance, Buckets, address_key

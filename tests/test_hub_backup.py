@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from leadworker.membership import Role
+from leadworker.statements import Role
 from sync.hub.backup import back_up
 from sync.hub.databases import open_store
 from sync.hub.store import HubTrouble

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from leadworker import membership
-from leadworker.membership import Role
+from leadworker import statements
+from leadworker.statements import Role
 from sync import wire
 from sync.hub.app import routes
 from tests.hub_world import Casebook, ControlLane, Keys, Lane, Laptop, World, refused, run
@@ -48,10 +48,6 @@ def signed(role: str, book: str) -> str:
     return NOT_LET_IN.get(role, "")
 
 
-def administrators(role: str, book: str) -> str:
-    return NOT_LET_IN.get(role, "" if role == ADMINISTRATOR else "not_an_administrator")
-
-
 def reads(role: str, book: str) -> str:
     may = book == DIRECTORY or (book == OWN and role in MEMBERS)
     return NOT_LET_IN.get(role, "" if may else "not_a_member")
@@ -70,8 +66,8 @@ def decides(role: str, book: str) -> str:
 
 
 def hands_out_keys(role: str, book: str) -> str:
-    """To members, which others have decided on: whoever may write (docs/sealed-format.md, section 7)."""
-    may = (book == OWN and role in WRITERS) or (book == DIRECTORY and role == ADMINISTRATOR)
+    """To members, on whom others have decided: any member (docs/sealed-format.md, section 7.3)."""
+    may = (book == OWN and role in MEMBERS) or (book == DIRECTORY and role == ADMINISTRATOR)
     return NOT_LET_IN.get(role, "" if may else "not_allowed")
 
 
@@ -85,8 +81,8 @@ EXPECTED: dict[tuple[str, str], Callable[[str, str], str]] = {
     ("GET", "/v1/books/{book}/changes"): reads,
     ("POST", "/v1/push"): writes,
     ("POST", "/v1/control"): decides,
-    ("GET", "/v1/joins"): administrators,
-    ("POST", "/v1/invites"): administrators,
+    ("GET", "/v1/joins"): signed,
+    ("POST", "/v1/invites"): signed,
 }
 """The code with which each role is answered; empty is a yes. A request that the store declares and that is not here fails."""
 
@@ -122,13 +118,13 @@ class Cast:
             return wire.write(wire.Push((sent,))), lambda: self.lanes.update({(role, book): trial})
         if path == "/v1/control":
             control = self.control(which)
-            said: membership.DirectoryStatement | membership.BookStatement
+            said: statements.DirectoryStatement | statements.BookStatement
             if which == DIRECTORY:
                 said = self.world.organisation.enrol(self.world.organisation.laptop(), Role.CO_WORKER)
             elif way == "keys":
-                said = membership.Grant(1, {laptop.device: secrets.token_bytes(80)})
+                said = statements.Grant(1, {laptop.device: secrets.token_bytes(80)})
             else:
-                said = membership.Membership((0, b""), (self.spare.pop().member(Role.READ_ONLY),), (), self.laptops[LEAD].person)
+                said = statements.Membership(self.world.organisation.directory.seen, (self.spare.pop().member(Role.READ_ONLY),), (), self.laptops[LEAD].person)
             lane = control.copy()
             return wire.write(wire.Control((lane.statement(laptop.keys, said),))), lambda: vars(control).update(vars(lane))
         message = {
@@ -154,7 +150,7 @@ def cast(world: World) -> Cast:
     other = organisation.casebook(owner)
     none, _ = organisation.new_casebook(owner)
     none.control = ControlLane(none.book)
-    revoke = organisation.directory.statement(organisation.admin.keys, membership.Revoke(laptops[REVOKED].device))
+    revoke = organisation.directory.statement(organisation.admin.keys, statements.Revoke(laptops[REVOKED].device))
     assert organisation.admin.control(revoke).code == ""
     return Cast(world, laptops, own, other, none, [organisation.colleague() for _ in range(3 * len(ROLES))])
 

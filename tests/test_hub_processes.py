@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from leadworker.membership import Role
+from leadworker.statements import Role
 from sync import wire
 from sync.hub import shared_nonces
 from sync.hub.app import routes
@@ -114,7 +114,7 @@ def test_of_two_who_decide_at_two_processes_one_is_told(tmp_path: Path) -> None:
             one.http = httpx.Client(base_url=store.url, timeout=30)
         views = [book.control.copy() for _ in supervisors]
         decided = [
-            Casebook(view, dict(book.members), book.lead).grant(one, one.device)
+            Casebook(view, book.directory, dict(book.members), book.lead).grant(one, one.device)
             for view, one in zip(views, supervisors, strict=True)
         ]
         with ThreadPoolExecutor(6) as pool:

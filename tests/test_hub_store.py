@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from leadworker import change, membership
+from leadworker import change, statements
 from leadworker.crypto import identity
 from leadworker.crypto.envelope import BookKey
-from leadworker.membership import Role
+from leadworker.statements import Role
 from sync import wire
 from sync.hub import sqlite_store
 from sync.hub.databases import open_store
@@ -120,7 +120,7 @@ def test_no_planted_word_is_in_the_database_or_the_log(database: str) -> None:
         organisation = world.organisation
         lead = organisation.laptop()
         organisation_key = secrets.token_bytes(32)
-        said = membership.Enrol(
+        said = statements.Enrol(
             lead.keys.signing, lead.keys.unsealing, lead.person, Role.KEY_WORKER, False,
             identity.team_code(organisation_key, words[1]), b"",
             identity.seal_name(organisation_key, lead.person, words[0]), secrets.token_bytes(80),
@@ -243,7 +243,7 @@ def test_two_hub_processes_over_one_database_are_one_store(two: tuple[World, Wor
     lead.http = there.http
     assert lead.control(book.membership(lead, [new.member(Role.CO_WORKER)]), book.grant(lead, new.device)).code == ""
     assert len(new.pull(book.book)) == 2 + 12 + 2
-    revoke = organisation.directory.statement(organisation.admin.keys, membership.Revoke(new.device))
+    revoke = organisation.directory.statement(organisation.admin.keys, statements.Revoke(new.device))
     assert organisation.admin.control(revoke).code == ""
     new.http = there.http
     assert refused(new.send("GET", "/v1/news")) == "device_revoked", "revoked at one process, refused at once by the other"
@@ -271,7 +271,7 @@ def test_of_two_changes_of_members_at_two_processes_one_is_told(two: tuple[World
     book = organisation.casebook(lead, [(second, Role.SUPERVISOR)])
     for _ in range(5):
         grants = [
-            book.control.copy().statement(laptop.keys, membership.Grant(1, {laptop.device: secrets.token_bytes(80)}))
+            book.control.copy().statement(laptop.keys, statements.Grant(1, {laptop.device: secrets.token_bytes(80)}))
             for laptop in (lead, second)
         ]
         with ThreadPoolExecutor(2) as pool:

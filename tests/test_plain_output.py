@@ -12,7 +12,7 @@ import pytest
 
 from leadworker.domain import caseload, drafts
 from leadworker.domain.drafts import Draft
-from leadworker.plain import bringing_in, doctor, documents, hosting, keeping, output, post, store
+from leadworker.plain import bringing_in, doctor, documents, hosting, keeping, organisation, output, post, readers, store
 from leadworker.record import new_id
 from tests.plain_world import Plain, empty, harmless, plain, template
 
@@ -71,13 +71,20 @@ FIELDS = {
     "Visit": "id person_id person starts minutes place note state entry_id door",
     "Visits": "visits",
     "Written": "id sentence",
+    "Appointed": "name role admin",
+    "Approved": "name",
+    "Decided": "wishes pending",
+    "Pending": "id person wish decided said",
+    "Reader": "name role leads me since laptops",
+    "Readers": "person_id person readers history pending",
+    "Revoked": "name laptops",
 }
 """Scripts rely on these names: one may be added, none may go or change its meaning."""
 
 
 def test_the_documents_keep_their_field_names() -> None:
     declared = {}
-    for module in (bringing_in, doctor, documents, hosting, keeping, post, store):
+    for module in (bringing_in, doctor, documents, hosting, keeping, organisation, post, readers, store):
         for name, kind in vars(module).items():
             if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__ and name[0] != "_":
                 declared[name] = " ".join(kind.__struct_fields__)

@@ -129,14 +129,14 @@ async def join_state(request: Request, invite: InviteId) -> Response:
 
 @routes.post("/invites", **_described("Invite", "JoinState", signed=True))
 async def invite(request: Request) -> Response:
-    """Announce an invite; for directory administrators."""
+    """Announce an invite."""
     asked = await bodies.signed_body(request, bodies.SMALL_BODY)
     return bodies.answer(await bodies.hub_of(request).invite(asked))
 
 
 @routes.get("/joins", **_described(None, "Joins", signed=True))
 async def joins(request: Request) -> Response:
-    """List the devices that wait to be admitted; for directory administrators."""
+    """List the devices that wait to be admitted: all for a directory administrator, others' own invites for them."""
     return bodies.answer(await bodies.hub_of(request).joins(bodies.signed(request)))
 
 

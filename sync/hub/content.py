@@ -85,6 +85,7 @@ class _Taking:
         self._size = session.device_size(device)
         self._heads = session.heads(books)
         self._roles = session.roles(device, books)
+        self._owing = session.owing(books)
         self._lanes = session.lanes(device, books)
         self._rows: list[Row] = []
         self._moved_books: set[bytes] = set()
@@ -101,7 +102,7 @@ class _Taking:
         if not new:
             return numbering.taken(run.book, last, known, (), self._sign)
         head = self._heads.get(run.book)
-        rules.check_writer(self._roles.get(run.book), head.epoch if head else 0, new)
+        rules.check_writer(self._roles.get(run.book), head.epoch if head else 0, run.book in self._owing, new)
         assert head is not None, "a member's book has a head"
         size = sum(len(item.header) + len(item.seal) for item in new) + len(run.signature)
         allowance.check_room(self._allowed, self._size, head.size, size)

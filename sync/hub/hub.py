@@ -147,17 +147,17 @@ class Hub:
         return device
 
     async def invite(self, asked: Asked) -> wire.JoinState:
-        """Keep a `wire.Invite` of an administrator's laptop."""
-        device = await self._administrator(asked)
+        """Keep a `wire.Invite` of a laptop."""
+        device = await self.asker(asked)
         wanted = rules.read_message(wire.Invite, asked.body)
-        state = await self._write(lambda session: joining.invite(session, wanted, self.now_ms()))
+        state = await self._write(lambda session: joining.invite(session, wanted, device.device, self.now_ms()))
         self.log.note("invited", invite=wanted.invite, device=device.device)
         return state
 
     async def joins(self, asked: Asked) -> wire.Joins:
-        """Return the requests that wait for an administrator's laptop."""
-        await self._administrator(asked)
-        return await self._read(lambda session: joining.waiting(session, self.now_ms()))
+        """Return the requests that wait for the asking laptop to countersign them."""
+        device = await self.asker(asked)
+        return await self._read(lambda session: joining.waiting(session, device, self.now_ms()))
 
     async def control(self, asked: Asked) -> wire.Outcome:
         """Take a `wire.Control`: statements about members, keys or the directory."""
@@ -260,16 +260,6 @@ class Hub:
         answer = await self._read(question)
         await self._use_once(claim)
         return answer
-
-    async def _administrator(self, asked: Asked) -> Device:
-        device = await self.asker(asked)
-        if not device.admin:
-            raise Refusal(
-                "not_an_administrator",
-                "Only the laptop of a directory administrator may do this. Nothing was changed. Ask one of them.",
-                403,
-            )
-        return device
 
     async def _read(self, question: Callable[[Session], Answer]) -> Answer:
         return await asyncio.wrap_future(self.store.read(question))

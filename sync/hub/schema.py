@@ -22,7 +22,8 @@ VERSION_TABLE: Final = "hub_version"
 """Alembic's own name for it could be another program's in the same database."""
 SETTINGS_TABLE: Final = "hub_settings"
 BEFORE_ALEMBIC: Final = "schema_version"
-"""The setting in which a store from before Alembic says its version; there was only one."""
+"""The setting in which a store from before Alembic says its version."""
+_BEFORE: Final = {b"1": "0001", b"2": "0002"}
 
 _OURS: Final = frozenset({"books", "changes", "devices", "members"})
 EMPTY: Final = ""
@@ -54,8 +55,8 @@ def judge(kept: str | None, before: bytes | None) -> str:
 
     `kept` is what Alembic noted, or None; `before` is what a store from before Alembic says, or None.
     """
-    if kept is None and before == b"1":
-        return versions()[0]
+    if kept is None and before in _BEFORE:
+        return _BEFORE[before]
     have = kept if kept is not None else (before or b"").decode("ascii", "replace")
     if not have.isdigit():
         raise HubTrouble(

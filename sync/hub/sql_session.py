@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sync.hub.store import Alarm, Device, Head, InviteRow, Known, Lane, Mark, Row
+from sync.hub.store import Alarm, Device, Former, Head, InviteRow, Known, Lane, Mark, Row
 
 _HEAD = "book, n, digest, epoch, control_seq, control_head, size"
-_INVITE = "invite, expires_ms, signing, unsealing, proof, device"
+_INVITE = "invite, expires_ms, signing, unsealing, proof, device, made_by"
 
 _ALL = 2**62
 
@@ -134,19 +134,48 @@ class SqlSession(ABC):
     def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes]]:
         found = self._all(
             "SELECT 0, book, n, digest FROM books WHERE book = ? UNION ALL "
-            "SELECT 1, b.book, b.n, b.digest FROM members m JOIN books b ON b.book = m.book WHERE m.device = ? "
-            "ORDER BY 1, 2",
-            (directory, device),
+            "SELECT 1, b.book, b.n, b.digest FROM members m JOIN books b ON b.book = m.book WHERE m.device = ? UNION ALL "
+            "SELECT 1, f.book, f.n, c.digest FROM former_members f JOIN changes c ON c.book = f.book AND c.n = f.n "
+            "WHERE f.device = ? ORDER BY 1, 2",
+            (directory, device, device),
         )
         return [(book, n, digest) for _, book, n, digest in found]
 
-    def set_members(self, book: bytes, gone: Iterable[bytes], present: Iterable[tuple[bytes, int]]) -> None:
-        self._run_many("DELETE FROM members WHERE device = ? AND book = ?", [(device, book) for device in gone])
+    def set_members(self, book: bytes, gone: Iterable[tuple[bytes, int]], present: Iterable[tuple[bytes, int]]) -> None:
+        left, here = list(gone), list(present)
+        self._run_many("DELETE FROM members WHERE device = ? AND book = ?", [(device, book) for device, _ in left])
+        self._run_many(
+            "INSERT INTO former_members (device, book, n) VALUES (?, ?, ?) ON CONFLICT (device, book) DO UPDATE SET n = excluded.n",
+            [(device, book, n) for device, n in left],
+        )
         self._run_many(
             "INSERT INTO members (device, book, role) VALUES (?, ?, ?) "
             "ON CONFLICT (device, book) DO UPDATE SET role = excluded.role",
-            [(device, book, role) for device, role in present],
+            [(device, book, role) for device, role in here],
         )
+        self._run_many("DELETE FROM former_members WHERE device = ? AND book = ?", [(device, book) for device, _ in here])
+
+    def former(self, device: bytes, book: bytes) -> Former | None:
+        rows = self._all(
+            "SELECT f.n, c.digest FROM former_members f JOIN changes c ON c.book = f.book AND c.n = f.n "
+            "WHERE f.device = ? AND f.book = ?",
+            (device, book),
+        )
+        return Former(*rows[0]) if rows else None
+
+    def owe_keys(self, device: bytes) -> None:
+        self._run(
+            "INSERT INTO keys_owed (book) SELECT book FROM members WHERE device = ? ON CONFLICT (book) DO NOTHING", (device,)
+        )
+
+    def owing(self, books: Collection[bytes]) -> frozenset[bytes]:
+        if not books:
+            return frozenset()
+        found = self._all(f"SELECT book FROM keys_owed WHERE book IN ({_places(books)})", list(books))
+        return frozenset(row[0] for row in found)
+
+    def key_given(self, book: bytes) -> None:
+        self._run("DELETE FROM keys_owed WHERE book = ?", (book,))
 
     def device(self, device: bytes) -> Device | None:
         rows = self._all("SELECT device, signing, admin, active FROM devices WHERE device = ?", (device,))
@@ -158,7 +187,7 @@ class SqlSession(ABC):
     def put_device(self, device: Device) -> None:
         self._run(
             "INSERT INTO devices (device, signing, admin, active) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (device) DO UPDATE SET active = excluded.active",
+            "ON CONFLICT (device) DO UPDATE SET admin = excluded.admin, active = excluded.active",
             (device.device, device.signing, int(device.admin), int(device.active)),
         )
 
@@ -169,17 +198,18 @@ class SqlSession(ABC):
 
     def put_invite(self, row: InviteRow) -> None:
         self._run(
-            f"INSERT INTO invites ({_INVITE}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (invite) DO UPDATE SET "
+            f"INSERT INTO invites ({_INVITE}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (invite) DO UPDATE SET "
             "signing = excluded.signing, unsealing = excluded.unsealing, proof = excluded.proof, "
             "device = excluded.device",
             row,
         )
 
-    def waiting(self, now_ms: int, most: int) -> list[InviteRow]:
+    def waiting(self, now_ms: int, most: int, made_by: bytes = b"") -> list[InviteRow]:
+        whose, values = (" AND made_by = ?", (now_ms, made_by, most)) if made_by else ("", (now_ms, most))
         found = self._all(
-            f"SELECT {_INVITE} FROM invites WHERE expires_ms > ? AND length(signing) > 0 AND length(device) = 0 "
+            f"SELECT {_INVITE} FROM invites WHERE expires_ms > ? AND length(signing) > 0 AND length(device) = 0{whose} "
             "ORDER BY expires_ms, invite LIMIT ?",
-            (now_ms, most),
+            values,
         )
         return [InviteRow(*row) for row in found]
 

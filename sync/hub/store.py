@@ -82,6 +82,13 @@ class Known(NamedTuple):
     digest: bytes
 
 
+class Former(NamedTuple):
+    """Up to which number somebody who left a book may read it, and the running digest there."""
+
+    n: int
+    digest: bytes
+
+
 class Mark(NamedTuple):
     """What a page needs in order to end well: a number, its size in bytes, and whether a run ends there."""
 
@@ -100,7 +107,10 @@ class Device(NamedTuple):
 
 
 class InviteRow(NamedTuple):
-    """An invite and, once somebody came with it, the keys that wait; `device` is set when they were admitted."""
+    """An invite and, once somebody came with it, the keys that wait; `device` is set when they were admitted.
+
+    `made_by` is the device that announced it, empty for one that was announced before that was noted.
+    """
 
     invite: bytes
     expires_ms: int
@@ -108,6 +118,7 @@ class InviteRow(NamedTuple):
     unsealing: bytes = b""
     proof: bytes = b""
     device: bytes = b""
+    made_by: bytes = b""
 
 
 class Alarm(NamedTuple):
@@ -175,9 +186,25 @@ class Session(Protocol):
         """Return number, header, body, signature and time received, in order."""
 
     def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes]]:
-        """Return book, number and digest of the directory, then of every book of which a device is a member."""
+        """Return book, number and digest of the directory, then of every book that a device reads.
 
-    def set_members(self, book: bytes, gone: Iterable[bytes], present: Iterable[tuple[bytes, int]]) -> None: ...
+        A book of which it was a member stands with the number up to which it may read.
+        """
+
+    def set_members(self, book: bytes, gone: Iterable[tuple[bytes, int]], present: Iterable[tuple[bytes, int]]) -> None:
+        """Keep who left, each with the number of the statement that says so, and who is a member, each with their role."""
+
+    def former(self, device: bytes, book: bytes) -> Former | None:
+        """Return up to where a device may read a book of which it was a member, or None."""
+
+    def owe_keys(self, device: bytes) -> None:
+        """Note that every book of which a device is a member needs a new key before anything is written in it."""
+
+    def owing(self, books: Collection[bytes]) -> frozenset[bytes]:
+        """Return which of these books need a new key."""
+
+    def key_given(self, book: bytes) -> None:
+        """Note that a book needs no new key any more."""
 
     def device(self, device: bytes) -> Device | None: ...
 
@@ -187,8 +214,8 @@ class Session(Protocol):
 
     def put_invite(self, row: InviteRow) -> None: ...
 
-    def waiting(self, now_ms: int, most: int) -> list[InviteRow]:
-        """Return invites that hold, with keys that wait to be admitted."""
+    def waiting(self, now_ms: int, most: int, made_by: bytes = b"") -> list[InviteRow]:
+        """Return invites that hold, with keys that wait to be admitted; with `made_by`, that device's alone."""
 
     def count_alarm(self, code: str, book: bytes, device: bytes, now_ms: int) -> None: ...
 

@@ -11,8 +11,8 @@ from alembic import op
 
 from sync.hub.store import HubTrouble
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 PARTS: Final = 16
 
@@ -37,7 +37,7 @@ def upgrade() -> None:
         if not moved.scalar_one():
             raise HubTrouble("Not every change could be moved into its part. The database was left as it was. Look at PostgreSQL's log.")
         op.execute("DROP TABLE changes_in_one")
-    mark = "'\\x32'::bytea" if op.get_bind().dialect.name == "postgresql" else "x'32'"
+    mark = "'\\x33'::bytea" if op.get_bind().dialect.name == "postgresql" else "x'33'"
     op.execute(
         f"INSERT INTO hub_settings (name, value) VALUES ('schema_version', {mark}) "
         "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
