@@ -30,7 +30,7 @@ def main() -> None:
     if programs is None:
         print("There is no PostgreSQL on this machine.")
         return
-    cluster = PrivatePostgres(programs)
+    cluster = PrivatePostgres(programs, durable=True)
     try:
         _print({name: _connection(cluster, version) for name, version in SHAPES.items()})
     finally:
