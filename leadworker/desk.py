@@ -47,6 +47,7 @@ class PostState(msgspec.Struct, frozen=True):
     last_received: str = ""
     last_backup_ms: int = 0
     put_aside: int = 0
+    apart: int = 0
     alarm: str = ""
     clock_warning: str = ""
     organisation: str = ""

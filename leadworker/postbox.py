@@ -12,6 +12,7 @@ import msgspec
 from leadworker.change import Content
 from leadworker.desk import Bell
 from leadworker.directory import Directory
+from leadworker.domain.late import Submission
 from leadworker.domain.readers import Decision
 from leadworker.membership import BookMembers
 
@@ -37,6 +38,8 @@ class Joined(msgspec.Struct, frozen=True):
     admitted: bool = False
     shared_up_to: int = 0
     """The number of the directory's last statement that this laptop's casebooks have been shared by."""
+    revoked: bool = False
+    """Whether the central store said at the last sync that this laptop was taken out of the organisation."""
 
 
 class PendingInvite(msgspec.Struct, frozen=True):
@@ -134,6 +137,14 @@ class UnsentRun(msgspec.Struct, frozen=True):
     epoch: int
 
 
+class HandingIn(msgspec.Struct, frozen=True):
+    """What is to be handed in of one book: whole saves that were never sent, up to a number of this vault."""
+
+    book: bytes
+    runs: tuple[UnsentRun, ...]
+    upto: int
+
+
 class ToFound(msgspec.Struct, frozen=True):
     """A book of this laptop that is to be shared and that the central store does not know yet."""
 
@@ -176,6 +187,7 @@ class Counts(msgspec.Struct, frozen=True):
     waiting: int = 0
     late: int = 0
     put_aside: int = 0
+    apart: int = 0
     troubled: tuple[str, ...] = ()
     last_sent_ms: int = 0
     last_received_ms: int = 0
@@ -254,6 +266,21 @@ class Postbox(Protocol):
 
     async def decided(self, decision: Decision, said: str) -> Bell:
         """Note that a decision is in force (nothing `said`), or why it did not come about."""
+
+    async def to_hand_in(self) -> tuple[HandingIn, ...]:
+        """Return what somebody decided to hand in late, as much of each book as one submission holds (C.6)."""
+
+    async def handed_in(self, item: HandingIn, to: frozenset[bytes]) -> Bell:
+        """Note that the central store keeps a late submission for these devices."""
+
+    async def keep_late(self, submission: Submission) -> Bell:
+        """Keep what was handed in to this laptop, checked, until somebody takes it in; the same again is the same."""
+
+    async def name_of(self, device: bytes) -> str:
+        """Return whose a device is, as far as it is known here."""
+
+    async def was_revoked(self, revoked: bool) -> None:
+        """Note that the organisation has taken this laptop out, or that it is in it."""
 
     async def counts(self) -> Counts: ...
 

@@ -37,17 +37,24 @@ class Kept(NamedTuple):
     find: bool
     words: str
     safer: str
+    along: tuple[str, ...] = ()
+    both: bool = False
+    says: str = ""
 
 
 def kept(
-    default: Any = "", *, rule: Rule = Rule.QUIET, find: bool = False, words: str = "", safer: str = "", index: bool = False
-) -> Any:
+    default: Any = "", *, rule: Rule = Rule.QUIET, find: bool = False, words: str = "", safer: str = "", index: bool = False,
+    along: tuple[str, ...] = (), both: bool = False, says: str = "",
+) -> Any:  # fmt: skip
     """Declare a field that changes carry: text, a whole number, or yes/no.
 
-    `find` puts its words into the search index. `words` is what people call it. `safer` says for `Rule.ASK` which of
-    two values drives alerts meanwhile: ``"on"`` (true over false), ``"earliest"``, ``"longest"``.
+    `find` puts its words into the search index. `words` is what people call it. `safer` says which of several values that
+    were written apart is shown meanwhile: ``"on"`` (true over false), ``"earliest"``, ``"longest"``, ``"default"`` (as it
+    began). `along` names fields that are always written with this one; the quiet ones among them follow the same hand.
+    `both`: two texts can stand one beneath the other. `says` is how a value reads: ``"time"`` (UTC milliseconds, its offset
+    the first field of `along`), ``"day"`` (ISO), ``"born"`` (may stop early), ``"one/other"`` for yes and no, or as it is.
     """
-    info = {"kept": Kept(rule, find, words, safer)}
+    info = {"kept": Kept(rule, find, words, safer, along, both, says)}
     return Field(default=default, index=index, sa_column_kwargs={"info": info})
 
 
@@ -69,9 +76,13 @@ class Record(SQLModel):
     gone: bool = False
     contested: str = ""
     marks: bytes = b""
+    written_no: int = 0
+    """The last change about it that this laptop wrote, 0 for none: where that one is tells whether anything waits."""
 
     frozen: ClassVar[bool] = False
     """True for records that are never amended once saved (`Rule.APPEND` throughout)."""
+    titled_by: ClassVar[str] = ""
+    """The field by which people know one of these from another, where the person's name alone does not say it."""
 
 
 BASE_COLUMNS = frozenset(Record.model_fields)
@@ -90,6 +101,11 @@ def table_of(kind: type[Record]) -> Table:
 def kept_fields(kind: type[Record]) -> dict[str, Kept]:
     """Return what changes may carry for a record type: field name to its declaration, in order."""
     return {c.name: c.info["kept"] for c in table_of(kind).columns if "kept" in c.info}
+
+
+def asked_fields(kind: type[Record]) -> tuple[str, ...]:
+    """Return the fields of which a person chooses a value when several were written apart (`Rule.ASK`)."""
+    return tuple(name for name, field in kept_fields(kind).items() if field.rule is Rule.ASK)
 
 
 receipts = table("change", column("no"), column("n"), column("sent_ms"), column("received_ms"))

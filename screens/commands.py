@@ -39,6 +39,7 @@ def commands(shell: Shell, person_id: str, name: str) -> list[Command]:
         Command("Go to People", "2", lambda: shell.go_to("people")),
         Command("Go to Sync", "6", lambda: shell.go_to("sync")),
         Command("Sync now", "s", shell.sync_now),
+        Command("Choose between what was written apart", "c", lambda: shell.written_apart(person_id)),
         Command("Hide the screen", "Ctrl+L", shell.action_hide),
         Command("Keys", "F1", lambda: shell.simulate_key("f1")),
         *(Command(_THEME_WORDS[theme], "", _wear(shell, theme)) for theme in TOKENS),

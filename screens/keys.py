@@ -96,6 +96,7 @@ PLACES: dict[str, tuple[Key, ...]] = {
         NOTE,
         Key("today.done", "space", "tick", "done", "tick the action off"),
         Key("today.visit", "v", "add_visit", "visit", "put a visit in the diary"),
+        Key("today.apart", "c", "written_apart", "", "choose between what was written apart"),
     ),
     "people": (
         OPEN,
@@ -112,6 +113,8 @@ PLACES: dict[str, tuple[Key, ...]] = {
         Key("person.edit", "e", "edit", "edit", "change name, age, contact, alerts"),
         Key("person.visit", "v", "add_visit", "visit", "put a visit in the diary"),
         Key("person.done", "space", "tick", "", "tick the action off"),
+        Key("person.apart", "c", "written_apart", "", "choose between what was written apart about them"),
+        Key("person.history", "h", "history", "", "every version of the selected row, or of what is written about them"),
         Key("person.away", "x", "take_away", "", "end an alert; take a name, a number or a note away"),
     ),
     "note": (
@@ -128,12 +131,27 @@ PLACES: dict[str, tuple[Key, ...]] = {
     "sync": (
         OPEN,
         Key("sync.now", "s", "sync_now", "sync now", "send and fetch now"),
+        Key("sync.apart", "c", "written_apart", "choose", "choose between what was written apart"),
         FIND,
         NOTE,
+    ),
+    "apart": (
+        Key("apart.mine", "y", "keep_mine", "yours", "keep yours; the other stays in the history"),
+        Key("apart.theirs", "t", "keep_theirs", "theirs", "keep theirs; yours stays in the history"),
+        Key("apart.both", "b", "keep_both", "both", "keep both texts, with who said which"),
+        Key("apart.edit", "e", "edit", "another", "write another one instead of these"),
+        Key("apart.history", "h", "history", "history", "every version there ever was"),
+        Key("apart.open", "enter", "", "", "show every version whole, and keep one of them"),
     ),
     "find": (
         Key("find.open", "enter", "", "open", "open"),
         Key("find.back", "escape", "back", "back", "back"),
+    ),
+    "meanwhile": (
+        Key("meanwhile.mine", "y", "keep_mine", "yours", "keep yours; theirs stays in the history"),
+        Key("meanwhile.theirs", "t", "keep_theirs", "theirs", "keep theirs; yours is let go"),
+        Key("meanwhile.both", "b", "keep_both", "both", "keep both texts, with who said which"),
+        Key("meanwhile.back", "escape", "back", "back", "back to the form; nothing is saved yet"),
     ),
     "unlock": (
         Key("unlock.show", "ctrl+t", "show_typed", "", "show what you type", everywhere=True),
@@ -156,6 +174,8 @@ TITLES = {
     "note": "New note",
     "form": "A form",
     "sync": "Sync",
+    "apart": "Written apart",
+    "meanwhile": "Changed meanwhile",
     "find": "Find",
     "unlock": "Opening the journal",
     "first_run": "Making a journal",

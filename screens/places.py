@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from screens.apart import ApartPage
 from screens.base import Page
 from screens.find import FindDialog
 from screens.note import NotePage
@@ -15,7 +16,7 @@ from screens.visit_form import VisitForm
 _PLACES: dict[str, type[Page]] = {"today": TodayPage, "people": PeoplePage, "sync": SyncPage}
 NAMES = tuple(_PLACES)
 
-__all__ = ["NAMES", "AddPersonForm", "FindDialog", "NotePage", "PersonPage", "VisitForm", "kind", "page"]
+__all__ = ["NAMES", "AddPersonForm", "ApartPage", "FindDialog", "NotePage", "PersonPage", "VisitForm", "kind", "page"]
 
 
 def kind(place: str) -> type[Page]:

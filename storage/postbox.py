@@ -14,12 +14,15 @@ from leadworker.clock import Moment
 from leadworker.crypto.identity import Identity
 from leadworker.desk import Bell
 from leadworker.directory import Directory
+from leadworker.domain import conflicts
+from leadworker.domain.late import Submission
 from leadworker.domain.readers import DRAWER as DECISIONS
 from leadworker.domain.readers import Decision, overdue
 from leadworker.membership import BookMembers
 from leadworker.postbox import (
     BookState,
     Counts,
+    HandingIn,
     Joined,
     LaneHead,
     PendingInvite,
@@ -32,7 +35,7 @@ from leadworker.postbox import (
     ToFound,
     UnsentRun,
 )
-from storage import log, readers, taking_in
+from storage import late, log, readers, taking_in
 from storage.engine import Connection, scalar
 from storage.log import MOST_UNSIGNED
 from storage.vault import Transaction, Vault
@@ -183,6 +186,26 @@ class VaultPostbox:
         await self._write(note)
         return Bell(frozenset({"reader", DECISIONS}), frozenset())
 
+    async def to_hand_in(self) -> tuple[HandingIn, ...]:
+        return await self._read(late.to_hand_in)
+
+    async def handed_in(self, item: HandingIn, to: frozenset[bytes]) -> Bell:
+        now_ms = Moment.of(self._vault.clock.now()).ms
+        await self._write(lambda t: late.handed_in(t, item, to, now_ms))
+        return Bell(frozenset({"receipt", "late"}), frozenset())
+
+    async def keep_late(self, submission: Submission) -> Bell:
+        await self._write(lambda t: late.keep(t, submission))
+        return Bell(frozenset({"late"}), frozenset())
+
+    async def name_of(self, device: bytes) -> str:
+        return await self._read(lambda c: late.name_of(c, device))
+
+    async def was_revoked(self, revoked: bool) -> None:
+        known = await self.joined()
+        if known is not None and known.revoked != revoked:
+            await self.set_joined(msgspec.structs.replace(known, revoked=revoked))
+
     async def counts(self) -> Counts:
         return await self._read(lambda c: counts(self._vault, c))
 
@@ -263,11 +286,14 @@ def _troubled(vault: Vault, connection: Connection) -> tuple[str, ...]:
 def counts(vault: Vault, connection: Connection) -> Counts:
     """Return the figures that screens show about the post; on the storage thread."""
     received_ms, device = taking_in.last_received(vault)
+    known = joined(vault)
+    revoked = known is not None and known.revoked
     name = scalar(connection, "SELECT name FROM writer WHERE device = ?", device)
     return Counts(
-        waiting=log.unsent(connection),
-        late=log.unsent(connection, writable=False),
+        waiting=0 if revoked else log.unsent(connection),
+        late=late.count(connection, revoked=revoked),
         put_aside=int(scalar(connection, "SELECT count(*) FROM put_aside")),
+        apart=conflicts.count(Transaction(vault, question=True).shelf),
         troubled=_troubled(vault, connection),
         last_sent_ms=int.from_bytes(vault.fact(SENT) or b"", "big"),
         last_received_ms=received_ms,

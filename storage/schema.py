@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from leadworker.record import Record, kept_fields, table_of, topics
+from leadworker.record import Record, asked_fields, kept_fields, table_of, topics
 from storage.engine import Connection
 
 LOG_TABLES: Final = """
@@ -85,6 +85,8 @@ def projection_ddl() -> tuple[str, ...]:
         table = table_of(kind)
         statements.append(str(CreateTable(table).compile(dialect=sqlite)).strip())
         statements += [str(CreateIndex(i).compile(dialect=sqlite)) for i in sorted(table.indexes, key=lambda i: str(i.name))]
+        if asked_fields(kind):  # the few that people wrote apart are found without reading the others
+            statements.append(f"CREATE INDEX {topic}_contested ON {topic} (no) WHERE contested != ''")
         if fields := find_fields(kind):
             index = find_table(topic)
             statements.append(
@@ -98,7 +100,8 @@ def projection_ddl() -> tuple[str, ...]:
 
 def declared() -> str:
     """Return a fingerprint of all declarations: when it changes, projections are made again from the log."""
-    return hashlib.sha256("\n".join(projection_ddl()).encode()).hexdigest()
+    rules = (f"{topic} {kept_fields(kind)}" for topic, kind in sorted(topics().items()))
+    return hashlib.sha256("\n".join((*projection_ddl(), *rules)).encode()).hexdigest()
 
 
 def create_log(connection: Connection) -> None:

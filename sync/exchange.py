@@ -23,7 +23,7 @@ from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted, Refused
 from leadworker.postbox import BookState, Joined, Postbox, Receipt, Standing, UnsentRun
 from leadworker.text import one_line
-from sync import wire
+from sync import late, wire
 from sync.checking import Checked, PageCheck, mistrusted
 from sync.client import HubClient
 from sync.founding import Speaker, found_book
@@ -37,6 +37,7 @@ DOUBT_CLOCK_MS = 10 * 60_000
 _KEY_CHANGED = frozenset({"wrong_epoch", "key_owed"})
 """Refusals after which a casebook is fetched and what waits is sealed again, in the same sync."""
 
+_LATE = Bell(frozenset({"late", "receipt"}), frozenset())
 _ON_ITS_WAY = Bell(frozenset({"journal_entry", "receipt"}), frozenset())
 
 
@@ -98,7 +99,7 @@ class Exchange:
             return Result(admitted_me=False)
         if not joined.admitted and not await self._am_i_admitted(joined):
             return Result(admitted_me=False)
-        news = await self._client.news()
+        news = await self._news(joined)
         warning = await self._compare_clocks(news.now_ms)
         joined, directory = await self._directory(joined, news)
         admitted = await countersign(self._box, self._client, self._clock)
@@ -109,7 +110,31 @@ class Exchange:
         readers = Readers(self._box, self._client, joined, directory, self._receive_again)
         await self._keep_readers(readers, news, joined, directory)
         await self._send(readers)
+        await self._late(news, readers.directory)
         return Result(self._received, self._sent, tuple(self._alarms), admitted, warning)
+
+    async def _news(self, joined: Joined) -> wire.News:
+        """Ask for the news. Who was taken out of the organisation may still hand in what they had written."""
+        try:
+            news = await self._client.news()
+        except Refused as error:
+            if error.code == "device_revoked":
+                await self._box.was_revoked(True)
+                directory = await self._box.directory()
+                if directory is not None:
+                    await late.hand_in(self._box, self._client, directory)
+                    self._ring(_LATE)
+            raise
+        if joined.revoked:
+            await self._box.was_revoked(False)
+        return news
+
+    async def _late(self, news: wire.News, directory: Directory) -> None:
+        self._alarms += await late.hand_in(self._box, self._client, directory)
+        if news.late:
+            _, troubles = await late.receive(self._box, self._client, directory)
+            self._alarms += troubles
+            self._ring(_LATE)
 
     async def _am_i_admitted(self, joined: Joined) -> bool:
         if not joined.invite:  # founded by this laptop; only the answer did not arrive

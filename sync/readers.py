@@ -46,12 +46,12 @@ class Readers:
         self._box = box
         self._client = client
         self._me = me
-        self._directory = directory
+        self.directory = directory
         self._receive = receive
 
     def learn(self, directory: Directory) -> None:
         """Go by a newer directory from here on."""
-        self._directory = directory
+        self.directory = directory
 
     async def keep_up(self, book: bytes) -> None:
         """Take laptops out that were revoked, and let in one's own and, as the lead, the team's supervisors'.
@@ -65,7 +65,7 @@ class Readers:
         """Bring a book's members to what `wanted` says of them; raise `NotTaken`."""
         for _ in range(TRIES):
             state = await self._box.book_state(book)
-            self._directory = await self._newest(state.members.upon)
+            self.directory = await self._newest(state.members.upon)
             answer = wanted(state.members) if self._box.device in state.members.members else None
             key = _present_key(state)
             if answer is None or key is None:
@@ -83,7 +83,7 @@ class Readers:
         try:
             if decision.kind == KEY:
                 return await self._give_new_key(book)
-            await self.settle(book, lambda present: _wanted(decision, present, self._directory))
+            await self.settle(book, lambda present: _wanted(decision, present, self.directory))
         except (NotTaken, _ChangedMeanwhile) as error:
             return str(error)
         return ""
@@ -99,7 +99,7 @@ class Readers:
         raise NotTaken(_AGAIN)
 
     def _in_step(self, present: BookMembers) -> tuple[tuple[Member, ...], bytes]:
-        device, directory = self._box.device, self._directory
+        device, directory = self._box.device, self.directory
         me = present.members[device]
         members = present.members
         if Role(me.role).may_write:
@@ -115,7 +115,7 @@ class Readers:
         present, key = state.members, _present_key(state)
         if present.lead != self._me.person or not present.may_write(self._box.device) or key is None:
             return
-        if self._directory.escrow_at(present.keyed_upon) != self._directory.escrow:
+        if self.directory.escrow_at(present.keyed_upon) != self.directory.escrow:
             await self._said(book, new_key(present, key, self._speaker()))
 
     async def _said(self, book: bytes, statements: tuple[wire.OpenChange, ...]) -> bool:
@@ -123,16 +123,16 @@ class Readers:
         outcome = await self._client.control(statements)
         if outcome.code not in ("", "head_moved"):
             raise NotTaken(one_line(outcome.sentence)[:400])
-        await self._receive(book, self._directory)
+        await self._receive(book, self.directory)
         return not outcome.code
 
     async def _newest(self, upon: int) -> Directory:
         """Return a directory that is no older than what the last one to speak of a book had seen."""
-        known = self._directory
+        known = self.directory
         return known if known.seq >= upon else await self._box.directory() or known
 
     def _speaker(self) -> Speaker:
-        return Speaker(self._box.device, self._box.sign, self._directory)
+        return Speaker(self._box.device, self._box.sign, self.directory)
 
 
 def _wanted(decision: Decision, present: BookMembers, directory: Directory) -> tuple[tuple[Member, ...], bytes]:

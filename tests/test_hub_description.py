@@ -24,7 +24,7 @@ pytest_plugins = ["tests.hub_fixtures"]
 EXAMPLES = 15
 SENT = {
     "/v1/organisation": wire.Control, "/v1/join": wire.JoinRequest, "/v1/invites": wire.Invite, "/v1/control": wire.Control,
-    "/v1/push": wire.Push,
+    "/v1/push": wire.Push, "/v1/late": wire.Late, "/v1/late/taken": wire.Taken,
 }  # fmt: skip
 schemathesis.openapi.media_type(wire.MEDIA_TYPE, st.binary(max_size=300))
 

@@ -48,6 +48,11 @@ def signed(role: str, book: str) -> str:
     return NOT_LET_IN.get(role, "")
 
 
+def hands_in(role: str, book: str) -> str:
+    """Also who was taken out of the directory: what they had written is not lost (C.6)."""
+    return "" if role == REVOKED else NOT_LET_IN.get(role, "")
+
+
 def reads(role: str, book: str) -> str:
     may = book == DIRECTORY or (book == OWN and role in MEMBERS)
     return NOT_LET_IN.get(role, "" if may else "not_a_member")
@@ -82,6 +87,9 @@ EXPECTED: dict[tuple[str, str], Callable[[str, str], str]] = {
     ("POST", "/v1/push"): writes,
     ("POST", "/v1/control"): decides,
     ("GET", "/v1/joins"): signed,
+    ("POST", "/v1/late"): hands_in,
+    ("GET", "/v1/late"): signed,
+    ("POST", "/v1/late/taken"): signed,
     ("POST", "/v1/invites"): signed,
 }
 """The code with which each role is answered; empty is a yes. A request that the store declares and that is not here fails."""
@@ -129,6 +137,8 @@ class Cast:
             return wire.write(wire.Control((lane.statement(laptop.keys, said),))), lambda: vars(control).update(vars(lane))
         message = {
             "/v1/invites": wire.Invite(secrets.token_bytes(16), laptop.now_ms() + 60_000),
+            "/v1/late": wire.Late(bytes(16), ((self.laptops[ADMINISTRATOR].device, bytes(wire.SEALED_KEY_BYTES)),), secrets.token_bytes(64)),
+            "/v1/late/taken": wire.Taken((bytes(16),)),
             "/v1/join": wire.JoinRequest(bytes(16), Keys().signing, Keys().unsealing, bytes(32)),
             "/v1/organisation": wire.Control(()),
         }.get(path)

@@ -141,6 +141,8 @@ def test_a_request_that_one_process_has_seen_is_refused_by_the_other(method: str
         bodies = {
             "/v1/push": lambda: wire.Push((run(admin.keys, lane.write(1)),)),
             "/v1/control": lambda: wire.Control((book.grant(admin, admin.device),)),
+            "/v1/late": lambda: wire.Late(book.book, ((admin.device, bytes(wire.SEALED_KEY_BYTES)),), bytes(64)),
+            "/v1/late/taken": lambda: wire.Taken(()),
             "/v1/invites": lambda: wire.Invite(bytes(range(16)), admin.now_ms() + 60_000),
         }
         target = path.replace("{book}", book.book.hex())

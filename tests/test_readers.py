@@ -15,6 +15,8 @@ from sync.inviting import approve, invite_laptop
 from sync.joining import ask_to_join
 from tests.laptops import ALEX, BEA, CEM, KEIRA, RUTH, Laptop, Team, agree
 
+pytest_plugins = ["tests.laptop_fixtures"]
+
 
 def who(laptop: Laptop, person: str) -> dict[str, str]:
     """Return who reads a casebook and as what, as this laptop's screens say it."""

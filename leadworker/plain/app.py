@@ -12,6 +12,7 @@ import typer
 from leadworker import __version__
 from leadworker.errors import LeadworkerError
 from leadworker.plain import (
+    apart,
     bringing_in,
     diary,
     doctor,
@@ -66,7 +67,7 @@ def demo() -> None:
     raise typer.Exit(importlib.import_module("leadworker.demo").run() or 0)
 
 
-for topic in (keeping, doctor, diary, persons, notes, bringing_in, readers, post, organisation, store):
+for topic in (keeping, doctor, apart, diary, persons, notes, bringing_in, readers, post, organisation, store):
     topic.register(app)
 
 

@@ -147,6 +147,26 @@ async def control(request: Request) -> Response:
     return bodies.answer(await bodies.hub_of(request).control(asked))
 
 
+@routes.post("/late", **_described("Late", "LateItems", signed=True))
+async def hand_in(request: Request) -> Response:
+    """Leave what was written in a book that one has lost, sealed to those who decide about it."""
+    asked = await bodies.signed_body(request, wire.LARGEST_BATCH)
+    return bodies.answer(await bodies.hub_of(request).hand_in(asked))
+
+
+@routes.get("/late", **_described(None, "LateItems", signed=True))
+async def late(request: Request) -> Response:
+    """Return what was handed in late for the asking device."""
+    return bodies.answer(await bodies.hub_of(request).late(bodies.signed(request)))
+
+
+@routes.post("/late/taken", **_described("Taken", "LateItems", signed=True))
+async def late_taken(request: Request) -> Response:
+    """Say what of it the asking device has in its vault."""
+    asked = await bodies.signed_body(request, bodies.SMALL_BODY)
+    return bodies.answer(await bodies.hub_of(request).late_taken(asked))
+
+
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     hub = bodies.hub_of(request)

@@ -14,7 +14,7 @@ from typing import Final, TextIO, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sync import wire
-from sync.hub import allowance, content, joining, reading, rules
+from sync.hub import allowance, content, joining, late, reading, rules
 from sync.hub.allowance import Allowance, Buckets
 from sync.hub.gate import Claim, Nonces, check_claim, replayed
 from sync.hub.log import Log
@@ -208,6 +208,27 @@ class Hub:
 
         return await self._answer_once(asked.claim, answer)
 
+    async def hand_in(self, asked: Asked) -> wire.LateItems:
+        """Take a `wire.Late`, also from a device that was taken out of the directory: its owner's words are not lost (C.6)."""
+        admitted = await self._read(lambda session: self._admit(session, asked, revoked_too=True))
+        await self._use_once(asked.claim)
+        submission = rules.read_message(wire.Late, asked.body)
+        identity = await self._write(lambda session: late.hand_in(session, admitted.device, submission, self.now_ms()))
+        self.log.note("handed_in_late", device=admitted.device, book=submission.book, count=len(submission.seals))
+        return wire.LateItems((wire.LateItem(identity, submission.book, admitted.device, b"", b"", self.now_ms()),))
+
+    async def late(self, asked: Asked) -> wire.LateItems:
+        """Return the late submissions that wait for the asking device."""
+        device = await self.asker(asked)
+        return await self._read(lambda session: late.waiting(session, device.device))
+
+    async def late_taken(self, asked: Asked) -> wire.LateItems:
+        """Forget the late submissions that the asking device has in its vault, a `wire.Taken`; return what still waits."""
+        device = await self.asker(asked)
+        taken = rules.read_message(wire.Taken, asked.body)
+        await self._write(lambda session: session.late_taken(device.device, taken.items[: late.MOST_AT_ONCE * 10]))
+        return await self._read(lambda session: late.waiting(session, device.device))
+
     async def check_up(self) -> None:
         """Ask the database for something small; raise `StoreAway` when it does not answer."""
         await self._read(lambda session: session.setting(_KEY_SETTING) is not None)
@@ -223,13 +244,15 @@ class Hub:
         push = rules.read_message(wire.Push, asked.body)
         return content.check_push(push, device.device, device.signing), device.device
 
-    def _admit(self, session: Session, asked: Asked) -> Device:
+    def _admit(self, session: Session, asked: Asked, *, revoked_too: bool = False) -> Device:
         """Return the device that signed a request; raise `Refusal` unless it may ask, in time, and for the first time here."""
         now_ms = self.now_ms()
         wrong = rules.clock_refusal(asked.claim.time_ms, now_ms)
         if wrong is not None:
             raise wrong
         device = session.device(asked.claim.device)
+        if device is not None and revoked_too:
+            device = device._replace(active=True)
         admitted = check_claim(asked.claim, device, asked.method, asked.target, asked.body)
         self._refresh_allowance(session)
         wait_s = self._devices.take(admitted.device, self.allowed.device_per_second, self.allowed.device_at_once)

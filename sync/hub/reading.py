@@ -23,7 +23,7 @@ def organisation(session: Session, hub_key: bytes, now_ms: int) -> wire.Organisa
 
 def news(session: Session, device: bytes, directory: bytes, now_ms: int) -> wire.News:
     """Return the present head of every book that an enrolled device may read, the directory first."""
-    return wire.News(tuple(wire.BookNews(*row) for row in session.news(device, directory)), now_ms)
+    return wire.News(tuple(wire.BookNews(*row) for row in session.news(device, directory)), now_ms, session.late_count(device))
 
 
 def page(session: Session, device: bytes, book: bytes, after: int, most: int, directory: bytes, now_ms: int) -> wire.Page:

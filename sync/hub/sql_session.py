@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sync.hub.store import Alarm, Device, Former, Head, InviteRow, Known, Lane, Mark, Row
+from sync.hub.store import Alarm, Device, Former, Head, InviteRow, Known, Lane, LateRow, Mark, Row
 
 _HEAD = "book, n, digest, epoch, control_seq, control_head, size"
 _INVITE = "invite, expires_ms, signing, unsealing, proof, device, made_by"
@@ -212,6 +212,38 @@ class SqlSession(ABC):
             values,
         )
         return [InviteRow(*row) for row in found]
+
+    def late_count(self, recipient: bytes) -> int:
+        return int(self._all("SELECT count(*) FROM late_seals WHERE recipient = ?", (recipient,))[0][0])
+
+    def late_of(self, sender: bytes) -> int:
+        return int(self._all("SELECT count(*) FROM late_submissions WHERE sender = ?", (sender,))[0][0])
+
+    def add_late(self, row: LateRow, seals: Sequence[tuple[bytes, bytes]]) -> None:
+        self._run(
+            "INSERT INTO late_submissions (late, book, sender, sealed, received_ms) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (late) DO NOTHING",
+            (row.late, row.book, row.sender, row.sealed, row.received_ms),
+        )
+        self._run_many(
+            "INSERT INTO late_seals (recipient, late, seal) VALUES (?, ?, ?) ON CONFLICT (recipient, late) DO NOTHING",
+            [(recipient, row.late, seal) for recipient, seal in seals],
+        )
+
+    def late_for(self, recipient: bytes, most: int) -> list[LateRow]:
+        found = self._all(
+            "SELECT l.late, l.book, l.sender, s.seal, l.sealed, l.received_ms FROM late_seals s "
+            "JOIN late_submissions l ON l.late = s.late WHERE s.recipient = ? ORDER BY l.received_ms, l.late LIMIT ?",
+            (recipient, most),
+        )
+        return [LateRow(*row) for row in found]
+
+    def late_taken(self, recipient: bytes, late: Collection[bytes]) -> None:
+        self._run_many("DELETE FROM late_seals WHERE recipient = ? AND late = ?", [(recipient, one) for one in late])
+        self._run_many(
+            "DELETE FROM late_submissions WHERE late = ? AND NOT EXISTS (SELECT 1 FROM late_seals s WHERE s.late = ?)",
+            [(one, one) for one in late],
+        )
 
     def count_alarm(self, code: str, book: bytes, device: bytes, now_ms: int) -> None:
         self._run(

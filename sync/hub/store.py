@@ -121,6 +121,17 @@ class InviteRow(NamedTuple):
     made_by: bytes = b""
 
 
+class LateRow(NamedTuple):
+    """A late submission as it is kept for one recipient."""
+
+    late: bytes
+    book: bytes
+    sender: bytes
+    seal: bytes
+    sealed: bytes
+    received_ms: int
+
+
 class Alarm(NamedTuple):
     """How often something happened that honest laptops never do, and when last."""
 
@@ -216,6 +227,21 @@ class Session(Protocol):
 
     def waiting(self, now_ms: int, most: int, made_by: bytes = b"") -> list[InviteRow]:
         """Return invites that hold, with keys that wait to be admitted; with `made_by`, that device's alone."""
+
+    def late_count(self, recipient: bytes) -> int:
+        """Return how many late submissions wait for a device."""
+
+    def late_of(self, sender: bytes) -> int:
+        """Return how many late submissions of a device are kept."""
+
+    def add_late(self, row: LateRow, seals: Sequence[tuple[bytes, bytes]]) -> None:
+        """Keep a late submission with its key as sealed to each recipient; one that is there already stays as it is."""
+
+    def late_for(self, recipient: bytes, most: int) -> list[LateRow]:
+        """Return what waits for a device, the oldest first."""
+
+    def late_taken(self, recipient: bytes, late: Collection[bytes]) -> None:
+        """Forget what a device has; what no recipient waits for any more is kept no longer."""
 
     def count_alarm(self, code: str, book: bytes, device: bytes, now_ms: int) -> None: ...
 
