@@ -29,6 +29,7 @@ SOMETHING_ELSE: Final = (
 ANOTHER_VERSION: Final = (
     "The central store speaks another version of leadworker. Update the older of the two; everything here is safe."
 )
+_COME_BACK: Final = (429, 503)
 _ANY_VERSION: Final = "application/vnd.leadworker."
 
 
@@ -143,27 +144,28 @@ class HubClient:
     async def _send(
         self, method: str, target: str, body: bytes, headers: dict[str, str], answer: type[Message]
     ) -> Message:
-        status, media, raw = await self._exchange(method, target, body, headers)
+        status, media, raw, pause_s = await self._exchange(method, target, body, headers)
         if not media.startswith(wire.MEDIA_TYPE):
             raise Refused(ANOTHER_VERSION) if media.startswith(_ANY_VERSION) else Offline(SOMETHING_ELSE)
         if 300 <= status < 400:
             raise Offline(SOMETHING_ELSE)
         try:
             if status >= 400:
-                raise _refusal(wire.read(wire.Trouble, raw))
+                raise _refusal(wire.read(wire.Trouble, raw), pause_s if status in _COME_BACK else 0.0)
             return wire.read(answer, raw)
         except msgspec.DecodeError as error:
             raise HubMistrusted("The central store answered with something that cannot be read. Everything is saved here.") from error
 
-    async def _exchange(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes]:
-        """Send one request and return its answer's status, media type and body."""
+    async def _exchange(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes, float]:
+        """Send one request and return its answer's status, media type, body, and for how many seconds it asks for a pause."""
         # Asked for as it is: a compressed answer could unfold into more than memory holds.
         headers = {**headers, "content-type": wire.MEDIA_TYPE, "accept": wire.MEDIA_TYPE, "accept-encoding": "identity"}
         try:
             async with asyncio.timeout(self._patience.whole_s):
                 async with self._http.stream(method, target, content=body, headers=headers) as response:
                     raw = await self._bounded(response)
-                    return response.status_code, response.headers.get("content-type", ""), raw
+                    said = response.headers
+                    return response.status_code, said.get("content-type", ""), raw, _seconds(said.get("retry-after", ""))
         except (httpx.HTTPError, OSError) as error:
             raise Offline(OFFLINE) from error
         except RuntimeError as error:  # asked after `close`
@@ -185,12 +187,18 @@ class HubClient:
         return b"".join(parts)
 
 
-def _refusal(trouble: wire.Trouble) -> LeadworkerError:
+def _refusal(trouble: wire.Trouble, pause_s: float) -> LeadworkerError:
     sentence = one_line(trouble.sentence)[:400] or "The central store refused this without a reason."
     kind = InviteRefused if trouble.code.startswith("invite") else Refused
     error = kind(sentence)
     error.code = one_line(trouble.code)[:40]  # a program matches on the store's own word
+    error.retry_after_s = pause_s
     return error
+
+
+def _seconds(said: str) -> float:
+    """Read a `retry-after` in seconds; a date, or nonsense, is no pause."""
+    return float(said) if said.isascii() and said.isdigit() and len(said) <= 6 else 0.0
 
 
 def _address(url: str) -> str:

@@ -15,7 +15,7 @@ import msgspec
 
 from leadworker.clock import Clock
 from leadworker.desk import Bell, PostState
-from leadworker.errors import HubMistrusted, LeadworkerError, Offline
+from leadworker.errors import HubMistrusted, LeadworkerError, Offline, Refused
 from leadworker.postbox import Postbox
 from sync.client import HubClient
 from sync.exchange import Exchange, Progress, Result
@@ -61,6 +61,7 @@ class Runner:
         self._stopped = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures = 0
+        self._asked_to_wait_s = 0.0
         self._last_alarm = ""
 
     @property
@@ -116,6 +117,9 @@ class Runner:
         while True:
             self._wake.clear()  # before the sync: what is saved during it is sent by the next one
             await self._sync()
+            if self._asked_to_wait_s:  # not even a save cuts this short: the central store has asked for it
+                await self._sleep(min(self._asked_to_wait_s, self._pace.longest_wait_s))
+                continue
             if await self._woken_within(self._pause()):
                 await self._sleep(self._pace.after_change_s)  # a save is often followed by another
 
@@ -137,11 +141,16 @@ class Runner:
 
     async def _sync(self) -> None:
         async with self._syncing:
+            self._asked_to_wait_s = 0.0
             try:
                 result = await Exchange(self._box, self._client, self._clock, self._ring_bell, self._progress).run()
             except Offline as error:
                 self._failures += 1
                 await self._show("offline", error.sentence)
+            except Refused as error:
+                self._failures += 1
+                self._asked_to_wait_s = error.retry_after_s * max(1.0, self._spread())
+                await self._show("offline" if error.retry_after_s else "stuck", error.sentence)
             except LeadworkerError as error:
                 self._failures += 1
                 await self._show("stuck", error.sentence, alarm=error.sentence if isinstance(error, HubMistrusted) else "")

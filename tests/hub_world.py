@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import io
 import secrets
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -376,3 +378,45 @@ def running(database: str, *, founded: bool = True, limits: Limits | None = None
 def new_database(store: str, folder: Path) -> str:
     """Return the name of an empty database of one of the `STORES`."""
     return str(folder / "hub.db") if store == "sqlite" else require_postgres().new_database()
+
+
+def dump(database: str) -> bytes:
+    """Return every byte that a store keeps: the files of SQLite, or all rows of all tables."""
+    if not database.startswith("postgresql"):
+        return b"".join(path.read_bytes() for path in sorted(Path(database).parent.glob("hub.db*")))
+    parts = []
+    with psycopg.connect(database) as server:
+        tables = server.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").fetchall()
+        for (table,) in tables:
+            for row in server.execute(f'SELECT * FROM "{table}" ORDER BY 1').fetchall():
+                parts += [value if isinstance(value, bytes) else str(value).encode() for value in row]
+    return b"\n".join(parts)
+
+
+def execute(database: str, statement: str) -> None:
+    """Run a statement behind the store's back."""
+    if database.startswith("postgresql"):
+        with psycopg.connect(database) as server:
+            server.execute(statement)
+    else:
+        file = sqlite3.connect(database)
+        file.execute(statement)
+        file.commit()
+        file.close()
+
+
+def blob(database: str, value: bytes) -> str:
+    """Return bytes as a database's SQL writes them."""
+    return f"'\\x{value.hex()}'::bytea" if database.startswith("postgresql") else f"x'{value.hex()}'"
+
+
+def select(database: str, query: str) -> list[tuple[object, ...]]:
+    """Return what a question finds, asked behind the store's back."""
+    if database.startswith("postgresql"):
+        with psycopg.connect(database) as server:
+            return server.execute(query).fetchall()
+    file = sqlite3.connect(database)
+    try:
+        return file.execute(query).fetchall()
+    finally:
+        file.close()

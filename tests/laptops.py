@@ -64,15 +64,16 @@ class Cut(httpx.ReadError):
 
 
 class Answer(NamedTuple):
-    """An answer on its way to a laptop: HTTP status, media type and body."""
+    """An answer on its way to a laptop: HTTP status, media type, body, and the pause that it asks for."""
 
     status: int
     media: str
     body: bytes
+    pause: str = ""
 
     def response(self) -> httpx.Response:
         """Return it as the network would bring it."""
-        return httpx.Response(self.status, headers={"content-type": self.media}, stream=httpx.ByteStream(self.body))
+        return httpx.Response(self.status, headers={"content-type": self.media, "retry-after": self.pause}, stream=httpx.ByteStream(self.body))
 
 
 class Line(httpx.AsyncBaseTransport):
@@ -101,7 +102,9 @@ class Line(httpx.AsyncBaseTransport):
             await response.aclose()
         if self.after(number):
             raise Cut("cut on the way back")
-        return self.told(request, Answer(response.status_code, response.headers.get("content-type", ""), body)).response()
+        said = response.headers
+        answer = Answer(response.status_code, said.get("content-type", ""), body, said.get("retry-after", ""))
+        return self.told(request, answer).response()
 
     def told(self, request: httpx.Request, answer: Answer) -> Answer:
         """Return what the laptop hears; a lying line says something else."""

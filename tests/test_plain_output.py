@@ -12,7 +12,20 @@ import pytest
 
 from leadworker.domain import caseload, drafts
 from leadworker.domain.drafts import Draft
-from leadworker.plain import apart, bringing_in, doctor, documents, keeping, late, organisation, output, post, readers, store
+from leadworker.plain import (
+    apart,
+    bringing_in,
+    doctor,
+    documents,
+    hosting,
+    keeping,
+    late,
+    organisation,
+    output,
+    post,
+    readers,
+    store,
+)
 from leadworker.record import new_id
 from tests.plain_world import Plain, empty, harmless, plain, template
 
@@ -23,6 +36,7 @@ HOSTILE = "\x1b]52;c;ZXZpbA==\x07\x1b[2J\x9b31m[@click=app.quit]x[/]\u202enot sa
 FIELDS = {
     "Action": "id person_id person entry_id text owner mine due_on done_on done_by",
     "Actions": "actions",
+    "Allowed": "laptop_per_second laptop_at_once address_per_second address_at_once laptop_bytes casebook_bytes",
     "Asked": "state hub check_words",
     "BackedUp": "file bytes",
     "Brief": "person age door next_visit open_actions last_entries",
@@ -63,11 +77,13 @@ FIELDS = {
     "SavedNote": "id parts action_ids person_id person kind happened precision minutes place questions",
     "SetUp": "organisation hub root_fingerprint files root_passphrase officer_passphrases",
     "Settled": "id field words open sentence",
+    "StoreBackedUp": "file bytes",
     "StoreState": "hub protocol store_key organisation clock_ms",
     "Synced": "received sent waiting alarms admitted admitted_me clock_warning",
     "Timeline": "person_id person entries",
     "Today": "day visits not_written_up drafts todo news apart",
     "UnreadLine": "line reason excerpt",
+    "Upgraded": "before after",
     "VaultMade": "folder name passphrase recovery_words",
     "Visit": "id person_id person starts minutes place note state entry_id door contested",
     "Visits": "visits",
@@ -91,7 +107,7 @@ FIELDS = {
 
 def test_the_documents_keep_their_field_names() -> None:
     declared = {}
-    for module in (apart, bringing_in, doctor, documents, keeping, late, organisation, post, readers, store):
+    for module in (apart, bringing_in, doctor, documents, hosting, keeping, late, organisation, post, readers, store):
         for name, kind in vars(module).items():
             if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__ and name[0] != "_":
                 declared[name] = " ".join(kind.__struct_fields__)

@@ -9,17 +9,17 @@ import secrets
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, TextIO, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sync import wire
-from sync.hub import content, joining, late, reading, rules
-from sync.hub.gate import Claim, Nonces, check_claim
+from sync.hub import allowance, content, joining, late, reading, rules
+from sync.hub.allowance import Allowance, Buckets
+from sync.hub.gate import Claim, Nonces, check_claim, replayed
 from sync.hub.log import Log
+from sync.hub.metrics import Metrics
 from sync.hub.rules import Refusal
-from sync.hub.sqlite_store import SqliteStore
 from sync.hub.statements import DIRECTORY_SETTING, Registry
 from sync.hub.store import Alarm, Device, Session, Store
 
@@ -38,10 +38,14 @@ def system_now_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much the store puts up with: seconds for a body to arrive, bytes of bodies held at once."""
+    """How much the store puts up with: seconds for a body to arrive, bytes of bodies held at once.
+
+    `behind_proxy`: a proxy in front of it speaks TLS and says, last in ``x-forwarded-for``, who asked it.
+    """
 
     body_seconds: float = 30.0
     most_held: int = 256 * 1024 * 1024
+    behind_proxy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +56,6 @@ class Asked:
     method: str
     target: str
     body: bytes
-
-
-def open_store(database: str) -> Store:
-    """Open the database that a ``postgresql://`` URL or a path names; raise `HubTrouble` in words."""
-    if database.startswith(("postgresql://", "postgres://")):
-        from sync.hub.postgres_store import PostgresStore  # a small hub does not need the driver installed
-
-        return PostgresStore(database)
-    return SqliteStore(Path(database))
 
 
 class Hub:
@@ -84,13 +79,18 @@ class Hub:
         self.now_ms = now_ms
         self.log = Log(log, now_ms)
         self.limits = limits or Limits()
+        self.metrics = Metrics()
         self.held_bytes = 0
         self.nonces = Nonces()
+        self.allowed = Allowance()
+        self._allowed_until = 0.0
+        self._devices, self._addresses = Buckets(), Buckets()
         self._directory_id = b""
         secret, self.setup_code, self.was_founded = store.write(lambda session: _first_start(session, new_setup_code)).result()
         self._key = Ed25519PrivateKey.from_private_bytes(secret)
         self.public_key = self._key.public_key().public_bytes_raw()
         self.registry = Registry(self.public_key, self._key.sign)
+        store.read(self._refresh_allowance).result()
 
     def close(self) -> None:
         """Finish what is queued and let go of the database."""
@@ -99,6 +99,10 @@ class Hub:
     def alarms(self) -> list[Alarm]:
         """Return what honest laptops never do, as counted so far."""
         return self.store.read(lambda session: session.alarms()).result()
+
+    def figures(self) -> str:
+        """Return the store's figures in Prometheus' text form."""
+        return self.metrics.text({"held_bytes": self.held_bytes, **self.store.figures()._asdict()})
 
     async def organisation(self) -> wire.Organisation:
         """Say which organisation this is."""
@@ -138,8 +142,9 @@ class Hub:
 
     async def asker(self, asked: Asked) -> Device:
         """Return the device that signed a request; raise `Refusal` when it did not, is not enrolled, or asked before."""
-        device = await self._read(lambda session: session.device(asked.claim.device))
-        return self._admit(asked, device)
+        device = await self._read(lambda session: self._admit(session, asked))
+        await self._use_once(asked.claim)
+        return device
 
     async def invite(self, asked: Asked) -> wire.JoinState:
         """Keep a `wire.Invite` of a laptop."""
@@ -168,14 +173,16 @@ class Hub:
             len(control.changes),
         )
         self.log.note("control", code=outcome.code, book=checked.book, device=device, count=len(control.changes))
+        self._count(outcome)
         return outcome
 
     async def push(self, asked: Asked) -> wire.Pushed:
         """Take a `wire.Push`: runs of sealed changes."""
         sent, device = await self._read(lambda session: self._check_push(session, asked))
+        await self._use_once(asked.claim)
         weight = 1 + sum(item.size for item in sent)
         outcomes = await self._write(
-            lambda session: content.take(session, device, sent, self.now_ms(), self._key.sign),
+            lambda session: content.take(session, device, sent, self.now_ms(), self._key.sign, self.allowed),
             content.books_of(sent),
             weight,
         )
@@ -186,25 +193,25 @@ class Hub:
         """Return the heads of what a device may read."""
 
         def answer(session: Session) -> wire.News:
-            device = self._admit(asked, session.device(asked.claim.device))
+            device = self._admit(session, asked)
             return reading.news(session, device.device, self._directory(session), self.now_ms())
 
-        return await self._read(answer)
+        return await self._answer_once(asked.claim, answer)
 
     async def page(self, asked: Asked, book: bytes, after: int, most: int) -> bytes:
         """Return a page of a book as it travels."""
 
         def answer(session: Session) -> bytes:
-            device = self._admit(asked, session.device(asked.claim.device))
+            device = self._admit(session, asked)
             directory, now_ms = self._directory(session), self.now_ms()
             return wire.write(reading.page(session, device.device, book, after, most, directory, now_ms))
 
-        return await self._read(answer)
+        return await self._answer_once(asked.claim, answer)
 
     async def hand_in(self, asked: Asked) -> wire.LateItems:
         """Take a `wire.Late`, also from a device that was taken out of the directory: its owner's words are not lost (C.6)."""
-        device = await self._read(lambda session: session.device(asked.claim.device))
-        admitted = self._admit(asked, device and device._replace(active=True))
+        admitted = await self._read(lambda session: self._admit(session, asked, revoked_too=True))
+        await self._use_once(asked.claim)
         submission = rules.read_message(wire.Late, asked.body)
         identity = await self._write(lambda session: late.hand_in(session, admitted.device, submission, self.now_ms()))
         self.log.note("handed_in_late", device=admitted.device, book=submission.book, count=len(submission.seals))
@@ -233,18 +240,49 @@ class Hub:
         return self._directory_id
 
     def _check_push(self, session: Session, asked: Asked) -> tuple[list[content.SentRun], bytes]:
-        device = self._admit(asked, session.device(asked.claim.device))
+        device = self._admit(session, asked)
         push = rules.read_message(wire.Push, asked.body)
         return content.check_push(push, device.device, device.signing), device.device
 
-    def _admit(self, asked: Asked, device: Device | None) -> Device:
+    def _admit(self, session: Session, asked: Asked, *, revoked_too: bool = False) -> Device:
+        """Return the device that signed a request; raise `Refusal` unless it may ask, in time, and for the first time here."""
         now_ms = self.now_ms()
         wrong = rules.clock_refusal(asked.claim.time_ms, now_ms)
         if wrong is not None:
             raise wrong
+        device = session.device(asked.claim.device)
+        if device is not None and revoked_too:
+            device = device._replace(active=True)
         admitted = check_claim(asked.claim, device, asked.method, asked.target, asked.body)
+        self._refresh_allowance(session)
+        wait_s = self._devices.take(admitted.device, self.allowed.device_per_second, self.allowed.device_at_once)
+        if wait_s:
+            raise allowance.too_often(wait_s)
         self.nonces.use(asked.claim, now_ms)
         return admitted
+
+    def check_address(self, host: str) -> None:
+        """Raise `Refusal` when an address asks too often what needs no signature."""
+        wait_s = self._addresses.take(allowance.address_key(host), self.allowed.address_per_second, self.allowed.address_at_once)
+        if wait_s:
+            raise allowance.too_often(wait_s)
+
+    def _refresh_allowance(self, session: Session) -> None:
+        """Read the figures again when they were read some seconds ago: somebody may have changed them."""
+        if time.monotonic() >= self._allowed_until:
+            self._allowed_until = time.monotonic() + allowance.READ_EVERY_S
+            self.allowed = allowance.read(session.setting(allowance.SETTING))
+
+    async def _use_once(self, claim: Claim) -> None:
+        """Raise `Refusal` when another hub process has seen this request before. Called with claims that were checked."""
+        if not await asyncio.wrap_future(self.store.first_use(claim.device, claim.nonce, claim.time_ms)):
+            raise replayed()
+
+    async def _answer_once(self, claim: Claim, question: Callable[[Session], Answer]) -> Answer:
+        """Answer a question that checks a claim; nothing of the answer goes out when the claim was used elsewhere before."""
+        answer = await self._read(question)
+        await self._use_once(claim)
+        return answer
 
     async def _read(self, question: Callable[[Session], Answer]) -> Answer:
         return await asyncio.wrap_future(self.store.read(question))
@@ -265,12 +303,21 @@ class Hub:
 
     def _refused_control(self, refusal: Refusal, device: bytes) -> wire.Outcome:
         self.log.note("control", code=refusal.code, device=device)
-        return wire.Outcome(b"", refusal.code, refusal.sentence)
+        outcome = wire.Outcome(b"", refusal.code, refusal.sentence)
+        self._count(outcome)
+        return outcome
+
+    def _count(self, outcome: wire.Outcome) -> None:
+        if outcome.code:
+            self.metrics.refused(outcome.code)
+        else:
+            self.metrics.taken(len(outcome.ns))
 
     def _log_push(self, device: bytes, outcomes: Collection[wire.Outcome]) -> None:
         taken = sum(len(outcome.ns) for outcome in outcomes if not outcome.code)
         self.log.note("push", device=device, runs=len(outcomes), taken=taken)
         for outcome in outcomes:
+            self._count(outcome)
             if outcome.code:
                 self.log.note("refused", code=outcome.code, book=outcome.book, device=device)
 

@@ -22,16 +22,20 @@ _SAFE = "Nothing of it was taken, and what is on the laptop is as it was."
 class Refusal(Exception):
     """Something that the central store does not do. `status` is the HTTP status where a whole request is refused.
 
-    `alarm` marks what honest laptops never do; `held` is the last place that the store has of a lane.
+    `alarm` marks what honest laptops never do; `held` is the last place that the store has of a lane; after
+    `retry_after_s` seconds it may be asked again.
     """
 
-    def __init__(self, code: str, sentence: str, status: int = 400, *, alarm: bool = False, held: int | None = None) -> None:
+    def __init__(
+        self, code: str, sentence: str, status: int = 400, *, alarm: bool = False, held: int | None = None, retry_after_s: int = 0
+    ) -> None:
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
         self.status = status
         self.alarm = alarm
         self.held = held
+        self.retry_after_s = retry_after_s
 
 
 class Item(NamedTuple):

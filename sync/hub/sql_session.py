@@ -8,7 +8,7 @@ from typing import Any
 
 from sync.hub.store import Alarm, Device, Former, Head, InviteRow, Known, Lane, LateRow, Mark, Row
 
-_HEAD = "book, n, digest, epoch, control_seq, control_head"
+_HEAD = "book, n, digest, epoch, control_seq, control_head, size"
 _INVITE = "invite, expires_ms, signing, unsealing, proof, device, made_by"
 
 _ALL = 2**62
@@ -60,11 +60,11 @@ class SqlSession(ABC):
         return {row[0]: Head(*row) for row in found}
 
     def add_book(self, head: Head) -> None:
-        self._run(f"INSERT INTO books ({_HEAD}) VALUES (?, ?, ?, ?, ?, ?)", head)
+        self._run(f"INSERT INTO books ({_HEAD}) VALUES (?, ?, ?, ?, ?, ?, ?)", head)
 
     def put_head(self, head: Head) -> None:
         self._run(
-            "UPDATE books SET n = ?, digest = ?, epoch = ?, control_seq = ?, control_head = ? WHERE book = ?",
+            "UPDATE books SET n = ?, digest = ?, epoch = ?, control_seq = ?, control_head = ?, size = ? WHERE book = ?",
             (*head[1:], head.book),
         )
 
@@ -78,16 +78,19 @@ class SqlSession(ABC):
         if not books:
             return {}
         found = self._all(
-            f"SELECT book, lane, seq, head FROM lanes WHERE book IN ({_places(books)}) AND device = ?",
+            f"SELECT book, lane, seq, head, size FROM lanes WHERE book IN ({_places(books)}) AND device = ?",
             (*books, device),
         )
-        return {(row[0], row[1]): Lane(row[2], row[3]) for row in found}
+        return {(row[0], row[1]): Lane(row[2], row[3], row[4]) for row in found}
+
+    def device_size(self, device: bytes) -> int:
+        return int(self._all("SELECT coalesce(sum(size), 0) FROM lanes WHERE device = ?", (device,))[0][0])
 
     def put_lanes(self, device: bytes, lanes: Iterable[tuple[bytes, int, Lane]]) -> None:
         self._run_many(
-            "INSERT INTO lanes (book, device, lane, seq, head) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (book, device, lane) DO UPDATE SET seq = excluded.seq, head = excluded.head",
-            [(book, device, lane, last.seq, last.head) for book, lane, last in lanes],
+            "INSERT INTO lanes (book, device, lane, seq, head, size) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (book, device, lane) DO UPDATE SET seq = excluded.seq, head = excluded.head, size = excluded.size",
+            [(book, device, lane, last.seq, last.head, last.size) for book, lane, last in lanes],
         )
 
     def known(self, book: bytes, device: bytes, lane: int, first: int, last: int) -> list[Known]:

@@ -30,7 +30,7 @@ class Again(Exception):
 
 
 class Head(NamedTuple):
-    """A book's present number and running digest, its epoch, and the end of its control lane."""
+    """A book's present number and running digest, its epoch, the end of its control lane, and its size in bytes."""
 
     book: bytes
     n: int
@@ -38,13 +38,15 @@ class Head(NamedTuple):
     epoch: int
     control_seq: int
     control_head: bytes
+    size: int = 0
 
 
 class Lane(NamedTuple):
-    """The last change of one lane: its place and its id."""
+    """The last change of one lane, its place and its id, and the lane's size in bytes."""
 
     seq: int
     head: bytes
+    size: int = 0
 
 
 class Row(NamedTuple):
@@ -63,6 +65,11 @@ class Row(NamedTuple):
     signature: bytes
     received_ms: int
     digest: bytes
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes of a laptop's are kept with it."""
+        return len(self.header) + len(self.body) + len(self.signature)
 
 
 class Known(NamedTuple):
@@ -135,6 +142,16 @@ class Alarm(NamedTuple):
     last_ms: int
 
 
+class Figures(NamedTuple):
+    """How busy a database is: what waits for a connection now, and what was done since the start."""
+
+    readers_waiting: int
+    writers_waiting: int
+    deeds_total: int
+    transactions_total: int
+    round_trips_total: int
+
+
 class Session(Protocol):
     """Questions and deeds inside one transaction. Methods raise `StoreAway` when the database fails."""
 
@@ -157,6 +174,9 @@ class Session(Protocol):
 
     def lanes(self, device: bytes, books: Collection[bytes]) -> dict[tuple[bytes, int], Lane]:
         """Return a device's own lanes in these books, by book and lane number."""
+
+    def device_size(self, device: bytes) -> int:
+        """Return how many bytes a device has written into all books."""
 
     def put_lanes(self, device: bytes, lanes: Iterable[tuple[bytes, int, Lane]]) -> None: ...
 
@@ -240,6 +260,12 @@ class Store(Protocol):
         Several deeds may share a transaction. `weight` is about how many changes this one writes. A deed may be run
         more than once before it is kept, so it must have no effect beside the session.
         """
+
+    def first_use(self, device: bytes, nonce: bytes, time_ms: int) -> Future[bool]:
+        """Note a request where every hub process over this database sees it; say whether none has noted it before."""
+
+    def figures(self) -> Figures:
+        """Say how busy the database is."""
 
     def close(self) -> None:
         """Finish what is queued, then let go of the database."""
