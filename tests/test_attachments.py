@@ -24,7 +24,7 @@ from leadworker.desk import Desk
 from leadworker.domain import attachments, histories, journal, people
 from leadworker.domain.attachments import LARGEST, Attachment, AttachmentView, SealedFile, clean_name
 from leadworker.domain.journal import NewEntry
-from leadworker.errors import DiskTrouble, LeadworkerError, NotFound, NotUnderstood, VaultDamaged
+from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood, VaultDamaged
 from leadworker.record import kept_fields, topics
 from storage.vault import Vault
 from tests.vaults import ask, do, enter, fresh, look_through
@@ -258,7 +258,7 @@ def test_a_full_disk_while_adding_leaves_nothing_and_the_next_try_goes_on(vault:
 
 
 def test_a_record_that_cannot_be_kept_leaves_no_bytes_behind(vault: Vault, keira: str, tmp_path: Path) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(NotUnderstood, match="not in this vault"):
         attach(vault, keira, a_file(tmp_path), entry_id="f" * 32)
     other = do(vault, people.add, "Tobias Wren")
     entry = do(vault, journal.write, NewEntry(other, said="about Tobias")).entry_id

@@ -10,11 +10,9 @@ import re
 from typing import ClassVar, Final
 
 import msgspec
-from sqlalchemy import BindParameter, and_, bindparam, func, select
+from sqlalchemy import BindParameter, and_, bindparam, column, func, select, table
 
 from leadworker.clock import Moment
-from leadworker.domain.journal import JournalEntry
-from leadworker.domain.people import Person
 from leadworker.errors import NotFound, NotUnderstood
 from leadworker.record import Record, Rule, drawers, kept, receipts, table_of, writers
 from leadworker.shelf import Shelf
@@ -148,7 +146,7 @@ class AttachmentView(msgspec.Struct, frozen=True):
 
 _file = table_of(Attachment).c
 _stored = table_of(AttachmentStored).c
-_person = table_of(Person).c
+_entry = table("journal_entry", column("id"), column("person_id")).c  # `journal` shows files, so it is not imported here
 _who: BindParameter[str] = bindparam("person_id")
 _here, _wanted, _trouble = (drawers.alias() for _ in range(3))
 _VIEW = (
@@ -168,6 +166,7 @@ _VIEW = (
 )  # fmt: skip
 _OF_PERSON = _VIEW.where(_file.person_id == _who).order_by(_file.no.desc())
 _ONE = _VIEW.where(_file.id == bindparam("attachment_id"))
+_ENTRY = select(func.count()).where(_entry.id == bindparam("entry_id"), _entry.person_id == bindparam("person_id"))
 _SEALED = select(_file.id, _file.book, _file.person_id, _file.size, _file.digest, _file.key).where(
     _file.id == bindparam("attachment_id")
 )
@@ -177,8 +176,8 @@ def add(shelf: Shelf, sealed: SealedFile, *, name: str, entry_id: str = "") -> s
     """Write down a file whose sealed bytes are kept on this laptop; return its id. Raises `NotFound`, `NotUnderstood`."""
     if not sealed.is_sound():
         raise NotUnderstood("That file could not be sealed as it must be. Nothing was attached; the file is as it was.")
-    if entry_id and shelf.get(JournalEntry, entry_id).person_id != sealed.person_id:
-        raise NotUnderstood("That entry is about somebody else. Nothing was attached; the file is as it was.")
+    if entry_id and not shelf.number(_ENTRY, entry_id=entry_id, person_id=sealed.person_id):
+        raise NotUnderstood("That entry is about somebody else, or not in this vault. Nothing was attached; the file is as it was.")
     called = clean_name(name)
     shelf.add(
         Attachment, sealed.person_id, record_id=sealed.id, person_id=sealed.person_id, entry_id=entry_id, name=called,

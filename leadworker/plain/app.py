@@ -13,6 +13,7 @@ from leadworker import __version__
 from leadworker.errors import LeadworkerError
 from leadworker.plain import (
     apart,
+    attachments,
     bringing_in,
     diary,
     doctor,
@@ -68,7 +69,7 @@ def demo() -> None:
     raise typer.Exit(importlib.import_module("leadworker.demo").run() or 0)
 
 
-for topic in (keeping, doctor, apart, diary, persons, notes, bringing_in, readers, late, post, organisation, store):
+for topic in (keeping, doctor, apart, diary, persons, notes, attachments, bringing_in, readers, late, post, organisation, store):
     topic.register(app)
 
 
