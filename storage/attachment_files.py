@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from leadworker.crypto import attachments as sealing
-from leadworker.crypto.attachments import FileKey, sealed_size
+from leadworker.crypto.attachments import FileKey
 from leadworker.crypto.identity import CannotOpen
 from leadworker.domain.attachments import LARGEST, SealedFile
 from leadworker.errors import DiskTrouble, NotUnderstood, VaultDamaged
@@ -140,47 +140,45 @@ class AttachmentFiles:
         except OSError as error:
             raise VaultDamaged(missing()) from error
 
-    def fetched(self, sealed: SealedFile) -> int:
-        """Return how many bytes of a sealed file were fetched so far; all of them when it is here already."""
-        path, whole = self.path(sealed.digest), sealed_size(sealed.size)
+    def fetched(self, digest: str, whole: int) -> int:
+        """Return how many bytes of a sealed file of `whole` bytes were fetched so far; all when it is here as it must be."""
+        path = self.path(digest)
         if path.exists():
-            return whole
+            if self.is_whole(digest):
+                return whole
+            path.unlink(missing_ok=True)
         try:
             return min(path.with_name(path.name + FETCHING).stat().st_size, whole)
         except OSError:
             return 0
 
-    def append(self, sealed: SealedFile, at: int, part: bytes) -> None:
+    def append(self, digest: str, at: int, part: bytes) -> None:
         """Keep a part that was fetched, after `at` bytes; raise `DiskTrouble`, with what came before it kept."""
-        path = self.path(sealed.digest)
+        path = self.path(digest)
         try:
             self._make(path.parent)
-            flags = os.O_WRONLY | os.O_CREAT | _NO_LINK | _AS_IT_IS
-            with open(os.open(path.with_name(path.name + FETCHING), flags, 0o600), "wb") as file:
+            flags = os.O_RDWR | os.O_CREAT | _NO_LINK | _AS_IT_IS
+            with open(os.open(path.with_name(path.name + FETCHING), flags, 0o600), "r+b") as file:
                 file.truncate(at)
                 file.seek(at)
                 file.write(part)
         except OSError as error:
             raise _full_or_failing(error, "A file of the record could not be fetched whole; it goes on once there is room.") from error
 
-    def finish(self, sealed: SealedFile) -> bool:
+    def finish(self, digest: str) -> bool:
         """Give a fetched file its name, if it is what its record names; else throw it away. Raise `DiskTrouble`."""
-        path = self.path(sealed.digest)
+        path = self.path(digest)
         part = path.with_name(path.name + FETCHING)
-        if path.exists():
-            whole = self.is_whole(sealed.digest)
-            if whole:
-                part.unlink(missing_ok=True)
-            else:
-                self.forget(sealed.digest)
-            return whole
-        if _digest_of(part) != sealed.digest:
-            self.forget(sealed.digest)
+        if self.is_whole(digest):
+            part.unlink(missing_ok=True)
+            return True
+        if _digest_of(part) != digest:
+            self.forget(digest)
             return False
         try:
             with open(part, "rb+") as file:
                 os.fsync(file.fileno())
-            self._name(part, sealed.digest)
+            self._name(part, digest)
         except OSError as error:
             raise _full_or_failing(error, "A file of the record could not be kept; it is fetched again.") from error
         return True

@@ -32,9 +32,10 @@ from storage.postbox import VaultPostbox
 from storage.vault import Vault
 from sync import inviting, joining
 from sync.client import HubClient, Patience
-from sync.exchange import Exchange, Progress, Result
+from sync.exchange import Exchange, Result
 from sync.founding import Speaker, change_members, new_key
 from sync.hub.serve import EmbeddedHub
+from sync.progress import Progress
 from tests.hub_world import HandClock, new_database
 from tests.postgres import require_postgres
 
@@ -372,7 +373,7 @@ class Office:
             tables = server.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
             parts: list[bytes] = []
             for (table,) in tables:
-                with server.cursor().copy(f'COPY "{table}" TO STDOUT (FORMAT BINARY)') as rows:
+                with server.cursor().copy(f'COPY (SELECT * FROM "{table}") TO STDOUT (FORMAT BINARY)') as rows:
                     parts += [bytes(part) for part in rows]
             return b"".join(parts)
 

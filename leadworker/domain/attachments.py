@@ -30,6 +30,9 @@ TROUBLE: Final = "file trouble"
 LARGEST: Final = 25 * 1024 * 1024
 """Bytes of the largest file."""
 
+FETCHED_BY_ITSELF: Final = 5 * 1024 * 1024
+"""Bytes of the largest file that a laptop fetches without being asked to."""
+
 LONGEST_NAME: Final = 120
 NAMELESS: Final = "file"
 OTHER: Final = "application/octet-stream"
@@ -216,6 +219,19 @@ def want(shelf: Shelf, attachment_id: str) -> None:
     shelf.throw_away(TROUBLE, attachment_id)
     shelf.throw_away(HERE, attachment_id)
     shelf.keep(WANTED, attachment_id, b"")
+
+
+def came(shelf: Shelf, attachment_id: str) -> None:
+    """Note that a file's sealed bytes are here now."""
+    shelf.throw_away(WANTED, attachment_id)
+    shelf.throw_away(TROUBLE, attachment_id)
+    shelf.keep(HERE, attachment_id, b"")
+
+
+def met_trouble(shelf: Shelf, attachment_id: str, sentence: str) -> None:
+    """Note why a file could not be sent or fetched; it is not tried again until somebody wants it."""
+    shelf.throw_away(WANTED, attachment_id)
+    shelf.keep(TROUBLE, attachment_id, sentence.encode())
 
 
 def clean_name(given: str) -> str:
