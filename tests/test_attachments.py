@@ -10,6 +10,9 @@ import resource
 import secrets
 import socket
 import stat
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,9 @@ from leadworker.domain.attachments import LARGEST, Attachment, AttachmentView, S
 from leadworker.domain.journal import NewEntry
 from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood, VaultDamaged
 from leadworker.record import kept_fields, topics
+from storage import backing_up
 from storage.vault import Vault
+from tests import vaults
 from tests.vaults import ask, do, enter, fresh, look_through
 
 SIZES = (1, 252, 253, 4092, CHUNK - 5, CHUNK - 4, CHUNK - 3, 2 * CHUNK - 4, 2 * CHUNK - 3, 200_000)
@@ -409,3 +414,110 @@ def test_changing_the_key_of_the_vault_leaves_its_files_as_they_are(vault: Vault
     assert path.read_bytes() == before
     again.close()
 
+
+
+# Backup, check, kill
+
+
+def test_a_backup_holds_the_files_too_and_puts_them_back(vault: Vault, keira: str, tmp_path: Path) -> None:
+    made = [attach(vault, keira, a_file(tmp_path, size, f"{size}.pdf")) for size in (1, 70_000, 900_000)]
+    vaults.back_up(vault, tmp_path / "kept.lwb")
+    vault.close()
+    assert backing_up.restore(tmp_path / "kept.lwb", tmp_path / "back") == 0
+    back = enter(tmp_path / "back")
+    for size, one in zip((1, 70_000, 900_000), made, strict=True):
+        save(back, one, tmp_path / f"out-{size}")
+        assert (tmp_path / f"out-{size}").read_bytes() == (tmp_path / f"{size}.pdf").read_bytes()
+    assert look_through(back, rebuild=True).whole
+    back.close()
+
+
+def test_a_damaged_file_in_a_backup_is_left_out_and_the_record_and_the_others_come_back(
+    vault: Vault, keira: str, tmp_path: Path
+) -> None:
+    made = [attach(vault, keira, a_file(tmp_path, size, f"{size}.pdf")) for size in (70_000, 900_000)]
+    raw = the_file(vault, made[1]).read_bytes()
+    vaults.back_up(vault, tmp_path / "kept.lwb")
+    vault.close()
+    backup = bytearray((tmp_path / "kept.lwb").read_bytes())
+    backup[backup.index(raw[:100]) + 5000] ^= 1
+    (tmp_path / "kept.lwb").write_bytes(backup)
+    assert backing_up.restore(tmp_path / "kept.lwb", tmp_path / "back") == 1
+    (tmp_path / "cut.lwb").write_bytes(backup[:-1_000])
+    assert backing_up.restore(tmp_path / "cut.lwb", tmp_path / "cut") >= 1
+    back = enter(tmp_path / "back")
+    save(back, made[0], tmp_path / "out")
+    with pytest.raises(VaultDamaged, match="not in the vault's folder.*attachment fetch"):
+        save(back, made[1], tmp_path / "out-2")
+    report = look_through(back)
+    assert report.record_is_whole
+    assert not report.whole
+    assert any("900000.pdf" in finding.sentence and "attachment fetch" in finding.sentence for finding in report.findings)
+    back.close()
+
+
+def test_a_bit_flipped_in_the_head_or_the_list_of_a_backup_is_refused(vault: Vault, keira: str, tmp_path: Path) -> None:
+    attach(vault, keira, a_file(tmp_path))
+    vaults.back_up(vault, tmp_path / "kept.lwb")
+    vault.close()
+    data = (tmp_path / "kept.lwb").read_bytes()
+    length = int.from_bytes(data[8:12], "big")
+    for at in (*range(52), *range(52 + length, 52 + length + 44)):
+        spoilt = bytearray(data)
+        spoilt[at] ^= 1 << at % 8
+        (tmp_path / "tried.lwb").write_bytes(spoilt)
+        with pytest.raises(LeadworkerError, match="Nothing was restored"):
+            backing_up.restore(tmp_path / "tried.lwb", tmp_path / "restored")
+        assert not (tmp_path / "restored").exists() or not vaults.files(tmp_path / "restored")
+
+
+def test_a_check_names_the_files_that_are_not_whole_and_alters_nothing(vault: Vault, keira: str, tmp_path: Path) -> None:
+    made = attach(vault, keira, a_file(tmp_path))
+    assert look_through(vault).whole
+    path = the_file(vault, made)
+    path.write_bytes(path.read_bytes()[:-5])
+    report = look_through(vault)
+    assert [f.sentence for f in report.findings if not f.whole] == [
+        (f"1 of 1 attached files are missing or damaged in the vault's folder: scan.pdf (id {made[-8:]}). “leadworker attachment "
+        "fetch ID” gets one from the central store; a backup holds them too.")
+    ]
+    assert path.exists()
+
+
+ADDING = """
+import sys
+from pathlib import Path
+from leadworker.desk import Desk
+from storage import opening
+vault = opening.open_with_words(Path(sys.argv[1]), sys.argv[2])
+desk = Desk(vault, vault.name)
+print("open", flush=True)
+for number in range(10_000):
+    print(desk.attach_now(sys.argv[3], Path(sys.argv[4]), name=f"{number}.pdf"), flush=True)
+"""
+
+
+def test_killed_at_any_moment_of_adding_what_was_told_as_kept_is_whole_and_nothing_else_is_listed(
+    vault: Vault, keira: str, tmp_path: Path
+) -> None:
+    vault.close()
+    source, chance, told = a_file(tmp_path, 3_000_000), random.Random(5), list[str]()
+    for _ in range(8):
+        command = [sys.executable, "-P", "-c", ADDING, str(vault.folder), vaults.made().words, keira, str(source)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            for _ in range(chance.randrange(4)):
+                told.append(process.stdout.readline().strip())
+            time.sleep(chance.random() * 0.12)
+            process.kill()
+            told += [line.strip() for line in process.stdout.read().splitlines(keepends=True) if len(line) == 33]
+    again = enter(vault.folder)
+    listed = {view.id for view in ask(again, attachments.of_person, keira)}
+    assert set(told) <= listed
+    assert look_through(again, rebuild=True).whole
+    for each in sorted(listed):
+        save(again, each, tmp_path / each)
+        assert (tmp_path / each).read_bytes() == source.read_bytes()
+        (tmp_path / each).unlink()
+    again.close()
