@@ -308,7 +308,7 @@ def test_nothing_is_ever_written_over_and_no_folder_is_made(vault: Vault, keira:
 
 
 HOSTILE_NAMES = (
-    "../../etc/passwd", "C:\\Users\\alex\\evil.exe", "/", "..", "...", "", " ", "a\nb.pdf", "\x1b]0;title\x07.pdf", "scan\u202efdp.exe",
+    "../../etc/passwd", "C:\\case\\evil.exe", "/", "..", "...", "", " ", "a\nb.pdf", "\x1b]0;title\x07.pdf", "scan\u202efdp.exe",
     "x" * 5000 + ".pdf", "\u200b", "CON", "a\x00b", "\ud800", "é́́́́́́́́.pdf",
 )  # fmt: skip
 

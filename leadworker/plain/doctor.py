@@ -129,8 +129,8 @@ def _files(folder: Path) -> Finding:
         sizes = AttachmentFiles(folder).sizes()
     except OSError as error:
         return Finding("Attached files", LOOK, f"Their folder cannot be read: {error.strerror}. “leadworker check” says more.")
-    room = f"{-(-sum(sizes.values()) // 1024**2):,} MB"
-    return Finding("Attached files", FINE, f"{say_count(len(sizes), 'sealed file', 'sealed files')}, {room}." if sizes else "None are here.")
+    counted = f"{say_count(len(sizes), 'sealed file', 'sealed files')}, {-(-sum(sizes.values()) // 1024**2):,} MB."
+    return Finding("Attached files", FINE, counted if sizes else "None are here.")
 
 
 def _is_writable(folder: Path) -> bool:
