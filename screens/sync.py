@@ -132,9 +132,7 @@ class SyncPage(Page):
             return
         share = min(state.sending_done / state.sending_of, 1.0)
         done = int(share * BAR_WIDTH)
-        yield join(
-            plain(f"Sending {state.sending_done:,} of {state.sending_of:,}.  "), plain("You can keep working.", Tone.MUTED)
-        )
+        yield join(plain(f"{state.sentence}  "), plain("You can keep working.", Tone.MUTED))
         yield join(plain("━" * done, Tone.NEXT), plain("━" * (BAR_WIDTH - done), Tone.LINE), plain(f"  {share:.0%}"))
 
     def _draw_entry(self, entry: EntryView, width: int) -> list[Content]:

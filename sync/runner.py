@@ -187,10 +187,9 @@ class Runner:
             self._ringing = False
 
     def _progress(self, progress: Progress) -> None:
-        of = f" of {max(progress.of, progress.done)}" if progress.of else ""
         self._publish(
             msgspec.structs.replace(
-                self._state, word="sending", sentence=f"{progress.doing.capitalize()} {progress.done}{of}.",
+                self._state, word="sending", sentence=_how_far(progress),
                 sending_done=progress.done, sending_of=progress.of,
             )
         )
@@ -240,6 +239,12 @@ class Runner:
     def _report(self, error: Exception) -> None:
         """Hand a fault to whoever keeps crash reports; never to a log, which might hold somebody's words."""
         asyncio.get_running_loop().call_exception_handler({"message": "a fault in the post", "exception": error})
+
+
+def _how_far(progress: Progress) -> str:
+    of = f" of {max(progress.of, progress.done):,}" if progress.of else ""
+    whole = f" {progress.whole:,} of {progress.casebooks:,} casebooks are here and can be worked with." if progress.casebooks > 1 else ""
+    return f"{progress.doing.capitalize()} {progress.done:,}{of}.{whole}"
 
 
 def _sentence(word: str, sentence: str, waiting: int) -> str:

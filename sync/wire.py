@@ -181,11 +181,12 @@ class Page(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class BookNews(msgspec.Struct, frozen=True, array_like=True):
-    """The present head of one book that the asking device may read."""
+    """The present head of one book that the asking device may read, and when somebody last wrote in it (UTC ms)."""
 
     book: bytes
     n: int
     digest: bytes
+    grew_ms: int = 0
 
 
 class News(msgspec.Struct, frozen=True, array_like=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 from sync.hub.store import Alarm, Device, Former, Head, InviteRow, Known, Lane, LateRow, Mark, Row
 
-_HEAD = "book, n, digest, epoch, control_seq, control_head, size"
+_HEAD = "book, n, digest, epoch, control_seq, control_head, size, grew_ms"
 _INVITE = "invite, expires_ms, signing, unsealing, proof, device, made_by"
 
 _ALL = 2**62
@@ -60,11 +60,11 @@ class SqlSession(ABC):
         return {row[0]: Head(*row) for row in found}
 
     def add_book(self, head: Head) -> None:
-        self._run(f"INSERT INTO books ({_HEAD}) VALUES (?, ?, ?, ?, ?, ?, ?)", head)
+        self._run(f"INSERT INTO books ({_HEAD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", head)
 
     def put_head(self, head: Head) -> None:
         self._run(
-            "UPDATE books SET n = ?, digest = ?, epoch = ?, control_seq = ?, control_head = ?, size = ? WHERE book = ?",
+            "UPDATE books SET n = ?, digest = ?, epoch = ?, control_seq = ?, control_head = ?, size = ?, grew_ms = ? WHERE book = ?",
             (*head[1:], head.book),
         )
 
@@ -131,15 +131,15 @@ class SqlSession(ABC):
             (book, after, upto),
         )
 
-    def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes]]:
+    def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes, int]]:
         found = self._all(
-            "SELECT 0, book, n, digest FROM books WHERE book = ? UNION ALL "
-            "SELECT 1, b.book, b.n, b.digest FROM members m JOIN books b ON b.book = m.book WHERE m.device = ? UNION ALL "
-            "SELECT 1, f.book, f.n, c.digest FROM former_members f JOIN changes c ON c.book = f.book AND c.n = f.n "
+            "SELECT 0, book, n, digest, grew_ms FROM books WHERE book = ? UNION ALL "
+            "SELECT 1, b.book, b.n, b.digest, b.grew_ms FROM members m JOIN books b ON b.book = m.book WHERE m.device = ? UNION ALL "
+            "SELECT 1, f.book, f.n, c.digest, c.received_ms FROM former_members f JOIN changes c ON c.book = f.book AND c.n = f.n "
             "WHERE f.device = ? ORDER BY 1, 2",
             (directory, device, device),
         )
-        return [(book, n, digest) for _, book, n, digest in found]
+        return [(book, n, digest, grew_ms) for _, book, n, digest, grew_ms in found]
 
     def set_members(self, book: bytes, gone: Iterable[tuple[bytes, int]], present: Iterable[tuple[bytes, int]]) -> None:
         left, here = list(gone), list(present)
