@@ -25,7 +25,6 @@ from screens.lines import hang, sides
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.postwords import local, waiting_words
 from screens.rows import apart_words, door_sign, door_words, due_words, tick
-from screens.versions import owner_words
 from screens.vlist import VList
 from screens.words import Words
 
@@ -182,8 +181,9 @@ class TodayPage(Page):
         left = join(
             plain("! ", Tone.LATE), single(item.person_name, Tone.STRONG), "  ", run_on([plain(item.what), single(item.title, Tone.MUTED)])
         )
-        whose = " and ".join(owner_words(version) for version in sorted(item.versions, key=lambda version: not version.by_me))
-        return [sides(left, single(whose, Tone.MUTED), width)]
+        ordered = sorted(item.versions, key=lambda version: not version.by_me)
+        names = ["you" if version.by_me else version.written_by.split(" ")[0] for version in ordered]
+        return [sides(left, single(" and ".join(dict.fromkeys(names)), Tone.MUTED), width)]
 
     def _draw_unfinished(self, item: Draft | VisitRow, width: int) -> list[Content]:
         if isinstance(item, VisitRow):
