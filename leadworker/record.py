@@ -108,7 +108,7 @@ def asked_fields(kind: type[Record]) -> tuple[str, ...]:
     return tuple(name for name, field in kept_fields(kind).items() if field.rule is Rule.ASK)
 
 
-receipts = table("change", column("no"), column("n"), column("sent_ms"), column("received_ms"))
+receipts = table("change", column("no"), column("lane_no"), column("n"), column("sent_ms"), column("received_ms"))
 """Where each change is: `n` is its number at the central store or null; times are UTC milliseconds, 0 for not yet."""
 
 def last_written(columns: Any) -> Any:
@@ -118,3 +118,24 @@ def last_written(columns: Any) -> Any:
 
 writers = table("writer", column("device"), column("name"), column("mine"))
 """Who wrote: the name that the directory (or this vault) gives to a device."""
+
+colleagues = table(
+    "colleague", column("device"), column("person"), column("name"), column("role"), column("admin"), column("my_team"),
+    column("me"), column("active"), column("check_words"),
+)  # fmt: skip
+"""The laptops of the organisation's directory: whose, in which role (`statements.Role`), whether they may speak now."""
+
+readers = table("reader", column("book"), column("device"), column("person"), column("role"), column("since_ms"))
+"""The laptops that read each casebook now, with their role there."""
+
+access = table(
+    "access", column("book"), column("seq"), column("line"), column("at_ms"), column("by_person"), column("what"),
+    column("person"), column("role"),
+)  # fmt: skip
+"""What happened to who reads a casebook, one line a person; `what` is one of `domain.readers`."""
+
+lanes = table("lane", column("no"), column("book_no"), column("lane"), column("mine"))
+"""Who wrote where: each device has its own lane in each casebook; lane 0 holds statements."""
+
+books = table("book", column("no"), column("id"), column("subject"), column("lead"), column("writable"))
+"""Whose each casebook is, who leads it, and whether this laptop may write in it; ids of people as hexadecimal digits."""

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -234,13 +234,14 @@ def lane_head(connection: Connection, lane_no: int) -> tuple[int, bytes]:
     return (0, change.FIRST) if row is None else (row[0], change.change_id(row[1]))
 
 
-_SHARED = "l.mine = 1 AND EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject)"
+SHARED: Final = "l.mine = 1 AND EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject)"
+"""Of a lane `l` and its book `b`: this laptop's own, of somebody whom it works with."""
 
 
 def unsent(connection: Connection) -> int:
-    """Return how many changes of shared casebooks the central store does not have yet."""
+    """Return how many changes the central store does not have yet, of shared casebooks in which this laptop may write."""
     sql = f"""SELECT coalesce(sum(coalesce((SELECT max(seq) FROM change c WHERE c.lane_no = l.no), 0) - l.acked), 0)
-              FROM lane l JOIN book b ON b.no = l.book_no WHERE {_SHARED}"""
+              FROM lane l JOIN book b ON b.no = l.book_no WHERE {SHARED} AND b.writable = 1"""
     return int(scalar(connection, sql))
 
 
@@ -248,7 +249,7 @@ def waiting(connection: Connection, limit: int) -> tuple[Waiting, ...]:
     """Return about which records of shared casebooks something waits to be sent, the newest first."""
     sql = f"""SELECT c.no, b.subject, c.sent_ms FROM lane l JOIN book b ON b.no = l.book_no
               JOIN change c ON c.lane_no = l.no AND c.seq > l.acked AND c.n IS NULL
-              WHERE l.lane > 0 AND {_SHARED} ORDER BY c.no DESC"""
+              WHERE l.lane > 0 AND {SHARED} ORDER BY c.no DESC"""
     found: dict[tuple[str, str], Waiting] = {}
     for no, person_id, sent_ms in connection.execute(sql):
         content = change.read_content(scalar(connection, "SELECT body FROM change WHERE no = ?", no))
@@ -264,7 +265,7 @@ def unsent_records(connection: Connection, topic: str, limit: int) -> tuple[str,
     """Return the ids of a topic's records among those changes, the newest first. It reads no more changes than it needs."""
     sql = f"""SELECT c.no FROM lane l JOIN book b ON b.no = l.book_no
               JOIN change c ON c.lane_no = l.no AND c.seq > l.acked AND c.n IS NULL
-              WHERE l.lane > 0 AND {_SHARED} ORDER BY c.no DESC"""
+              WHERE l.lane > 0 AND {SHARED} ORDER BY c.no DESC"""
     found: dict[str, None] = {}
     for (no,) in connection.execute(sql):
         content = change.read_content(scalar(connection, "SELECT body FROM change WHERE no = ?", no))

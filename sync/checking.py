@@ -15,9 +15,11 @@ from leadworker import change
 from leadworker.change import CONTROL_LANE, Content, Header, Kind
 from leadworker.crypto.envelope import BookKey, key_info, sealed_epoch
 from leadworker.crypto.identity import CannotOpen
+from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted
-from leadworker.membership import BookMembers, Directory, Grant, NotAllowed, Rotation
+from leadworker.membership import BookMembers
 from leadworker.postbox import BookState, LaneHead, Received
+from leadworker.statements import Grant, NotAllowed, Rotation
 from sync import wire
 
 Unseal = Callable[[bytes, bytes], bytes]

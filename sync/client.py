@@ -108,6 +108,15 @@ class HubClient:
     async def push(self, runs: tuple[wire.Run, ...]) -> wire.Pushed:
         return await self._signed("POST", "/v1/push", wire.Push(runs), wire.Pushed)
 
+    async def hand_in(self, late: wire.Late) -> None:
+        await self._signed("POST", "/v1/late", late, wire.LateItems)
+
+    async def late(self) -> wire.LateItems:
+        return await self._signed("GET", "/v1/late", None, wire.LateItems)
+
+    async def late_taken(self, items: tuple[bytes, ...]) -> wire.LateItems:
+        return await self._signed("POST", "/v1/late/taken", wire.Taken(items), wire.LateItems)
+
     async def _signed(self, method: str, target: str, message: msgspec.Struct | None, answer: type[Message]) -> Message:
         """Ask as this device. A laptop whose clock is wrong asks once more by the store's: nobody is shut out by it (D.3)."""
         body = b"" if message is None else wire.write(message)

@@ -24,7 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from leadworker.membership import Role
+from leadworker.statements import Role
 from sync import wire
 from sync.hub.serve import EmbeddedHub, serve
 from sync.hub.store import HubTrouble

@@ -13,10 +13,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from leadworker import change, membership
+from leadworker import change, statements
 from leadworker.crypto import identity
 from leadworker.crypto.envelope import BookKey
-from leadworker.membership import Role
+from leadworker.statements import Role
 from sync import wire
 from sync.hub import sqlite_store
 from sync.hub.hub import open_store
@@ -122,7 +122,7 @@ def test_no_planted_word_is_in_the_database_or_the_log(database: str) -> None:
         organisation = world.organisation
         lead = organisation.laptop()
         organisation_key = secrets.token_bytes(32)
-        said = membership.Enrol(
+        said = statements.Enrol(
             lead.keys.signing, lead.keys.unsealing, lead.person, Role.KEY_WORKER, False,
             identity.team_code(organisation_key, words[1]), b"",
             identity.seal_name(organisation_key, lead.person, words[0]), secrets.token_bytes(80),
@@ -161,7 +161,7 @@ def test_a_database_of_a_newer_leadworker_is_refused_and_left_alone(database: st
         pass
     execute(database, "UPDATE hub_settings SET value = {} WHERE name = 'schema_version'".format(blob(database, b"99")))
     before = dump(database)
-    with pytest.raises(HubTrouble, match=r"newer leadworker made .*version 99; this one knows 1.*left as it was"):
+    with pytest.raises(HubTrouble, match=r"newer leadworker made .*version 99; this one knows \d.*left as it was"):
         open_store(database)
     assert dump(database) == before
 
@@ -282,7 +282,7 @@ def test_two_hub_processes_over_one_database_are_one_store(two: tuple[World, Wor
     lead.http = there.http
     assert lead.control(book.membership(lead, [new.member(Role.CO_WORKER)]), book.grant(lead, new.device)).code == ""
     assert len(new.pull(book.book)) == 2 + 12 + 2
-    revoke = organisation.directory.statement(organisation.admin.keys, membership.Revoke(new.device))
+    revoke = organisation.directory.statement(organisation.admin.keys, statements.Revoke(new.device))
     assert organisation.admin.control(revoke).code == ""
     new.http = there.http
     assert refused(new.send("GET", "/v1/news")) == "device_revoked", "revoked at one process, refused at once by the other"
@@ -310,7 +310,7 @@ def test_of_two_changes_of_members_at_two_processes_one_is_told(two: tuple[World
     book = organisation.casebook(lead, [(second, Role.SUPERVISOR)])
     for _ in range(5):
         grants = [
-            book.control.copy().statement(laptop.keys, membership.Grant(1, {laptop.device: secrets.token_bytes(80)}))
+            book.control.copy().statement(laptop.keys, statements.Grant(1, {laptop.device: secrets.token_bytes(80)}))
             for laptop in (lead, second)
         ]
         with ThreadPoolExecutor(2) as pool:
@@ -347,7 +347,7 @@ def dump(database: str) -> bytes:
     with psycopg.connect(database) as server:
         tables = server.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").fetchall()
         for (table,) in tables:
-            for row in server.execute(f'SELECT * FROM "{table}" ORDER BY 1, 2').fetchall():
+            for row in server.execute(f'SELECT * FROM "{table}" ORDER BY 1').fetchall():
                 parts += [value if isinstance(value, bytes) else str(value).encode() for value in row]
     return b"\n".join(parts)
 

@@ -12,7 +12,20 @@ import pytest
 
 from leadworker.domain import caseload, drafts
 from leadworker.domain.drafts import Draft
-from leadworker.plain import apart, bringing_in, doctor, documents, keeping, output, post, store, waiting
+from leadworker.plain import (
+    apart,
+    bringing_in,
+    doctor,
+    documents,
+    keeping,
+    late,
+    organisation,
+    output,
+    post,
+    readers,
+    store,
+    waiting,
+)
 from leadworker.record import new_id
 from tests.plain_world import Plain, empty, harmless, plain, template
 
@@ -38,7 +51,7 @@ FIELDS = {
     "Drafts": "drafts",
     "Entry": (
         "id person_id person kind happened precision minutes place title seen said noticed think next continues clock_doubt "
-        "recorded written_by by_me where n received actions why"
+        "recorded written_by by_me where n received actions why taken_in_from taken_in_written"
     ),
     "Find": "words entry",
     "Finding": "about state sentence",
@@ -75,6 +88,17 @@ FIELDS = {
     "WaitingChange": "id topic person_id person what title written where why",
     "WaitingChanges": "waiting",
     "Written": "id sentence",
+    "Appointed": "name role admin",
+    "Approved": "name",
+    "Decided": "wishes pending",
+    "Pending": "id person wish decided said",
+    "Reader": "name role leads me since laptops",
+    "Readers": "person_id person readers history pending",
+    "Revoked": "name laptops",
+    "LateItem": "id written_by person_id person received entries others",
+    "LateItems": "items",
+    "HandedInNow": "person to",
+    "TakenInNow": "written_by entries others unread",
     "WrittenApart": "id topic field what title person_id person meanwhile can_be_both versions",
 }
 """Scripts rely on these names: one may be added, none may go or change its meaning."""
@@ -82,7 +106,7 @@ FIELDS = {
 
 def test_the_documents_keep_their_field_names() -> None:
     declared = {}
-    for module in (apart, bringing_in, doctor, documents, keeping, post, store, waiting):
+    for module in (apart, bringing_in, doctor, documents, keeping, late, organisation, post, readers, store, waiting):
         for name, kind in vars(module).items():
             if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__ and name[0] != "_":
                 declared[name] = " ".join(kind.__struct_fields__)

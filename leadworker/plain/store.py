@@ -20,7 +20,7 @@ from leadworker.plain.place import Open, Place
 from leadworker.plain.post import HubAddress, RoleNamed, Team, read_role
 
 if TYPE_CHECKING:
-    from leadworker.membership import Role
+    from leadworker.statements import Role
     from sync.joining import Prepared
     from sync.wire import Organisation
 

@@ -127,14 +127,14 @@ async def join_state(request: Request, invite: InviteId) -> Response:
 
 @routes.post("/invites", **_described("Invite", "JoinState", signed=True))
 async def invite(request: Request) -> Response:
-    """Announce an invite; for directory administrators."""
+    """Announce an invite."""
     asked = await bodies.signed_body(request, bodies.SMALL_BODY)
     return bodies.answer(await bodies.hub_of(request).invite(asked))
 
 
 @routes.get("/joins", **_described(None, "Joins", signed=True))
 async def joins(request: Request) -> Response:
-    """List the devices that wait to be admitted; for directory administrators."""
+    """List the devices that wait to be admitted: all for a directory administrator, others' own invites for them."""
     return bodies.answer(await bodies.hub_of(request).joins(bodies.signed(request)))
 
 
@@ -143,6 +143,26 @@ async def control(request: Request) -> Response:
     """Take statements about the directory, or about a book's members and keys, all or none."""
     asked = await bodies.signed_body(request, wire.LARGEST_BATCH)
     return bodies.answer(await bodies.hub_of(request).control(asked))
+
+
+@routes.post("/late", **_described("Late", "LateItems", signed=True))
+async def hand_in(request: Request) -> Response:
+    """Leave what was written in a book that one has lost, sealed to those who decide about it."""
+    asked = await bodies.signed_body(request, wire.LARGEST_BATCH)
+    return bodies.answer(await bodies.hub_of(request).hand_in(asked))
+
+
+@routes.get("/late", **_described(None, "LateItems", signed=True))
+async def late(request: Request) -> Response:
+    """Return what was handed in late for the asking device."""
+    return bodies.answer(await bodies.hub_of(request).late(bodies.signed(request)))
+
+
+@routes.post("/late/taken", **_described("Taken", "LateItems", signed=True))
+async def late_taken(request: Request) -> Response:
+    """Say what of it the asking device has in its vault."""
+    asked = await bodies.signed_body(request, bodies.SMALL_BODY)
+    return bodies.answer(await bodies.hub_of(request).late_taken(asked))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

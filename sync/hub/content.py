@@ -78,6 +78,7 @@ class _Taking:
         self._sign = sign
         self._heads = session.heads(books)
         self._roles = session.roles(device, books)
+        self._owing = session.owing(books)
         self._lanes = session.lanes(device, books)
         self._rows: list[Row] = []
         self._moved_books: set[bytes] = set()
@@ -94,7 +95,7 @@ class _Taking:
         if not new:
             return numbering.taken(run.book, last, known, (), self._sign)
         head = self._heads.get(run.book)
-        rules.check_writer(self._roles.get(run.book), head.epoch if head else 0, new)
+        rules.check_writer(self._roles.get(run.book), head.epoch if head else 0, run.book in self._owing, new)
         assert head is not None, "a member's book has a head"
         entries = [(header, change, seal, b"") for header, change, seal in new]
         entries[-1] = (*entries[-1][:3], run.signature)

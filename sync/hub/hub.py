@@ -15,7 +15,7 @@ from typing import Final, TextIO, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sync import wire
-from sync.hub import content, joining, reading, rules
+from sync.hub import content, joining, late, reading, rules
 from sync.hub.gate import Claim, Nonces, check_claim
 from sync.hub.log import Log
 from sync.hub.rules import Refusal
@@ -142,17 +142,17 @@ class Hub:
         return self._admit(asked, device)
 
     async def invite(self, asked: Asked) -> wire.JoinState:
-        """Keep a `wire.Invite` of an administrator's laptop."""
-        device = await self._administrator(asked)
+        """Keep a `wire.Invite` of a laptop."""
+        device = await self.asker(asked)
         wanted = rules.read_message(wire.Invite, asked.body)
-        state = await self._write(lambda session: joining.invite(session, wanted, self.now_ms()))
+        state = await self._write(lambda session: joining.invite(session, wanted, device.device, self.now_ms()))
         self.log.note("invited", invite=wanted.invite, device=device.device)
         return state
 
     async def joins(self, asked: Asked) -> wire.Joins:
-        """Return the requests that wait for an administrator's laptop."""
-        await self._administrator(asked)
-        return await self._read(lambda session: joining.waiting(session, self.now_ms()))
+        """Return the requests that wait for the asking laptop to countersign them."""
+        device = await self.asker(asked)
+        return await self._read(lambda session: joining.waiting(session, device, self.now_ms()))
 
     async def control(self, asked: Asked) -> wire.Outcome:
         """Take a `wire.Control`: statements about members, keys or the directory."""
@@ -201,6 +201,27 @@ class Hub:
 
         return await self._read(answer)
 
+    async def hand_in(self, asked: Asked) -> wire.LateItems:
+        """Take a `wire.Late`, also from a device that was taken out of the directory: its owner's words are not lost (C.6)."""
+        device = await self._read(lambda session: session.device(asked.claim.device))
+        admitted = self._admit(asked, device and device._replace(active=True))
+        submission = rules.read_message(wire.Late, asked.body)
+        identity = await self._write(lambda session: late.hand_in(session, admitted.device, submission, self.now_ms()))
+        self.log.note("handed_in_late", device=admitted.device, book=submission.book, count=len(submission.seals))
+        return wire.LateItems((wire.LateItem(identity, submission.book, admitted.device, b"", b"", self.now_ms()),))
+
+    async def late(self, asked: Asked) -> wire.LateItems:
+        """Return the late submissions that wait for the asking device."""
+        device = await self.asker(asked)
+        return await self._read(lambda session: late.waiting(session, device.device))
+
+    async def late_taken(self, asked: Asked) -> wire.LateItems:
+        """Forget the late submissions that the asking device has in its vault, a `wire.Taken`; return what still waits."""
+        device = await self.asker(asked)
+        taken = rules.read_message(wire.Taken, asked.body)
+        await self._write(lambda session: session.late_taken(device.device, taken.items[: late.MOST_AT_ONCE * 10]))
+        return await self._read(lambda session: late.waiting(session, device.device))
+
     async def check_up(self) -> None:
         """Ask the database for something small; raise `StoreAway` when it does not answer."""
         await self._read(lambda session: session.setting(_KEY_SETTING) is not None)
@@ -224,16 +245,6 @@ class Hub:
         admitted = check_claim(asked.claim, device, asked.method, asked.target, asked.body)
         self.nonces.use(asked.claim, now_ms)
         return admitted
-
-    async def _administrator(self, asked: Asked) -> Device:
-        device = await self.asker(asked)
-        if not device.admin:
-            raise Refusal(
-                "not_an_administrator",
-                "Only the laptop of a directory administrator may do this. Nothing was changed. Ask one of them.",
-                403,
-            )
-        return device
 
     async def _read(self, question: Callable[[Session], Answer]) -> Answer:
         return await asyncio.wrap_future(self.store.read(question))

@@ -74,6 +74,36 @@ CREATE TABLE alarms (
 );
 """
 
+_MEMBERSHIP: Final = """
+CREATE TABLE former_members (
+    device {bytes} NOT NULL,
+    book {bytes} NOT NULL,
+    n {number} NOT NULL,
+    PRIMARY KEY (device, book)
+);
+CREATE TABLE keys_owed (
+    book {bytes} PRIMARY KEY
+);
+CREATE TABLE late_submissions (
+    late {bytes} PRIMARY KEY,
+    book {bytes} NOT NULL,
+    sender {bytes} NOT NULL,
+    sealed {bytes} NOT NULL,
+    received_ms {number} NOT NULL
+);
+CREATE INDEX late_by_sender ON late_submissions (sender);
+CREATE TABLE late_seals (
+    recipient {bytes} NOT NULL,
+    late {bytes} NOT NULL,
+    seal {bytes} NOT NULL,
+    PRIMARY KEY (recipient, late)
+);
+CREATE INDEX late_seals_by_late ON late_seals (late);
+ALTER TABLE invites ADD COLUMN made_by {bytes} NOT NULL DEFAULT {nothing};
+"""
+"""Version 2: up to which number somebody who left may read, which books owe a new key, who made an invite,
+and what was handed in late."""
+
 VERSION_NAME: Final = "schema_version"
 
 
@@ -81,7 +111,10 @@ def _statements(tables: str, **types: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in tables.format(**types).split(";") if part.strip())
 
 
-SQLITE: Final[tuple[tuple[str, ...], ...]] = (_statements(_TABLES, bytes="BLOB", number="INTEGER", text="TEXT"),)
+SQLITE: Final[tuple[tuple[str, ...], ...]] = (
+    _statements(_TABLES, bytes="BLOB", number="INTEGER", text="TEXT"),
+    _statements(_MEMBERSHIP, bytes="BLOB", number="INTEGER", nothing="X''"),
+)
 """Statements by version for SQLite; the first makes an empty file into version 1."""
 
 POSTGRES: Final[tuple[tuple[str, ...], ...]] = (
@@ -90,6 +123,7 @@ POSTGRES: Final[tuple[tuple[str, ...], ...]] = (
         # Seals do not compress; trying costs time on every write.
         "ALTER TABLE changes ALTER COLUMN body SET STORAGE EXTERNAL",
     ),
+    _statements(_MEMBERSHIP, bytes="bytea", number="bigint", nothing="''::bytea"),
 )
 """The same for PostgreSQL."""
 

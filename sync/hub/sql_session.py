@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sync.hub.store import Alarm, Device, Head, InviteRow, Known, Lane, Mark, Row
+from sync.hub.store import Alarm, Device, Former, Head, InviteRow, Known, Lane, LateRow, Mark, Row
 
 _HEAD = "book, n, digest, epoch, control_seq, control_head"
-_INVITE = "invite, expires_ms, signing, unsealing, proof, device"
+_INVITE = "invite, expires_ms, signing, unsealing, proof, device, made_by"
 
 _ALL = 2**62
 
@@ -131,19 +131,48 @@ class SqlSession(ABC):
     def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes]]:
         found = self._all(
             "SELECT 0, book, n, digest FROM books WHERE book = ? UNION ALL "
-            "SELECT 1, b.book, b.n, b.digest FROM members m JOIN books b ON b.book = m.book WHERE m.device = ? "
-            "ORDER BY 1, 2",
-            (directory, device),
+            "SELECT 1, b.book, b.n, b.digest FROM members m JOIN books b ON b.book = m.book WHERE m.device = ? UNION ALL "
+            "SELECT 1, f.book, f.n, c.digest FROM former_members f JOIN changes c ON c.book = f.book AND c.n = f.n "
+            "WHERE f.device = ? ORDER BY 1, 2",
+            (directory, device, device),
         )
         return [(book, n, digest) for _, book, n, digest in found]
 
-    def set_members(self, book: bytes, gone: Iterable[bytes], present: Iterable[tuple[bytes, int]]) -> None:
-        self._run_many("DELETE FROM members WHERE device = ? AND book = ?", [(device, book) for device in gone])
+    def set_members(self, book: bytes, gone: Iterable[tuple[bytes, int]], present: Iterable[tuple[bytes, int]]) -> None:
+        left, here = list(gone), list(present)
+        self._run_many("DELETE FROM members WHERE device = ? AND book = ?", [(device, book) for device, _ in left])
+        self._run_many(
+            "INSERT INTO former_members (device, book, n) VALUES (?, ?, ?) ON CONFLICT (device, book) DO UPDATE SET n = excluded.n",
+            [(device, book, n) for device, n in left],
+        )
         self._run_many(
             "INSERT INTO members (device, book, role) VALUES (?, ?, ?) "
             "ON CONFLICT (device, book) DO UPDATE SET role = excluded.role",
-            [(device, book, role) for device, role in present],
+            [(device, book, role) for device, role in here],
         )
+        self._run_many("DELETE FROM former_members WHERE device = ? AND book = ?", [(device, book) for device, _ in here])
+
+    def former(self, device: bytes, book: bytes) -> Former | None:
+        rows = self._all(
+            "SELECT f.n, c.digest FROM former_members f JOIN changes c ON c.book = f.book AND c.n = f.n "
+            "WHERE f.device = ? AND f.book = ?",
+            (device, book),
+        )
+        return Former(*rows[0]) if rows else None
+
+    def owe_keys(self, device: bytes) -> None:
+        self._run(
+            "INSERT INTO keys_owed (book) SELECT book FROM members WHERE device = ? ON CONFLICT (book) DO NOTHING", (device,)
+        )
+
+    def owing(self, books: Collection[bytes]) -> frozenset[bytes]:
+        if not books:
+            return frozenset()
+        found = self._all(f"SELECT book FROM keys_owed WHERE book IN ({_places(books)})", list(books))
+        return frozenset(row[0] for row in found)
+
+    def key_given(self, book: bytes) -> None:
+        self._run("DELETE FROM keys_owed WHERE book = ?", (book,))
 
     def device(self, device: bytes) -> Device | None:
         rows = self._all("SELECT device, signing, admin, active FROM devices WHERE device = ?", (device,))
@@ -155,7 +184,7 @@ class SqlSession(ABC):
     def put_device(self, device: Device) -> None:
         self._run(
             "INSERT INTO devices (device, signing, admin, active) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (device) DO UPDATE SET active = excluded.active",
+            "ON CONFLICT (device) DO UPDATE SET admin = excluded.admin, active = excluded.active",
             (device.device, device.signing, int(device.admin), int(device.active)),
         )
 
@@ -166,19 +195,52 @@ class SqlSession(ABC):
 
     def put_invite(self, row: InviteRow) -> None:
         self._run(
-            f"INSERT INTO invites ({_INVITE}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (invite) DO UPDATE SET "
+            f"INSERT INTO invites ({_INVITE}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (invite) DO UPDATE SET "
             "signing = excluded.signing, unsealing = excluded.unsealing, proof = excluded.proof, "
             "device = excluded.device",
             row,
         )
 
-    def waiting(self, now_ms: int, most: int) -> list[InviteRow]:
+    def waiting(self, now_ms: int, most: int, made_by: bytes = b"") -> list[InviteRow]:
+        whose, values = (" AND made_by = ?", (now_ms, made_by, most)) if made_by else ("", (now_ms, most))
         found = self._all(
-            f"SELECT {_INVITE} FROM invites WHERE expires_ms > ? AND length(signing) > 0 AND length(device) = 0 "
+            f"SELECT {_INVITE} FROM invites WHERE expires_ms > ? AND length(signing) > 0 AND length(device) = 0{whose} "
             "ORDER BY expires_ms, invite LIMIT ?",
-            (now_ms, most),
+            values,
         )
         return [InviteRow(*row) for row in found]
+
+    def late_count(self, recipient: bytes) -> int:
+        return int(self._all("SELECT count(*) FROM late_seals WHERE recipient = ?", (recipient,))[0][0])
+
+    def late_of(self, sender: bytes) -> int:
+        return int(self._all("SELECT count(*) FROM late_submissions WHERE sender = ?", (sender,))[0][0])
+
+    def add_late(self, row: LateRow, seals: Sequence[tuple[bytes, bytes]]) -> None:
+        self._run(
+            "INSERT INTO late_submissions (late, book, sender, sealed, received_ms) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (late) DO NOTHING",
+            (row.late, row.book, row.sender, row.sealed, row.received_ms),
+        )
+        self._run_many(
+            "INSERT INTO late_seals (recipient, late, seal) VALUES (?, ?, ?) ON CONFLICT (recipient, late) DO NOTHING",
+            [(recipient, row.late, seal) for recipient, seal in seals],
+        )
+
+    def late_for(self, recipient: bytes, most: int) -> list[LateRow]:
+        found = self._all(
+            "SELECT l.late, l.book, l.sender, s.seal, l.sealed, l.received_ms FROM late_seals s "
+            "JOIN late_submissions l ON l.late = s.late WHERE s.recipient = ? ORDER BY l.received_ms, l.late LIMIT ?",
+            (recipient, most),
+        )
+        return [LateRow(*row) for row in found]
+
+    def late_taken(self, recipient: bytes, late: Collection[bytes]) -> None:
+        self._run_many("DELETE FROM late_seals WHERE recipient = ? AND late = ?", [(recipient, one) for one in late])
+        self._run_many(
+            "DELETE FROM late_submissions WHERE late = ? AND NOT EXISTS (SELECT 1 FROM late_seals s WHERE s.late = ?)",
+            [(one, one) for one in late],
+        )
 
     def count_alarm(self, code: str, book: bytes, device: bytes, now_ms: int) -> None:
         self._run(

@@ -75,6 +75,13 @@ class Known(NamedTuple):
     digest: bytes
 
 
+class Former(NamedTuple):
+    """Up to which number somebody who left a book may read it, and the running digest there."""
+
+    n: int
+    digest: bytes
+
+
 class Mark(NamedTuple):
     """What a page needs in order to end well: a number, its size in bytes, and whether a run ends there."""
 
@@ -93,7 +100,10 @@ class Device(NamedTuple):
 
 
 class InviteRow(NamedTuple):
-    """An invite and, once somebody came with it, the keys that wait; `device` is set when they were admitted."""
+    """An invite and, once somebody came with it, the keys that wait; `device` is set when they were admitted.
+
+    `made_by` is the device that announced it, empty for one that was announced before that was noted.
+    """
 
     invite: bytes
     expires_ms: int
@@ -101,6 +111,18 @@ class InviteRow(NamedTuple):
     unsealing: bytes = b""
     proof: bytes = b""
     device: bytes = b""
+    made_by: bytes = b""
+
+
+class LateRow(NamedTuple):
+    """A late submission as it is kept for one recipient."""
+
+    late: bytes
+    book: bytes
+    sender: bytes
+    seal: bytes
+    sealed: bytes
+    received_ms: int
 
 
 class Alarm(NamedTuple):
@@ -155,9 +177,25 @@ class Session(Protocol):
         """Return number, header, body, signature and time received, in order."""
 
     def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes]]:
-        """Return book, number and digest of the directory, then of every book of which a device is a member."""
+        """Return book, number and digest of the directory, then of every book that a device reads.
 
-    def set_members(self, book: bytes, gone: Iterable[bytes], present: Iterable[tuple[bytes, int]]) -> None: ...
+        A book of which it was a member stands with the number up to which it may read.
+        """
+
+    def set_members(self, book: bytes, gone: Iterable[tuple[bytes, int]], present: Iterable[tuple[bytes, int]]) -> None:
+        """Keep who left, each with the number of the statement that says so, and who is a member, each with their role."""
+
+    def former(self, device: bytes, book: bytes) -> Former | None:
+        """Return up to where a device may read a book of which it was a member, or None."""
+
+    def owe_keys(self, device: bytes) -> None:
+        """Note that every book of which a device is a member needs a new key before anything is written in it."""
+
+    def owing(self, books: Collection[bytes]) -> frozenset[bytes]:
+        """Return which of these books need a new key."""
+
+    def key_given(self, book: bytes) -> None:
+        """Note that a book needs no new key any more."""
 
     def device(self, device: bytes) -> Device | None: ...
 
@@ -167,8 +205,23 @@ class Session(Protocol):
 
     def put_invite(self, row: InviteRow) -> None: ...
 
-    def waiting(self, now_ms: int, most: int) -> list[InviteRow]:
-        """Return invites that hold, with keys that wait to be admitted."""
+    def waiting(self, now_ms: int, most: int, made_by: bytes = b"") -> list[InviteRow]:
+        """Return invites that hold, with keys that wait to be admitted; with `made_by`, that device's alone."""
+
+    def late_count(self, recipient: bytes) -> int:
+        """Return how many late submissions wait for a device."""
+
+    def late_of(self, sender: bytes) -> int:
+        """Return how many late submissions of a device are kept."""
+
+    def add_late(self, row: LateRow, seals: Sequence[tuple[bytes, bytes]]) -> None:
+        """Keep a late submission with its key as sealed to each recipient; one that is there already stays as it is."""
+
+    def late_for(self, recipient: bytes, most: int) -> list[LateRow]:
+        """Return what waits for a device, the oldest first."""
+
+    def late_taken(self, recipient: bytes, late: Collection[bytes]) -> None:
+        """Forget what a device has; what no recipient waits for any more is kept no longer."""
 
     def count_alarm(self, code: str, book: bytes, device: bytes, now_ms: int) -> None: ...
 
