@@ -63,7 +63,8 @@ class Standing(msgspec.Struct, frozen=True):
     """How one casebook stands with the central store, as far as this laptop knows.
 
     `joined`: this vault belongs to an organisation; `admitted`: it has been let in; `shared`: somebody works with the person;
-    `founded`: the store knows the casebook; `has_key`: this laptop holds its key; `trouble`: why it was refused, in words.
+    `founded`: the store knows the casebook; `has_key`: this laptop holds its key; `trouble`: why it was refused, in words;
+    `may_write`: as far as is known here, this laptop's owner may still write in it.
     """
 
     joined: bool
@@ -72,6 +73,7 @@ class Standing(msgspec.Struct, frozen=True):
     founded: bool
     has_key: bool
     trouble: str
+    may_write: bool = True
 
 
 class Waiting(msgspec.Struct, frozen=True):

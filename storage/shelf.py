@@ -124,15 +124,15 @@ class VaultShelf:
 
     def standing(self, person_id: str) -> Standing:
         sql = """SELECT b.founded, b.trouble, EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject),
-                 EXISTS (SELECT 1 FROM book_key k WHERE k.book_no = b.no) FROM book b WHERE b.subject = ?"""
+                 EXISTS (SELECT 1 FROM book_key k WHERE k.book_no = b.no), b.writable FROM book b WHERE b.subject = ?"""
         row = self._connection.execute(sql, (person_id,)).fetchone()
         if row is None:
             raise NotFound("That person is not in this vault.")
-        founded, trouble, shared, has_key = row
+        founded, trouble, shared, has_key, writable = row
         raw = scalar(self._connection, "SELECT value FROM fact WHERE key = 'joined'")
         joined = None if raw is None else msgspec.msgpack.decode(raw, type=Joined)
         admitted = joined is not None and joined.admitted
-        return Standing(joined is not None, admitted, bool(shared), bool(founded), bool(has_key), trouble)
+        return Standing(joined is not None, admitted, bool(shared), bool(founded), bool(has_key), trouble, bool(writable))
 
     def waiting(self, limit: int) -> tuple[Waiting, ...]:
         return log.waiting(self._connection, limit)

@@ -32,6 +32,7 @@ def words(app: LeadworkerApp) -> str:
         (msgspec.structs.replace(WELL, shared=False), "No network.", 0, "Nobody works with this person yet"),
         (msgspec.structs.replace(WELL, admitted=False), "", 0, "waiting to be let in"),
         (msgspec.structs.replace(WELL, trouble="The store refused it. Tell your administrator."), "", 0, "The store refused it."),
+        (msgspec.structs.replace(WELL, may_write=False), "", 0, "You may not write in this casebook any more"),
         (msgspec.structs.replace(WELL, has_key=False), "", 0, "was not given the key"),
         (WELL, "No network since 14:02.", 0, "No network since 14:02."),
         (WELL, "", 1, "has not said yet that it has it"),
@@ -95,7 +96,7 @@ async def test_one_key_on_sync_says_why_the_selected_thing_has_not_gone(app: Lea
         await pilot.press("6")
         await settle(pilot)
         assert "Other changes" in words(app) and "Action Bus pass form to school Keira Okafor-Lane ○ here" in words(app)
-        await pilot.press("w")
+        await pilot.press("r")
         await settle(pilot)
         assert "This vault has joined no organisation" in words(app), "as its facts say, whatever the still post of this test shows"
 

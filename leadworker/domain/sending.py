@@ -18,6 +18,9 @@ from leadworker.words.values import say_value
 NO_ORGANISATION = "This vault has joined no organisation, so everything stays on this laptop. “leadworker join” takes an invite."
 NOT_BEGUN = "Nobody works with this person yet, so what is about them stays on this laptop. The first note begins it."
 NOT_LET_IN = "This laptop is waiting to be let in. An administrator's laptop does it at its next sync."
+MAY_NOT_WRITE = (
+    "You may not write in this casebook any more, so this goes nowhere by itself. It is kept here; “leadworker hand-in” hands it in."
+)
 NO_KEY = "This laptop was not given the key of this casebook yet. A colleague who holds it gives it at their next sync."
 NO_RECEIPT = "It was sent, and the central store has not said yet that it has it. It is asked again at the next sync."
 NEXT_SYNC = "It goes with the next sync."
@@ -69,6 +72,8 @@ def why(standing: Standing, *, sent_ms: int = 0, post: str = "") -> str:
         return NOT_BEGUN
     if not standing.admitted:
         return NOT_LET_IN
+    if not standing.may_write:
+        return MAY_NOT_WRITE
     if standing.trouble:
         return standing.trouble
     if standing.founded and not standing.has_key:
