@@ -63,6 +63,7 @@ class Runner:
         self._failures = 0
         self._asked_to_wait_s = 0.0
         self._last_alarm = ""
+        self._offline_since_ms = 0
 
     @property
     def state(self) -> PostState:
@@ -146,6 +147,7 @@ class Runner:
                 result = await Exchange(self._box, self._client, self._clock, self._ring_bell, self._progress).run()
             except Offline as error:
                 self._failures += 1
+                self._offline_since_ms = self._offline_since_ms or int(self._clock.now().timestamp() * 1000)
                 await self._show("offline", error.sentence)
             except Refused as error:
                 self._failures += 1
@@ -153,6 +155,7 @@ class Runner:
                 await self._show("offline" if error.retry_after_s else "stuck", error.sentence)
             except LeadworkerError as error:
                 self._failures += 1
+                self._offline_since_ms = 0
                 await self._show("stuck", error.sentence, alarm=error.sentence if isinstance(error, HubMistrusted) else "")
             except Exception as error:  # noqa: BLE001 - the post may never die of a fault of its own
                 self._failures += 1
@@ -163,6 +166,7 @@ class Runner:
                 )
             else:
                 self._failures = 0
+                self._offline_since_ms = 0
                 await self._done(result)
 
     async def _done(self, result: Result) -> None:
@@ -223,6 +227,7 @@ class Runner:
             self._state, waiting=counts.waiting, last_sent_ms=counts.last_sent_ms, last_received_ms=counts.last_received_ms,
             last_received=counts.last_received, late=counts.late, to_take_in=counts.to_take_in,
             last_backup_ms=counts.last_backup_ms, put_aside=counts.put_aside, apart=counts.apart,
+            offline_since_ms=self._offline_since_ms,
             alarm=self._last_alarm or next(iter(counts.troubled), ""), organisation=joined.name if joined else "",
         )  # fmt: skip
 
