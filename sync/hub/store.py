@@ -30,7 +30,7 @@ class Again(Exception):
 
 
 class Head(NamedTuple):
-    """A book's present number and running digest, its epoch, the end of its control lane, its size in bytes, when it was last written in."""
+    """A book's present number and running digest, its epoch, the end of its control lane, its bytes, when it was last written in."""
 
     book: bytes
     n: int
