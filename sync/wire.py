@@ -78,6 +78,10 @@ MOST_STATEMENTS: Final = 200
 """Statements in one control request."""
 
 LARGEST_PAGE: Final = 2000
+
+SEALED_BOOK: Final = b"lw/sealed-book/v1\0"
+"""With these bytes a file begins that holds one book, still sealed; a `SealedBook` follows."""
+
 CLOCK_TOLERANCE_MS: Final = 5 * 60 * 1000
 INVITE_LIFE_MS: Final = 72 * 3600 * 1000
 
@@ -178,6 +182,16 @@ class Page(msgspec.Struct, frozen=True, array_like=True, gc=False):
     digest: bytes
     more: bool
     now_ms: int
+
+
+class SealedBook(msgspec.Struct, frozen=True, array_like=True):
+    """The directory and one book, each from its first change to the last that the store had when it was asked."""
+
+    hub: bytes
+    organisation: bytes
+    directory: Page
+    book: bytes
+    changes: Page
 
 
 class BookNews(msgspec.Struct, frozen=True, array_like=True):
