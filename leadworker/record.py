@@ -108,7 +108,7 @@ def asked_fields(kind: type[Record]) -> tuple[str, ...]:
     return tuple(name for name, field in kept_fields(kind).items() if field.rule is Rule.ASK)
 
 
-receipts = table("change", column("no"), column("n"), column("sent_ms"), column("received_ms"))
+receipts = table("change", column("no"), column("lane_no"), column("n"), column("sent_ms"), column("received_ms"))
 """Where each change is: `n` is its number at the central store or null; times are UTC milliseconds, 0 for not yet."""
 
 writers = table("writer", column("device"), column("name"), column("mine"))
@@ -129,5 +129,8 @@ access = table(
 )  # fmt: skip
 """What happened to who reads a casebook, one line a person; `what` is one of `domain.readers`."""
 
-books = table("book", column("id"), column("subject"), column("lead"), column("writable"))
+lanes = table("lane", column("no"), column("book_no"), column("lane"), column("mine"))
+"""Who wrote where: each device has its own lane in each casebook; lane 0 holds statements."""
+
+books = table("book", column("no"), column("id"), column("subject"), column("lead"), column("writable"))
 """Whose each casebook is, who leads it, and whether this laptop may write in it; ids of people as hexadecimal digits."""

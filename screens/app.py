@@ -213,6 +213,12 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
         if not isinstance(self.screen, places.ApartPage):
             self.push_screen(places.ApartPage(person_id))
 
+    def who_reads(self, person_id: str) -> None:
+        """Open who can read a casebook over this page."""
+        from screens import places
+
+        self.push_screen(places.ReadersPage(person_id))
+
     def add_person(self) -> None:
         """Open the form that writes down a person."""
         from screens import places

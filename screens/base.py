@@ -128,6 +128,10 @@ class Shell(App[Ending]):
         """Open the page on which somebody chooses between what was written apart, first what is about this person."""
 
     @abstractmethod
+    def who_reads(self, person_id: str) -> None:
+        """Open the page of who can read a casebook."""
+
+    @abstractmethod
     def add_person(self) -> None:
         """Open the form that writes down a person."""
 

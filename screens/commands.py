@@ -34,6 +34,7 @@ def commands(shell: Shell, person_id: str, name: str) -> list[Command]:
     return [
         Command(f"New note{about}", "n", lambda: shell.write_note(person_id)),
         Command(f"Put a visit{visit} in the diary", "v", lambda: shell.plan_visit(person_id)),
+        *([Command(f"Who can read {first}'s casebook", "w", lambda: shell.who_reads(person_id))] if person_id else []),
         Command("Add a person", "a", shell.add_person),
         Command("Go to Today", "1", lambda: shell.go_to("today")),
         Command("Go to People", "2", lambda: shell.go_to("people")),

@@ -102,7 +102,7 @@ PLACES: dict[str, tuple[Key, ...]] = {
         OPEN,
         FIND,
         NOTE,
-        Key("people.add", "a", "add_person", "add", "add a person"),
+        Key("people.add", "a", "add", "add", "add a person"),
         Key("people.filter", "f", "filter", "filter", "narrow the list by name"),
     ),
     "person": (
@@ -115,6 +115,7 @@ PLACES: dict[str, tuple[Key, ...]] = {
         Key("person.done", "space", "tick", "", "tick the action off"),
         Key("person.apart", "c", "written_apart", "", "choose between what was written apart about them"),
         Key("person.history", "h", "history", "", "every version of the selected row, or of what is written about them"),
+        Key("person.readers", "w", "readers", "", "who can read this, and who leads it"),
         Key("person.away", "x", "take_away", "", "end an alert; take a name, a number or a note away"),
     ),
     "note": (
@@ -142,6 +143,14 @@ PLACES: dict[str, tuple[Key, ...]] = {
         Key("apart.edit", "e", "edit", "another", "write another one instead of these"),
         Key("apart.history", "h", "history", "history", "every version there ever was"),
         Key("apart.open", "enter", "", "", "show every version whole, and keep one of them"),
+    ),
+    "readers": (
+        Key("readers.open", "enter", "", "check words", "the check words of their laptops"),
+        Key("readers.add", "a", "add", "let in", "let a colleague in, or change their role"),
+        Key("readers.away", "x", "take_away", "take out", "take somebody out, or a decision back"),
+        Key("readers.lead", "l", "lead", "make lead", "make somebody the lead"),
+        Key("readers.hand_in", "i", "hand_in", "", "hand in what cannot be sent, or take in what was handed in"),
+        Key("readers.new_key", "k", "new_key", "", "give the casebook a new key, when somebody may have the one it has"),
     ),
     "find": (
         Key("find.open", "enter", "", "open", "open"),
@@ -176,6 +185,7 @@ TITLES = {
     "sync": "Sync",
     "apart": "Written apart",
     "meanwhile": "Changed meanwhile",
+    "readers": "Who can read a casebook",
     "find": "Find",
     "unlock": "Opening the journal",
     "first_run": "Making a journal",

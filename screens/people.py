@@ -143,7 +143,7 @@ class PeoplePage(Page):
         field.value = ""
         self.people.focus()
 
-    def action_add_person(self) -> None:
+    def action_add(self) -> None:
         """Write down a new person, called as the filter says when it found nobody."""
         from screens.person_form import AddPersonForm
 

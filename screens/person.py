@@ -10,11 +10,12 @@ from textual import on
 from textual.containers import Container
 from textual.widget import Widget
 
-from leadworker.domain import actions, alerts, journal, people, visits
+from leadworker.domain import actions, alerts, journal, people, readers, visits
 from leadworker.domain.actions import ActionRow
 from leadworker.domain.alerts import AccessNote, DoorLine
 from leadworker.domain.journal import EntryView
 from leadworker.domain.people import CONTACT_KINDS, ContactPoint, Identifier, KnownAs, PersonFacts
+from leadworker.domain.readers import Happened
 from leadworker.domain.visits import PLANNED, VisitRow
 from leadworker.errors import LeadworkerError
 from leadworker.record import Record
@@ -71,7 +72,7 @@ class PersonPage(Page):
     TOPICS = frozenset(
         {
             "person", "known_as", "contact_point", "identifier", "involvement", "alert", "access_note",
-            "journal_entry", "action", "visit", "post",
+            "journal_entry", "action", "visit", "post", "reader", "access seen",
         }
     )  # fmt: skip
     DEFAULT_CSS = """
@@ -97,6 +98,7 @@ class PersonPage(Page):
         self._count = 0
         self.facts: PersonFacts | None = None
         self._door: tuple[DoorLine, ...] = ()
+        self._access: tuple[Happened, ...] = ()
         self._now: datetime
 
     def inside(self) -> Iterable[Widget]:
@@ -128,6 +130,8 @@ class PersonPage(Page):
         entries = await ask(journal.timeline, who, limit=self._shown)
         todo = await ask(actions.of_person, who)
         diary = await ask(visits.of_person, who)
+        access = await ask(readers.news, who)
+        self._access = access
         self.facts, self._door, self._count, self._now = facts, door, count, self.shell.now()  # whole, or not at all
         self._show_header()
         self._show_entries(entries)
@@ -166,6 +170,8 @@ class PersonPage(Page):
         else:
             yield from left.wrap(width)
             yield from lives.wrap(width) if lives else ()
+        for one in self._access[-2:]:
+            yield from hang(plain("! ", Tone.LATE), plain(f"{one.sentence} w shows who can read this."), width)
         if facts.talking:
             yield from hang(plain("Talking: ", Tone.MUTED), plain(facts.talking), width)
         pieces = [join(door_sign(line), door_words(line)) for line in self._door]
@@ -338,6 +344,10 @@ class PersonPage(Page):
             shell.say(error.sentence, "warning", 12)
             return
         shell.offer_undo("Taken away; its history stays.", Undo(lambda: desk.do(brought_back, kind, line.id), "It is back."))
+
+    def action_readers(self) -> None:
+        """Show who can read this casebook."""
+        self.shell.who_reads(self._person_id)
 
     def action_edit(self) -> None:
         """Change what is written about the person."""

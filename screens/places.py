@@ -9,6 +9,7 @@ from screens.note import NotePage
 from screens.people import PeoplePage
 from screens.person import PersonPage
 from screens.person_form import AddPersonForm
+from screens.readers import ReadersPage
 from screens.sync import SyncPage
 from screens.today import TodayPage
 from screens.visit_form import VisitForm
@@ -16,7 +17,7 @@ from screens.visit_form import VisitForm
 _PLACES: dict[str, type[Page]] = {"today": TodayPage, "people": PeoplePage, "sync": SyncPage}
 NAMES = tuple(_PLACES)
 
-__all__ = ["NAMES", "AddPersonForm", "ApartPage", "FindDialog", "NotePage", "PersonPage", "VisitForm", "kind", "page"]
+__all__ = ["NAMES", "AddPersonForm", "ApartPage", "FindDialog", "NotePage", "PersonPage", "ReadersPage", "VisitForm", "kind", "page"]
 
 
 def kind(place: str) -> type[Page]:

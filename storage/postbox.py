@@ -15,6 +15,7 @@ from leadworker.crypto.identity import Identity
 from leadworker.desk import Bell
 from leadworker.directory import Directory
 from leadworker.domain import conflicts
+from leadworker.domain.late import DRAWER as LATE
 from leadworker.domain.late import Submission
 from leadworker.domain.readers import DRAWER as DECISIONS
 from leadworker.domain.readers import Decision, overdue
@@ -292,6 +293,7 @@ def counts(vault: Vault, connection: Connection) -> Counts:
     return Counts(
         waiting=0 if revoked else log.unsent(connection),
         late=late.count(connection, revoked=revoked),
+        to_take_in=int(scalar(connection, "SELECT count(*) FROM drawer WHERE drawer = ?", LATE)),
         put_aside=int(scalar(connection, "SELECT count(*) FROM put_aside")),
         apart=conflicts.count(Transaction(vault, question=True).shelf),
         troubled=_troubled(vault, connection),

@@ -222,7 +222,8 @@ class Runner:
             return self._state
         return msgspec.structs.replace(
             self._state, waiting=counts.waiting, last_sent_ms=counts.last_sent_ms, last_received_ms=counts.last_received_ms,
-            last_received=counts.last_received, last_backup_ms=counts.last_backup_ms, put_aside=counts.put_aside, apart=counts.apart,
+            last_received=counts.last_received, late=counts.late, to_take_in=counts.to_take_in,
+            last_backup_ms=counts.last_backup_ms, put_aside=counts.put_aside, apart=counts.apart,
             alarm=self._last_alarm or next(iter(counts.troubled), ""), organisation=joined.name if joined else "",
         )  # fmt: skip
 

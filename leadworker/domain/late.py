@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from leadworker import change
 from leadworker.change import DROP, Content
 from leadworker.domain.journal import JournalEntry
 from leadworker.domain.people import Person
 from leadworker.errors import NotFound, Refused
-from leadworker.record import Record, Rule, books, kept_fields, table_of, topics
+from leadworker.record import Record, Rule, books, kept_fields, lanes, receipts, table_of, topics
 from leadworker.shelf import Shelf
 from leadworker.text import one_line
 
@@ -77,12 +77,28 @@ class _Writable(msgspec.Struct, frozen=True):
 
 
 _NAME = select(table_of(Person).c.name).where(table_of(Person).c.id == bindparam("person_id"))
+_UNSENT = (
+    select(func.count())
+    .select_from(receipts.join(lanes, lanes.c.no == receipts.c.lane_no).join(books, books.c.no == lanes.c.book_no))
+    .where(books.c.subject == bindparam("person_id"), lanes.c.mine == 1, lanes.c.lane > 0, receipts.c.no > bindparam("after"))
+    .where(receipts.c.n.is_(None))
+)
 _WRITABLE = select(books.c.writable).where(books.c.subject == bindparam("person_id"))
 
 
 def hand_in(shelf: Shelf, person_id: str) -> None:
     """Decide to hand in what was written about somebody and cannot be sent any more; the next sync does it."""
     shelf.keep(TO_HAND_IN, shelf.casebook_of(person_id), b"")
+
+
+def may_hand_in(shelf: Shelf, person_id: str) -> bool:
+    """Return whether something stands in a casebook that can only be handed in: it may not be written in any more."""
+    found = shelf.rows(_WRITABLE, _Writable, person_id=person_id)
+    if not found or found[0].writable:
+        return False
+    done = handed_in(shelf, person_id)
+    after = done.upto if done else 0
+    return bool(shelf.number(_UNSENT, person_id=person_id, after=after))
 
 
 def handed_in(shelf: Shelf, person_id: str) -> HandedIn | None:

@@ -262,7 +262,9 @@ def decisions(shelf: Shelf, person_id: str = "") -> tuple[Decision, ...]:
 
 
 def take_back(shelf: Shelf, decision_id: str) -> None:
-    """Forget a decision that is not in force."""
+    """Forget a decision that is not in force; raise `Refused` for one that is."""
+    if decision_id not in shelf.kept(DRAWER):
+        raise Refused("It is in force already, so it cannot be taken back. Decide anew: who can read shows what is so.")
     shelf.throw_away(DRAWER, decision_id)
 
 

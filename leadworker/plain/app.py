@@ -17,6 +17,7 @@ from leadworker.plain import (
     diary,
     doctor,
     keeping,
+    late,
     notes,
     organisation,
     output,
@@ -67,7 +68,7 @@ def demo() -> None:
     raise typer.Exit(importlib.import_module("leadworker.demo").run() or 0)
 
 
-for topic in (keeping, doctor, apart, diary, persons, notes, bringing_in, readers, post, organisation, store):
+for topic in (keeping, doctor, apart, diary, persons, notes, bringing_in, readers, late, post, organisation, store):
     topic.register(app)
 
 

@@ -84,7 +84,10 @@ class DraftNote(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A journal entry. `where` is ``here``, ``on its way`` or ``on the central store``, there as number `n` of its casebook."""
+    """A journal entry. `where` is ``here``, ``on its way`` or ``on the central store``, there as number `n` of its casebook.
+
+    `taken_in_from` names whose words they were, where they came too late and somebody took them in.
+    """
 
     id: str
     person_id: str
@@ -109,6 +112,8 @@ class Entry(msgspec.Struct, frozen=True):
     n: int
     received: str
     actions: tuple[Action, ...]
+    taken_in_from: str = ""
+    taken_in_written: str = ""
 
 
 class News(msgspec.Struct, frozen=True):
@@ -333,7 +338,8 @@ def entry(view: EntryView) -> Entry:
         view.id, view.person_id, view.person_name, view.kind, moment(view.happened_ms, view.happened_offset), view.precision,
         view.minutes, view.place, view.title, view.seen, view.said, view.noticed, view.think, view.next_steps, view.continues,
         view.clock_doubt, moment(view.made_at, view.made_offset), view.written_by, view.by_me, view.whereabouts(), view.n,
-        moment(view.received_ms, view.made_offset), tuple(action(row) for row in view.actions),
+        moment(view.received_ms, view.made_offset), tuple(action(row) for row in view.actions), view.taken_in_from,
+        moment(view.taken_in_ms, view.taken_in_offset),
     )  # fmt: skip
 
 

@@ -146,6 +146,8 @@ def entry(view: EntryView, now: datetime, *, named: bool = False) -> Iterator[st
     clock = {"exact": f" {say_clock(happened)}", "about": f" about {say_clock(happened)}"}.get(view.precision, "")
     kind = kind_words(view.kind) + (", goes on from the entry before" if view.continues else "")
     who = "written by you" if view.by_me else f"written by {view.written_by or 'somebody'}"
+    if view.taken_in_from:
+        who = f"written by {view.taken_in_from}, taken in by {'you' if view.by_me else view.written_by or 'somebody'}"
     recorded = view.recorded().local()
     late = f"on {say_date(recorded.date(), now.date())}" if recorded.date() != happened.date() else ""
     length = say_length(view.minutes) if view.minutes else ""
