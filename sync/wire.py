@@ -56,6 +56,12 @@ __all__ = [
 
 PROTOCOL: Final = 1
 MEDIA_TYPE: Final = "application/vnd.leadworker.v1+msgpack"
+EVENTS_TYPE: Final = "text/event-stream"
+
+HELLO: Final = "hello"
+NEWS: Final = "news"
+HEARTBEAT: Final = b":\n\n"
+"""What a live line says when there is nothing to tell: a comment, which means no more than that the line stands."""
 
 SEAL_OVERHEAD: Final = 4 + 12 + 16
 """Bytes that sealing adds to a padded body: epoch, nonce, tag."""
@@ -215,6 +221,13 @@ class JoinState(msgspec.Struct, frozen=True, array_like=True):
     now_ms: int
 
 
+class Mark(msgspec.Struct, frozen=True, array_like=True):
+    """16 bytes that change when any of the asking device's books has moved."""
+
+    mark: bytes
+    now_ms: int
+
+
 class Trouble(msgspec.Struct, frozen=True, array_like=True):
     """Why a whole request was refused: a code for a program, a sentence for a person."""
 
@@ -254,6 +267,11 @@ def request_headers(device: bytes, time_ms: int, nonce: bytes, signature: bytes)
         NONCE_HEADER: nonce.hex(),
         SIGNATURE_HEADER: signature.hex(),
     }
+
+
+def event(name: str, book: bytes) -> bytes:
+    """Return a server-sent event: the line stands (`HELLO`), or a book has news (`NEWS`; an empty id means any book)."""
+    return f"event: {name}\ndata: {book.hex()}\n\n".encode()
 
 
 def seal_epoch(seal: bytes) -> int:

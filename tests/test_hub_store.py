@@ -161,7 +161,7 @@ def test_a_database_of_a_newer_leadworker_is_refused_and_left_alone(database: st
         pass
     execute(database, "UPDATE hub_settings SET value = {} WHERE name = 'schema_version'".format(blob(database, b"99")))
     before = dump(database)
-    with pytest.raises(HubTrouble, match=r"newer leadworker made .*version 99; this one knows 1.*left as it was"):
+    with pytest.raises(HubTrouble, match=r"newer leadworker made .*version 99; this one knows \d+.*left as it was"):
         open_store(database)
     assert dump(database) == before
 

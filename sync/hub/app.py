@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sync import wire
-from sync.hub import bodies
+from sync.hub import bodies, live_routes
 from sync.hub.hub import Hub
 from sync.hub.reading import USUAL_PAGE
 from sync.hub.rules import Refusal
@@ -41,6 +41,7 @@ def build_app(hub: Hub) -> FastAPI:
     )
     app.state.hub = hub
     app.include_router(routes)
+    app.include_router(live_routes.routes)
     app.add_middleware(bodies.Calm)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _no_such_route)

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sync import wire
 from sync.hub import content, joining, reading, rules
 from sync.hub.gate import Claim, Nonces, check_claim
+from sync.hub.live import Live
 from sync.hub.log import Log
 from sync.hub.rules import Refusal
 from sync.hub.sqlite_store import SqliteStore
@@ -91,9 +92,11 @@ class Hub:
         self._key = Ed25519PrivateKey.from_private_bytes(secret)
         self.public_key = self._key.public_key().public_bytes_raw()
         self.registry = Registry(self.public_key, self._key.sign)
+        self.live = Live(self._read, self._directory, store.listen, self.log)
 
     def close(self) -> None:
         """Finish what is queued and let go of the database."""
+        self.live.close()
         self.store.close()
 
     def alarms(self) -> list[Alarm]:
@@ -168,6 +171,8 @@ class Hub:
             len(control.changes),
         )
         self.log.note("control", code=outcome.code, book=checked.book, device=device, count=len(control.changes))
+        if not outcome.code:
+            self.live.moved([checked.book], device)
         return outcome
 
     async def push(self, asked: Asked) -> wire.Pushed:
@@ -180,6 +185,7 @@ class Hub:
             weight,
         )
         self._log_push(device, outcomes)
+        self.live.moved({outcome.book for outcome in outcomes if not outcome.code}, device)
         return wire.Pushed(tuple(outcomes), self.now_ms())
 
     async def news(self, asked: Asked) -> wire.News:
@@ -190,6 +196,10 @@ class Hub:
             return reading.news(session, device.device, self._directory(session), self.now_ms())
 
         return await self._read(answer)
+
+    async def heads_of(self, device: bytes) -> list[tuple[bytes, int, bytes]]:
+        """Return book, number and digest of everything that a device may read now."""
+        return await self._read(lambda session: session.news(device, self._directory(session)))
 
     async def page(self, asked: Asked, book: bytes, after: int, most: int) -> bytes:
         """Return a page of a book as it travels."""

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import errors
 
 from sync.hub import schema
+from sync.hub.postgres_channel import CHANNEL, listen
 from sync.hub.sql_session import ADD_CHANGES, SqlSession
 from sync.hub.store import Again, HubTrouble, Session, StoreAway
 from sync.hub.workers import Workers
@@ -47,6 +48,9 @@ class PostgresStore:
 
     def write(self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1) -> Future[Answer]:
         return self._writers.submit(deed, books, weight)
+
+    def listen(self, heard: Callable[[str], None]) -> Callable[[], None]:
+        return listen(self._url, heard)
 
     def close(self) -> None:
         self._writers.close()
@@ -81,6 +85,10 @@ class _PostgresSession(SqlSession):
                 self._cursor.executemany(_translated(statement), rows)
         except psycopg.Error as error:
             raise _trouble(error) from error
+
+    def tell_others(self, words: Sequence[str]) -> None:
+        for said in words:
+            self._run("SELECT pg_notify(?, ?)", (CHANNEL, said))
 
     def _copy(self, rows: Sequence[Sequence[Any]]) -> None:
         with self._cursor.copy(

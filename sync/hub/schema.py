@@ -74,6 +74,9 @@ CREATE TABLE alarms (
 );
 """
 
+# Who reads a book: asked at each commit, to tell them of it.
+_READERS: Final = "CREATE INDEX members_by_book ON members (book)"
+
 VERSION_NAME: Final = "schema_version"
 
 
@@ -81,7 +84,10 @@ def _statements(tables: str, **types: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in tables.format(**types).split(";") if part.strip())
 
 
-SQLITE: Final[tuple[tuple[str, ...], ...]] = (_statements(_TABLES, bytes="BLOB", number="INTEGER", text="TEXT"),)
+SQLITE: Final[tuple[tuple[str, ...], ...]] = (
+    _statements(_TABLES, bytes="BLOB", number="INTEGER", text="TEXT"),
+    (_READERS,),
+)
 """Statements by version for SQLite; the first makes an empty file into version 1."""
 
 POSTGRES: Final[tuple[tuple[str, ...], ...]] = (
@@ -90,6 +96,7 @@ POSTGRES: Final[tuple[tuple[str, ...], ...]] = (
         # Seals do not compress; trying costs time on every write.
         "ALTER TABLE changes ALTER COLUMN body SET STORAGE EXTERNAL",
     ),
+    (_READERS,),
 )
 """The same for PostgreSQL."""
 

@@ -52,7 +52,7 @@ def serve(
         _say(console, hub, f"{scheme}://{_shown(host)}:{listener.getsockname()[1]}")
         server = uvicorn.Server(_config(hub, certificate, key))
         hub.log.note("started")
-        with _ended_by_signals(server), listener:
+        with _ended_by_signals(server, hub), listener:
             server.run(sockets=[listener])
         hub.log.note("stopped")
     finally:
@@ -91,6 +91,7 @@ class EmbeddedHub:
     def stop(self) -> None:
         """Finish what is under way and let go of the database. Stopping twice is harmless."""
         self._server.should_exit = True
+        self._hub.live.close()
         self._thread.join()
         self._listener.close()
         self._hub.close()
@@ -183,11 +184,12 @@ def _shown(host: str) -> str:
 
 
 @contextlib.contextmanager
-def _ended_by_signals(server: uvicorn.Server) -> Iterator[None]:
+def _ended_by_signals(server: uvicorn.Server, hub: Hub) -> Iterator[None]:
     """Let SIGTERM and Ctrl-C end the server and then come back here, so that the database is closed in order."""
 
     def end(number: int, frame: FrameType | None) -> None:
         server.should_exit = True
+        hub.live.close()  # a listener's request would not end by itself
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

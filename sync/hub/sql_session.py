@@ -137,6 +137,22 @@ class SqlSession(ABC):
         )
         return [(book, n, digest) for _, book, n, digest in found]
 
+    def readers(self, books: Collection[bytes], directory: bytes) -> list[tuple[bytes, bytes]]:
+        found: list[tuple[bytes, bytes]] = []
+        if directory in books:
+            found += [(directory, row[0]) for row in self._all("SELECT device FROM devices WHERE active = 1")]
+        cases = [book for book in books if book != directory]
+        if cases:
+            found += self._all(
+                "SELECT m.book, m.device FROM members m JOIN devices d ON d.device = m.device "
+                f"WHERE m.book IN ({_places(cases)}) AND d.active = 1",
+                cases,
+            )
+        return found
+
+    def tell_others(self, words: Sequence[str]) -> None:
+        return None  # where one process serves one database
+
     def set_members(self, book: bytes, gone: Iterable[bytes], present: Iterable[tuple[bytes, int]]) -> None:
         self._run_many("DELETE FROM members WHERE device = ? AND book = ?", [(device, book) for device in gone])
         self._run_many(

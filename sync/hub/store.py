@@ -157,6 +157,12 @@ class Session(Protocol):
     def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes]]:
         """Return book, number and digest of the directory, then of every book of which a device is a member."""
 
+    def readers(self, books: Collection[bytes], directory: bytes) -> list[tuple[bytes, bytes]]:
+        """Return book and device for every active device that may read one of these books now; all may read the directory."""
+
+    def tell_others(self, words: Sequence[str]) -> None:
+        """Tell the other processes of this store; where there are none, nobody."""
+
     def set_members(self, book: bytes, gone: Iterable[bytes], present: Iterable[tuple[bytes, int]]) -> None: ...
 
     def device(self, device: bytes) -> Device | None: ...
@@ -187,6 +193,9 @@ class Store(Protocol):
         Several deeds may share a transaction. `weight` is about how many changes this one writes. A deed may be run
         more than once before it is kept, so it must have no effect beside the session.
         """
+
+    def listen(self, heard: Callable[[str], None]) -> Callable[[], None]:
+        """Begin to hear what other processes of this store tell, on a thread of its own; return how to stop."""
 
     def close(self) -> None:
         """Finish what is queued, then let go of the database."""
