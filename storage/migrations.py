@@ -15,7 +15,7 @@ from storage.engine import Connection, DatabaseError, scalar
 
 Step = Callable[[Connection], None]
 
-STEPS: Final[tuple[Step, ...]] = (schema.create_log,)
+STEPS: Final[tuple[Step, ...]] = (schema.create_log, schema.keep_what_the_store_signed)
 """Step *n* brings version *n* to *n + 1*. Only ever add at the end; each runs in one transaction."""
 
 VERSION: Final = len(STEPS)

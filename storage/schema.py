@@ -89,6 +89,15 @@ def create_log(connection: Connection) -> None:
             connection.execute(statement)
 
 
+def keep_what_the_store_signed(connection: Connection) -> None:
+    """Keep with each change the key's epoch under which it travelled (0: not known), and where one was given, the receipt.
+
+    From these a laptop can give a store that was restored from a backup exactly what it had, and prove it (C.8).
+    """
+    connection.execute("ALTER TABLE change ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0")
+    connection.execute("ALTER TABLE change ADD COLUMN receipt BLOB")
+
+
 def create_projections(connection: Connection) -> None:
     """Make the projection tables, inside the caller's transaction, and note which declarations they follow."""
     for statement in projection_ddl():

@@ -24,7 +24,7 @@ from storage.vault import Transaction, Vault
 RECEIVED = "last received"
 
 
-def keep_statements(transaction: Transaction, book: bytes, statements: tuple[Statement, ...]) -> None:
+def keep_statements(transaction: Transaction, book: bytes, statements: tuple[Statement, ...], receipt: bytes) -> None:
     """Append checked statements to the control lane of a book that has no content (the directory)."""
     intake = _Intake(transaction, book)
     for statement in statements:
@@ -32,11 +32,13 @@ def keep_statements(transaction: Transaction, book: bytes, statements: tuple[Sta
         intake.append(header, statement.header, statement.body, statement.signature, statement.n, statement.received_ms)
     intake.finish()
     advance(transaction.connection, intake.book_no, intake.n)
+    if statements:
+        intake.keep_receipt(statements[-1].n, receipt)
 
 
 def take(
     vault: Vault, transaction: Transaction, book: bytes, since: int, received: tuple[Received, ...],
-    keys: dict[int, bytes], digest: bytes,
+    keys: dict[int, bytes], digest: bytes, receipt: bytes,
 ) -> Bell:  # fmt: skip
     """Keep a page that follows number `since`; raise `HubMistrusted` when an author was shown another history."""
     intake = _Intake(transaction, book)
@@ -60,7 +62,7 @@ def take(
             intake.confirm(header, item)
             topics.add("receipt")
             continue
-        no = intake.append(header, item.header, item.body, item.signature, item.n, item.received_ms, item.digest)
+        no = intake.append(header, item.header, item.body, item.signature, item.n, item.received_ms, item.digest, item.epoch)
         if item.why:
             intake.put_aside(no, header, item, item.why)
         elif item.content is not None:
@@ -70,6 +72,8 @@ def take(
     if newest:
         vault.set_fact(RECEIVED, newest)
     intake.finish(last_n=received[-1].n if received else since, digest=digest)
+    if received:
+        intake.keep_receipt(received[-1].n, receipt)
     return Bell(frozenset(topics), frozenset(ids))
 
 
@@ -169,16 +173,16 @@ class _Intake:
 
     def append(
         self, header: change.Header, raw: bytes, body: bytes | None, signature: bytes, n: int, received_ms: int,
-        digest: bytes | None = None,
+        digest: bytes | None = None, epoch: int = 0,
     ) -> int:  # fmt: skip
         """Insert one received change; return its number in this vault."""
         lane = self._lane(header)
         self._last += 1
         self._chain = log.link(self._chain, change.change_id(raw))
         self.connection.execute(
-            """INSERT INTO change (no, book_no, lane_no, seq, header, body, signature, chain, n, digest, received_ms)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-            (self._last, self.book_no, lane, header.seq, raw, body, signature, self._chain, n or None, digest, told_ms(received_ms)),
+            """INSERT INTO change (no, book_no, lane_no, seq, header, body, signature, chain, n, digest, received_ms, epoch)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            (self._last, self.book_no, lane, header.seq, raw, body, signature, self._chain, n or None, digest, told_ms(received_ms), epoch),
         )
         self._received_up_to[lane] = header.seq
         return self._last
@@ -186,12 +190,17 @@ class _Intake:
     def confirm(self, header: change.Header, item: Received) -> None:
         """Note the number and the digest of a change that was written here."""
         self.connection.execute(
-            "UPDATE change SET n = ?, digest = ?, received_ms = ? WHERE lane_no = ? AND seq = ?",
-            (item.n, item.digest, told_ms(item.received_ms), self._lane(header), header.seq),
+            "UPDATE change SET n = ?, digest = ?, received_ms = ?, epoch = ? WHERE lane_no = ? AND seq = ?",
+            (item.n, item.digest, told_ms(item.received_ms), item.epoch, self._lane(header), header.seq),
         )
         self.connection.execute(
             "UPDATE lane SET acked = max(acked, ?) WHERE no = ?", (header.seq, self._lane(header))
         )
+
+    def keep_receipt(self, n: int, receipt: bytes) -> None:
+        """Keep what the central store signed for the change with a number."""
+        if receipt:
+            self.connection.execute("UPDATE change SET receipt = ? WHERE book_no = ? AND n = ?", (receipt, self.book_no, n))
 
     def compare_histories(self, item: Received, content: Content) -> None:
         """The author says what they had been shown; it must be what this laptop was shown (SUNDR, C.8)."""

@@ -125,6 +125,14 @@ class HubClient:
                 raise Offline(SOMETHING_ELSE)
             yield response.aiter_raw()
 
+    async def report(self, report: wire.Report) -> wire.Recovery:
+        """Tell a store in recovery mode what this laptop holds."""
+        return await self._signed("POST", "/v1/recovery/report", report, wire.Recovery)
+
+    async def give_back(self, back: wire.Returned) -> wire.Outcome:
+        """Give a store in recovery mode changes back that it had numbered before."""
+        return await self._signed("POST", "/v1/recovery/changes", back, wire.Outcome)
+
     async def push(self, runs: tuple[wire.Run, ...]) -> wire.Pushed:
         return await self._signed("POST", "/v1/push", wire.Push(runs), wire.Pushed)
 

@@ -19,12 +19,12 @@ from leadworker.change import Header
 from leadworker.clock import Clock, Moment
 from leadworker.crypto.envelope import BookKey
 from leadworker.desk import Bell
-from leadworker.errors import HubMistrusted, Refused
+from leadworker.errors import HubMistrusted, Offline, Refused
 from leadworker.membership import Directory, Member
 from leadworker.postbox import BookState, Joined, Postbox, Receipt, Standing, UnsentRun
 from leadworker.text import one_line
-from sync import wire
-from sync.checking import Checked, PageCheck, mistrusted
+from sync import recovering, wire
+from sync.checking import Checked, PageCheck, mistrusted, vouched
 from sync.client import HubClient
 from sync.founding import add_members, first_members, found_book
 from sync.joining import ask_again, countersign, pull_directory
@@ -73,6 +73,7 @@ class Exchange:
         self._tell = tell
         self._alarms: list[str] = []
         self._stopped: set[bytes] = set()
+        self._hub_key = b""
         self._received = 0
         self._sent = 0
 
@@ -90,9 +91,10 @@ class Exchange:
             return Result(admitted_me=False)
         if not joined.admitted and not await self._am_i_admitted(joined):
             return Result(admitted_me=False)
-        news = await self._client.news()
+        news = await self._news(joined)
         warning = await self._compare_clocks(news.now_ms)
         joined, directory = await self._directory(joined, news)
+        self._hub_key = joined.hub_key
         admitted = await countersign(self._box, self._client, self._clock)
         if admitted:
             directory = await self._box.directory() or directory
@@ -101,6 +103,17 @@ class Exchange:
         await self._share(news, joined, directory)
         await self._send()
         return Result(self._received, self._sent, tuple(self._alarms), admitted, warning)
+
+    async def _news(self, joined: Joined) -> wire.News:
+        """Ask for the news. A store in recovery mode is given back what it lacks, and there is no more to do for now."""
+        try:
+            return await self._client.news()
+        except Refused as refusal:
+            if recovering.known_no_more(refusal, joined):
+                raise HubMistrusted(recovering.NOT_KNOWN) from refusal
+            if refusal.code != recovering.RECOVERING:
+                raise
+        raise Offline(await recovering.give_back(self._box, self._client, joined))
 
     async def _am_i_admitted(self, joined: Joined) -> bool:
         if not joined.invite:  # founded by this laptop; only the answer did not arrive
@@ -184,7 +197,8 @@ class Exchange:
             following = asyncio.create_task(self._client.changes(book, page.changes[-1].n)) if page.more and page.changes else None
             try:
                 checked, directory = await self._checked(state, directory, page)
-                self._ring(await self._box.take(book, state.n, checked.received, checked.keys, checked.digest))
+                receipt = vouched(self._hub_key, book, page, checked.digest)
+                self._ring(await self._box.take(book, state.n, checked.received, checked.keys, checked.digest, receipt))
             except BaseException:  # raised again: only the page that was being fetched is stopped
                 if following is not None:
                     following.cancel()
@@ -302,7 +316,10 @@ def _receipt(joined: Joined, run: UnsentRun, sent: wire.Run, outcome: wire.Outco
     ):  # fmt: skip
         raise HubMistrusted("The central store's receipt is not signed as it must be. Everything is still here; it will be sent again.")
     first: Header = change.unpack(run.changes[0][0])
-    return Receipt(run.book, run.lane, first.seq, outcome.ns, outcome.last_n, outcome.digest, outcome.received_ms)
+    return Receipt(
+        run.book, run.lane, first.seq, outcome.ns, outcome.last_n, outcome.digest, outcome.received_ms, outcome.receipt,
+        wire.seal_epoch(sent.changes[-1][1]),
+    )  # fmt: skip
 
 
 def _is_whole(run: UnsentRun, outcome: wire.Outcome) -> bool:

@@ -29,7 +29,7 @@ from leadworker.membership import Directory, Enrol, Founding, Role, root_id
 from leadworker.postbox import Joined, PendingInvite, Postbox, Statement
 from leadworker.text import one_line
 from sync import wire
-from sync.checking import numbered
+from sync.checking import numbered, vouched
 from sync.client import ANOTHER_VERSION, HubClient
 from sync.founding import control_change
 
@@ -245,16 +245,18 @@ async def pull_directory(box: Postbox, client: HubClient) -> Directory:
                 "The central store has fewer statements in its directory than this laptop has already seen: it may have been put "
                 "back to an older state. Nothing was taken in; everything here is safe. Tell your administrator."
             )
-        await _take_directory(box, joined, directory, [item for item, _, _ in numbered(joined.organisation, n, digest, page)])
+        await _take_directory(box, joined, directory, page, list(numbered(joined.organisation, n, digest, page)))
         joined = await box.joined() or joined
         more = page.more
     return directory
 
 
-async def _take_directory(box: Postbox, joined: Joined, directory: Directory, items: Sequence[wire.Numbered]) -> None:
+async def _take_directory(
+    box: Postbox, joined: Joined, directory: Directory, page: wire.Page, checked: Sequence[tuple[wire.Numbered, bytes, bytes]]
+) -> None:
     statements: list[Statement] = []
     opened: list[Enrol] = []
-    for item in items:
+    for item, _, _ in checked:
         try:
             statement = directory.apply(item.header, item.body, item.signature)
         except wire.NotAllowed as error:
@@ -271,7 +273,8 @@ async def _take_directory(box: Postbox, joined: Joined, directory: Directory, it
     names = {change.device_id(e.signing, e.unsealing): _name(joined, e) for e in opened}
     if statements:
         await box.set_joined(joined)
-        await box.take_directory(tuple(statements), names)
+        hub_key = directory.founding.hub if directory.founding is not None else b""
+        await box.take_directory(tuple(statements), names, vouched(hub_key, joined.organisation, page, checked[-1][2]))
 
 
 def _learn(box: Postbox, joined: Joined, directory: Directory) -> Joined:

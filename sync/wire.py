@@ -72,6 +72,9 @@ LARGEST_BATCH: Final = 4 * 1024 * 1024
 MOST_IN_BATCH: Final = 2000
 """Changes in one push, over all its runs."""
 
+LARGEST_RETURN: Final = 8 * 1024 * 1024
+"""Bytes of a request that returns changes to a restored store: a page, with what stands beside each change."""
+
 MOST_STATEMENTS: Final = 200
 """Statements in one control request."""
 
@@ -168,13 +171,17 @@ class Numbered(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Page(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Changes of one book after a number. A page never ends inside a run. `n` and `digest` are the book's present head."""
+    """Changes of one book after a number. A page never ends inside a run. `n` and `digest` are the book's present head.
+
+    `receipt` is the store's signature (see `receipt_message`) for the page's last change; empty where there is none.
+    """
 
     changes: tuple[Numbered, ...]
     n: int
     digest: bytes
     more: bool
     now_ms: int
+    receipt: bytes = b""
 
 
 class BookNews(msgspec.Struct, frozen=True, array_like=True):
@@ -226,6 +233,48 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
 
     mark: bytes
     now_ms: int
+
+
+class Holding(msgspec.Struct, frozen=True, array_like=True):
+    """How far a laptop has a book, with the store's own receipt for the change at that number, whose id is `last`."""
+
+    book: bytes
+    n: int
+    digest: bytes
+    last: bytes
+    received_ms: int
+    receipt: bytes
+
+
+class Report(msgspec.Struct, frozen=True, array_like=True):
+    """What a laptop tells a restored store: what it holds, and in which books the store now shows it another history."""
+
+    holdings: tuple[Holding, ...]
+    others: tuple[bytes, ...]
+
+
+class Stand(msgspec.Struct, frozen=True, array_like=True):
+    """Where a restored store stands with a book that was reported. `same` is False where its history is another one."""
+
+    book: bytes
+    n: int
+    digest: bytes
+    same: bool
+
+
+class Recovery(msgspec.Struct, frozen=True, array_like=True):
+    """Where a restored store stands with each of the books of a report, in its order."""
+
+    books: tuple[Stand, ...]
+    now_ms: int
+
+
+class Returned(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Changes that a restored store had numbered before and lacks now, at their numbers; the receipt is for the last one."""
+
+    book: bytes
+    changes: tuple[Numbered, ...]
+    receipt: bytes
 
 
 class Trouble(msgspec.Struct, frozen=True, array_like=True):

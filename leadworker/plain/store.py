@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +12,10 @@ import msgspec
 import typer
 
 from leadworker.errors import LeadworkerError
-from leadworker.plain import asking, ceremony, output, secret
+from leadworker.plain import asking, ceremony, output, recovery, secret
 from leadworker.plain.ceremony import KeyFile, Passphrases
 from leadworker.plain.command import command, flag, group, option
+from leadworker.plain.hub_database import Database, hub_parts_missing, named_database
 from leadworker.plain.place import Open, Place
 from leadworker.plain.post import HubAddress, RoleNamed, Team, read_role
 
@@ -24,17 +24,7 @@ if TYPE_CHECKING:
     from sync.joining import Prepared
     from sync.wire import Organisation
 
-DATABASE_VARIABLE = "LEADWORKER_HUB_DATABASE"
 USUAL_PORT = 8470
-
-Database = Annotated[
-    str,
-    option(
-        "--database",
-        "DATABASE",
-        f"A file, or a postgresql:// address; also in {DATABASE_VARIABLE}, where no other account sees it.",
-    ),
-]
 
 
 class SetUp(msgspec.Struct, frozen=True):
@@ -64,6 +54,7 @@ def register(app: typer.Typer) -> None:
     command(store, "init")(init)
     command(store, "serve", data=False, vault=False)(serve)
     command(store, "status")(status)
+    recovery.register(store)
 
 
 def init(
@@ -152,13 +143,10 @@ def serve(
         from sync.hub.serve import serve as run
         from sync.hub.store import HubTrouble
     except ImportError as error:
-        raise LeadworkerError(
-            "The central store's parts are not installed here. Install leadworker with its “hub” extra: leadworker[hub]. "
-            "A laptop does not need them."
-        ) from error
+        raise hub_parts_missing() from error
     try:
         run(
-            database or os.environ.get(DATABASE_VARIABLE, "") or _usual_database(),
+            named_database(database),
             host,
             port,
             certificate=tls_cert,
@@ -168,13 +156,6 @@ def serve(
         )
     except HubTrouble as trouble:
         raise LeadworkerError(trouble.sentence) from trouble
-
-
-def _usual_database() -> str:
-    from platformdirs import user_data_path
-
-    path = user_data_path("leadworker-hub", appauthor=False, ensure_exists=True)
-    return str(path / "store.db")
 
 
 def status(

@@ -146,6 +146,20 @@ async def control(request: Request) -> Response:
     return bodies.answer(await bodies.hub_of(request).control(asked))
 
 
+@routes.post("/recovery/report", **_described("Report", "Recovery", signed=True))
+async def recovery_report(request: Request) -> Response:
+    """Tell a restored store what this laptop holds; in recovery mode only."""
+    asked = await bodies.signed_body(request, wire.LARGEST_RETURN)
+    return bodies.answer(await bodies.hub_of(request).report(asked))
+
+
+@routes.post("/recovery/changes", **_described("Returned", "Outcome", signed=True))
+async def recovery_changes(request: Request) -> Response:
+    """Give a restored store changes back that it had numbered before; in recovery mode only."""
+    asked = await bodies.signed_body(request, wire.LARGEST_RETURN)
+    return bodies.answer(await bodies.hub_of(request).take_back(asked))
+
+
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     hub = bodies.hub_of(request)

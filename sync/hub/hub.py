@@ -15,7 +15,7 @@ from typing import Final, TextIO, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sync import wire
-from sync.hub import content, joining, reading, rules
+from sync.hub import content, joining, reading, recovery, rules
 from sync.hub.gate import Claim, Nonces, check_claim
 from sync.hub.live import Live
 from sync.hub.log import Log
@@ -137,12 +137,20 @@ class Hub:
 
     async def join_state(self, invite: bytes) -> wire.JoinState:
         """Say where a join stands."""
-        return await self._read(lambda session: joining.state(session, invite, self.now_ms()))
 
-    async def asker(self, asked: Asked) -> Device:
-        """Return the device that signed a request; raise `Refusal` when it did not, is not enrolled, or asked before."""
+        def answer(session: Session) -> wire.JoinState:
+            recovery.refuse_numbers(session)  # the store may not know yet whom it had let in
+            return joining.state(session, invite, self.now_ms())
+
+        return await self._read(answer)
+
+    async def asker(self, asked: Asked, *, recovering: bool = False) -> Device:
+        """Return the device that signed a request; raise `Refusal` when it did not, is not enrolled, or asked before.
+
+        In recovery mode only what is said to be for it (`recovering`) is answered.
+        """
         device = await self._read(lambda session: session.device(asked.claim.device))
-        return self._admit(asked, device)
+        return self._admit(asked, device, recovering=recovering)
 
     async def invite(self, asked: Asked) -> wire.JoinState:
         """Keep a `wire.Invite` of an administrator's laptop."""
@@ -207,9 +215,33 @@ class Hub:
         def answer(session: Session) -> bytes:
             device = self._admit(asked, session.device(asked.claim.device))
             directory, now_ms = self._directory(session), self.now_ms()
-            return wire.write(reading.page(session, device.device, book, after, most, directory, now_ms))
+            return wire.write(
+                reading.page(session, device.device, book, after, most, directory, now_ms, self._key.sign)
+            )
 
         return await self._read(answer)
+
+    async def report(self, asked: Asked) -> wire.Recovery:
+        """Note a `wire.Report` of what a laptop holds, in recovery mode."""
+        device = (await self.asker(asked, recovering=True)).device
+        told = rules.read_message(wire.Report, asked.body)
+        stands = await self._write(
+            lambda session: recovery.report(session, device, told, self.now_ms(), self.public_key),
+            weight=len(told.holdings), recovering=True,
+        )  # fmt: skip
+        self.log.note("recovery_report", device=device, books=len(stands), others=len(told.others))
+        return wire.Recovery(tuple(stands), self.now_ms())
+
+    async def take_back(self, asked: Asked) -> wire.Outcome:
+        """Take back a `wire.Returned`, in recovery mode."""
+        device = (await self.asker(asked, recovering=True)).device
+        back = rules.read_message(wire.Returned, asked.body)
+        outcome = await self._write(
+            lambda session: recovery.take_back(session, self.registry, device, back, self.now_ms(), self.public_key),
+            [back.book], len(back.changes), recovering=True,
+        )  # fmt: skip
+        self.log.note("recovery_return", code=outcome.code, device=device, book=back.book, count=len(back.changes), n=outcome.last_n)
+        return outcome
 
     async def check_up(self) -> None:
         """Ask the database for something small; raise `StoreAway` when it does not answer."""
@@ -226,13 +258,15 @@ class Hub:
         push = rules.read_message(wire.Push, asked.body)
         return content.check_push(push, device.device, device.signing), device.device
 
-    def _admit(self, asked: Asked, device: Device | None) -> Device:
+    def _admit(self, asked: Asked, device: Device | None, *, recovering: bool = False) -> Device:
         now_ms = self.now_ms()
         wrong = rules.clock_refusal(asked.claim.time_ms, now_ms)
         if wrong is not None:
             raise wrong
         admitted = check_claim(asked.claim, device, asked.method, asked.target, asked.body)
         self.nonces.use(asked.claim, now_ms)
+        if admitted.recovering and not recovering:
+            raise recovery.recovering()
         return admitted
 
     async def _administrator(self, asked: Asked) -> Device:
@@ -248,11 +282,18 @@ class Hub:
     async def _read(self, question: Callable[[Session], Answer]) -> Answer:
         return await asyncio.wrap_future(self.store.read(question))
 
-    async def _write(self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1) -> Answer:
-        """Run a deed and wait for its commit. A refusal is no fault of the transaction that it shares with others."""
+    async def _write(
+        self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1, *, recovering: bool = False
+    ) -> Answer:
+        """Run a deed and wait for its commit. A refusal is no fault of the transaction that it shares with others.
+
+        In recovery mode only deeds that are for it are done (`recovering`), which each transaction asks for itself.
+        """
 
         def calmly(session: Session) -> Answer | Refusal:
             try:
+                if not recovering:
+                    recovery.refuse_numbers(session)
                 return deed(session)
             except Refusal as refusal:
                 return refusal

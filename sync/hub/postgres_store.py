@@ -28,6 +28,8 @@ _MOST_IN_TRANSACTION: Final = 2000
 _SCHEMA_LOCK: Final = 0x6C77687562
 """Held while tables are made, so that two hub processes that start at once do not make them twice."""
 
+_MODE_LOCK: Final = 0x6C776D6F6465
+
 _COPY_FROM: Final = 8
 """From so many rows on, COPY is quicker than an insert."""
 
@@ -86,6 +88,9 @@ class _PostgresSession(SqlSession):
         except psycopg.Error as error:
             raise _trouble(error) from error
 
+    def hold_mode(self) -> None:
+        self._all("SELECT pg_advisory_xact_lock(?)", (_MODE_LOCK,))
+
     def tell_others(self, words: Sequence[str]) -> None:
         for said in words:
             self._run("SELECT pg_notify(?, ?)", (CHANNEL, said))
@@ -114,7 +119,8 @@ class _PostgresConnection:
 
     def begin(self, books: Collection[bytes]) -> None:
         if self._writes:
-            self._execute("BEGIN")
+            # Held shared by every transaction that writes, and alone by the one that changes the mode (see `recovery`).
+            self._execute(f"BEGIN; SELECT pg_advisory_xact_lock_shared({_MODE_LOCK})")
             self._session.hold(books)
         elif self._database.closed or self._database.broken:
             raise StoreAway

@@ -77,6 +77,32 @@ CREATE TABLE alarms (
 # Who reads a book: asked at each commit, to tell them of it.
 _READERS: Final = "CREATE INDEX members_by_book ON members (book)"
 
+# What a store that was restored from a backup remembers of its recovery: where each book stood and has to come to, what
+# each laptop says that it holds, and who gave what back.
+_RECOVERY: Final = """
+CREATE TABLE recovery_books (
+    book {bytes} PRIMARY KEY,
+    began_n {number} NOT NULL,
+    goal_n {number} NOT NULL
+);
+CREATE TABLE recovery_reports (
+    device {bytes} NOT NULL,
+    book {bytes} NOT NULL,
+    n {number} NOT NULL,
+    state {text} NOT NULL,
+    at_ms {number} NOT NULL,
+    PRIMARY KEY (device, book)
+);
+CREATE TABLE recovery_returns (
+    book {bytes} NOT NULL,
+    first_n {number} NOT NULL,
+    last_n {number} NOT NULL,
+    device {bytes} NOT NULL,
+    at_ms {number} NOT NULL,
+    PRIMARY KEY (book, first_n)
+);
+"""
+
 VERSION_NAME: Final = "schema_version"
 
 
@@ -86,7 +112,7 @@ def _statements(tables: str, **types: str) -> tuple[str, ...]:
 
 SQLITE: Final[tuple[tuple[str, ...], ...]] = (
     _statements(_TABLES, bytes="BLOB", number="INTEGER", text="TEXT"),
-    (_READERS,),
+    (_READERS, *_statements(_RECOVERY, bytes="BLOB", number="INTEGER", text="TEXT")),
 )
 """Statements by version for SQLite; the first makes an empty file into version 1."""
 
@@ -96,7 +122,7 @@ POSTGRES: Final[tuple[tuple[str, ...], ...]] = (
         # Seals do not compress; trying costs time on every write.
         "ALTER TABLE changes ALTER COLUMN body SET STORAGE EXTERNAL",
     ),
-    (_READERS,),
+    (_READERS, *_statements(_RECOVERY, bytes="bytea", number="bigint", text="text")),
 )
 """The same for PostgreSQL."""
 

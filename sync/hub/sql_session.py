@@ -6,9 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from sync.hub.recovery_rows import RecoveryRows
 from sync.hub.store import Alarm, Device, Head, InviteRow, Known, Lane, Mark, Row
 
 _HEAD = "book, n, digest, epoch, control_seq, control_head"
+MODE_SETTING = "recovery"
+"""The setting that is not empty while the store is in recovery mode."""
+
 _INVITE = "invite, expires_ms, signing, unsealing, proof, device"
 
 _ALL = 2**62
@@ -19,7 +23,7 @@ ADD_CHANGES = (
 )
 
 
-class SqlSession(ABC):
+class SqlSession(RecoveryRows, ABC):
     """A session over one connection. Statements are written with ``?``; a database translates what it must."""
 
     lock_suffix = ""
@@ -128,6 +132,9 @@ class SqlSession(ABC):
             (book, after, upto),
         )
 
+    def digest_at(self, book: bytes, n: int) -> bytes:
+        return bytes(self._all("SELECT digest FROM changes WHERE book = ? AND n = ?", (book, n))[0][0])
+
     def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes]]:
         found = self._all(
             "SELECT 0, book, n, digest FROM books WHERE book = ? UNION ALL "
@@ -162,11 +169,15 @@ class SqlSession(ABC):
         )
 
     def device(self, device: bytes) -> Device | None:
-        rows = self._all("SELECT device, signing, admin, active FROM devices WHERE device = ?", (device,))
+        rows = self._all(
+            "SELECT device, signing, admin, active, (SELECT length(value) FROM hub_settings WHERE name = ?) "
+            "FROM devices WHERE device = ?",
+            (MODE_SETTING, device),
+        )
         if not rows:
             return None
-        found, signing, admin, active = rows[0]
-        return Device(found, signing, bool(admin), bool(active))
+        found, signing, admin, active, mode = rows[0]
+        return Device(found, signing, bool(admin), bool(active), bool(mode))
 
     def put_device(self, device: Device) -> None:
         self._run(

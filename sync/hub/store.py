@@ -84,12 +84,32 @@ class Mark(NamedTuple):
 
 
 class Device(NamedTuple):
-    """A device of the directory, as much of it as a request needs."""
+    """A device of the directory, as much of it as a request needs. `recovering` says that the store is in recovery mode."""
 
     device: bytes
     signing: bytes
     admin: bool
     active: bool
+    recovering: bool = False
+
+
+class BookRecovery(NamedTuple):
+    """How far a book has come since a recovery began: where it stood then, where it stands, and how far it is known to go."""
+
+    book: bytes
+    began_n: int
+    n: int
+    goal_n: int
+
+
+class DeviceReport(NamedTuple):
+    """What a laptop has said of one book in a recovery: how far it has it, and how that fits (see `recovery`)."""
+
+    device: bytes
+    book: bytes
+    n: int
+    state: str
+    at_ms: int
 
 
 class InviteRow(NamedTuple):
@@ -154,6 +174,9 @@ class Session(Protocol):
     def changes(self, book: bytes, after: int, upto: int) -> list[tuple[int, bytes, bytes, bytes, int]]:
         """Return number, header, body, signature and time received, in order."""
 
+    def digest_at(self, book: bytes, n: int) -> bytes:
+        """Return a book's running digest at a number that it has."""
+
     def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes]]:
         """Return book, number and digest of the directory, then of every book of which a device is a member."""
 
@@ -175,6 +198,26 @@ class Session(Protocol):
 
     def waiting(self, now_ms: int, most: int) -> list[InviteRow]:
         """Return invites that hold, with keys that wait to be admitted."""
+
+    def hold_mode(self) -> None:
+        """Wait until no other transaction gives numbers, and let none begin before this one has ended."""
+
+    def forget_recovery(self) -> None:
+        """Begin the memory of a recovery: every book as it stands now, and nothing reported or returned yet."""
+
+    def note_goal(self, book: bytes, goal_n: int) -> None:
+        """Note that a book is known to go at least so far."""
+
+    def note_report(self, report: DeviceReport) -> None: ...
+
+    def note_return(self, book: bytes, first_n: int, last_n: int, device: bytes, at_ms: int) -> None: ...
+
+    def recovery_books(self) -> list[BookRecovery]:
+        """Return the books whose numbers have moved, or have yet to move, since the recovery began."""
+
+    def recovery_reports(self) -> list[DeviceReport]: ...
+
+    def active_devices(self) -> list[bytes]: ...
 
     def count_alarm(self, code: str, book: bytes, device: bytes, now_ms: int) -> None: ...
 
