@@ -20,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench pictures keys wheel-test clean
+.PHONY: help demo test lint format bench monday pictures keys wheel-test clean
 
 help:
 	@echo "make demo        an invented caseload, an embedded central store and two colleagues"
@@ -28,6 +28,7 @@ help:
 	@echo "make lint        style, types and walls only"
 	@echo "make format      put code and imports into the house's form"
 	@echo "make bench       measure at the reference load, each figure beside its plain twin"
+	@echo "make monday      500 workers on a Monday morning at one central store with PostgreSQL (about three minutes)"
 	@echo "make pictures    draw the pictures of the screens again; look at each before it is committed"
 	@echo "make keys        write docs/keys.md again from the table of keys"
 	@echo "make wheel-test  run the tests against the built wheel in a clean environment"
@@ -50,6 +51,9 @@ format: $(VENV)/ready-to-build
 
 bench: $(VENV)/ready-to-build
 	$(BIN)/python -m bench
+
+monday: $(VENV)/ready-to-build
+	$(BIN)/python -m bench.monday
 
 pictures: $(VENV)/ready-to-build
 	$(PYTEST) --snapshot-update $$(grep -l snap_compare tests/test_*.py)

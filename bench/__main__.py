@@ -33,8 +33,8 @@ def main() -> int:
             rows += msgspec.json.decode(told.stdout, type=list[Row])
     finally:
         load.throw_away(where)
-    _print(rows)
-    _keep(rows, time.monotonic() - started)
+    show(rows)
+    keep(rows, time.monotonic() - started)
     return 0
 
 
@@ -79,7 +79,7 @@ def _live(where: Path) -> list[Row]:
 PARTS = {"journal": _journal, "starting": _starting, "lists": _lists, "syncing": _syncing, "live": _live}
 
 
-def _print(rows: list[Row]) -> None:
+def show(rows: list[Row]) -> None:
     head = ("measure", "leadworker", "plain twin", "ratio", "bar", "")
     table = [head] + [
         (row.measure, row.ours, row.twin, "" if row.ratio is None else f"{row.ratio:.2f}", row.bar, _verdict(row.holds))
@@ -94,7 +94,7 @@ def _verdict(holds: bool | None) -> str:
     return "" if holds is None else ("holds" if holds else "NOT MET")
 
 
-def _keep(rows: list[Row], seconds: float) -> None:
+def keep(rows: list[Row], seconds: float) -> None:
     RESULTS.mkdir(exist_ok=True)
     about = {
         "version": leadworker.__version__,

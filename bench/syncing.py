@@ -20,12 +20,12 @@ from leadworker.clock import Moment, SystemClock
 from leadworker.crypto import keys
 from leadworker.desk import Desk
 from leadworker.domain import journal, people
-from leadworker.membership import Role
 from leadworker.shelf import Shelf
+from leadworker.statements import Role
 from storage import opening
 from storage.postbox import VaultPostbox
 from storage.vault import Vault
-from sync import joining
+from sync import inviting, joining
 from sync.client import HubClient
 from sync.exchange import Exchange, Result
 
@@ -139,7 +139,7 @@ async def working(folder: Path, database: str = "") -> AsyncIterator[Office]:
         url, setup_code = hub.stdout.readline().split()
         ruth, alex = Laptop(folder / "ruth", "Ruth", url), Laptop(folder / "alex", "Alex", url)
         await joining.set_up(ruth.box, ruth.client, setup_code, "Bench", "Ruth", role=Role.SUPERVISOR, team="T")
-        invite = await joining.invite(ruth.box, ruth.client, CLOCK, "Alex", role=Role.KEY_WORKER, team="T")
+        invite = await inviting.invite(ruth.box, ruth.client, CLOCK, "Alex", role=Role.KEY_WORKER, team="T")
         await joining.ask_to_join(alex.box, alex.client, " ".join(invite.words))
         await ruth.sync()
         await alex.sync()

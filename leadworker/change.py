@@ -126,7 +126,8 @@ class Content(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `values` holds text, whole numbers and yes/no, by field name. `seen` is the highest number of the book that
     the author had applied and the running digest there: who wrote after whom, without clocks (D.2).
     `wrote_at` and `offset` are the author's wall clock as claimed, never trusted for order (D.3).
-    `over` is reserved for the ids that a person's choice between two versions replaces.
+    `over` names the changes whose values this one takes the place of, where that is not simply all that was seen: a person's
+    choice between versions, or a form that was opened before something arrived (docs/decisions/0019).
     """
 
     schema: int

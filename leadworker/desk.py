@@ -38,7 +38,8 @@ class PostState(msgspec.Struct, frozen=True):
     """How things stand between this laptop and the central store.
 
     `word` is ``alone`` (joined to no organisation), ``offline``, ``sending``, ``up to date`` or ``stuck``.
-    Times are UTC milliseconds, 0 for never.
+    Times are UTC milliseconds, 0 for never. `late` are changes that can only be handed in to somebody, `to_take_in` late
+    submissions that were handed in to this laptop.
     """
 
     word: str = "alone"
@@ -51,6 +52,9 @@ class PostState(msgspec.Struct, frozen=True):
     last_received: str = ""
     last_backup_ms: int = 0
     put_aside: int = 0
+    late: int = 0
+    to_take_in: int = 0
+    apart: int = 0
     alarm: str = ""
     clock_warning: str = ""
     organisation: str = ""

@@ -94,6 +94,8 @@ class PostError(LeadworkerError):
     """The post between this laptop and the central store did not get through."""
 
     code = "post"
+    retry_after_s: float = 0.0
+    """Seconds for which the central store asks not to be asked again; 0 when it said nothing of the kind."""
 
 
 class Offline(PostError):

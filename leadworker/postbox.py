@@ -11,7 +11,10 @@ import msgspec
 
 from leadworker.change import Content
 from leadworker.desk import Bell
-from leadworker.membership import BookMembers, Directory
+from leadworker.directory import Directory
+from leadworker.domain.late import Submission
+from leadworker.domain.readers import Decision
+from leadworker.membership import BookMembers
 
 
 class Joined(msgspec.Struct, frozen=True):
@@ -35,10 +38,16 @@ class Joined(msgspec.Struct, frozen=True):
     admitted: bool = False
     shared_up_to: int = 0
     """The number of the directory's last statement that this laptop's casebooks have been shared by."""
+    revoked: bool = False
+    """Whether the central store said at the last sync that this laptop was taken out of the organisation."""
 
 
 class PendingInvite(msgspec.Struct, frozen=True):
-    """An invite that this administrator's laptop has made and will countersign."""
+    """An invite that this laptop has made and will countersign.
+
+    With `own`, it is for another laptop of somebody who is in the directory already (`person`): what they are is taken from
+    there, and it is countersigned only once somebody has typed its check words (C.4).
+    """
 
     invite: bytes
     secret: bytes
@@ -48,6 +57,7 @@ class PendingInvite(msgspec.Struct, frozen=True):
     admin: bool
     person: bytes
     expires_ms: int
+    own: bool = False
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -102,10 +112,7 @@ class BookState(msgspec.Struct, frozen=True):
 
 
 class Received(msgspec.Struct, frozen=True):
-    """A change that was checked. `content` is None for a statement, a change of one's own, or one put aside for `why`.
-
-    `epoch` is that of the key under which it travelled, 0 for a statement.
-    """
+    """A change that was checked. `content` is None for a statement, a change of one's own, or one put aside for `why`."""
 
     n: int
     header: bytes
@@ -117,7 +124,6 @@ class Received(msgspec.Struct, frozen=True):
     sealed: bytes = b""
     why: str = ""
     own: bool = False
-    epoch: int = 0
 
 
 class UnsentRun(msgspec.Struct, frozen=True):
@@ -131,6 +137,14 @@ class UnsentRun(msgspec.Struct, frozen=True):
     epoch: int
 
 
+class HandingIn(msgspec.Struct, frozen=True):
+    """What is to be handed in of one book: whole saves that were never sent, up to a number of this vault."""
+
+    book: bytes
+    runs: tuple[UnsentRun, ...]
+    upto: int
+
+
 class ToFound(msgspec.Struct, frozen=True):
     """A book of this laptop that is to be shared and that the central store does not know yet."""
 
@@ -139,10 +153,7 @@ class ToFound(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What the central store answered for a run that it took: the numbers it gave, in the run's order, and its signature.
-
-    `epoch` is that of the key with which the run was sealed.
-    """
+    """What the central store answered for a run that it took: the numbers it gave, in the run's order, and its signature."""
 
     book: bytes
     lane: int
@@ -152,7 +163,6 @@ class Receipt(msgspec.Struct, frozen=True):
     digest: bytes
     received_ms: int
     receipt: bytes = b""
-    epoch: int = 0
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -203,10 +213,17 @@ class PutAside(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """What the top line and the Sync screen say in figures. Times are UTC milliseconds, 0 for never."""
+    """What the top line and the Sync screen say in figures. Times are UTC milliseconds, 0 for never.
+
+    `late` are changes in casebooks in which this laptop may write no more: they can only be handed in to somebody.
+    `to_take_in` are late submissions that were handed in here.
+    """
 
     waiting: int = 0
+    late: int = 0
+    to_take_in: int = 0
     put_aside: int = 0
+    apart: int = 0
     troubled: tuple[str, ...] = ()
     last_sent_ms: int = 0
     last_received_ms: int = 0
@@ -291,6 +308,27 @@ class Postbox(Protocol):
     async def set_invite(self, invite: PendingInvite) -> None: ...
 
     async def drop_invite(self, invite: bytes) -> None: ...
+
+    async def decisions(self) -> tuple[Decision, ...]:
+        """Return what was decided here about who reads casebooks and is not in force, the oldest first."""
+
+    async def decided(self, decision: Decision, said: str) -> Bell:
+        """Note that a decision is in force (nothing `said`), or why it did not come about."""
+
+    async def to_hand_in(self) -> tuple[HandingIn, ...]:
+        """Return what somebody decided to hand in late, as much of each book as one submission holds (C.6)."""
+
+    async def handed_in(self, item: HandingIn, to: frozenset[bytes]) -> Bell:
+        """Note that the central store keeps a late submission for these devices."""
+
+    async def keep_late(self, submission: Submission) -> Bell:
+        """Keep what was handed in to this laptop, checked, until somebody takes it in; the same again is the same."""
+
+    async def name_of(self, device: bytes) -> str:
+        """Return whose a device is, as far as it is known here."""
+
+    async def was_revoked(self, revoked: bool) -> None:
+        """Note that the organisation has taken this laptop out, or that it is in it."""
 
     async def counts(self) -> Counts: ...
 

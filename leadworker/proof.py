@@ -21,6 +21,9 @@ REQUEST: Final = b"lw/request/v1\0"
 RECEIPT: Final = b"lw/receipt/v1\0"
 """By the central store, over what it took and the numbers it gave."""
 
+SUCCESSION: Final = b"lw/new-root/v1\0"
+"""By a second administrator, over a root key that replaces a lost one (`statements.succession_message`)."""
+
 _P: Final = 2**255 - 19
 
 # The canonical encodings of the eight points of small order: under them a signature can be forged for any

@@ -37,17 +37,24 @@ class Kept(NamedTuple):
     find: bool
     words: str
     safer: str
+    along: tuple[str, ...] = ()
+    both: bool = False
+    says: str = ""
 
 
 def kept(
-    default: Any = "", *, rule: Rule = Rule.QUIET, find: bool = False, words: str = "", safer: str = "", index: bool = False
-) -> Any:
+    default: Any = "", *, rule: Rule = Rule.QUIET, find: bool = False, words: str = "", safer: str = "", index: bool = False,
+    along: tuple[str, ...] = (), both: bool = False, says: str = "",
+) -> Any:  # fmt: skip
     """Declare a field that changes carry: text, a whole number, or yes/no.
 
-    `find` puts its words into the search index. `words` is what people call it. `safer` says for `Rule.ASK` which of
-    two values drives alerts meanwhile: ``"on"`` (true over false), ``"earliest"``, ``"longest"``.
+    `find` puts its words into the search index. `words` is what people call it. `safer` says which of several values that
+    were written apart is shown meanwhile: ``"on"`` (true over false), ``"earliest"``, ``"longest"``, ``"default"`` (as it
+    began). `along` names fields that are always written with this one; the quiet ones among them follow the same hand.
+    `both`: two texts can stand one beneath the other. `says` is how a value reads: ``"time"`` (UTC milliseconds, its offset
+    the first field of `along`), ``"day"`` (ISO), ``"born"`` (may stop early), ``"one/other"`` for yes and no, or as it is.
     """
-    info = {"kept": Kept(rule, find, words, safer)}
+    info = {"kept": Kept(rule, find, words, safer, along, both, says)}
     return Field(default=default, index=index, sa_column_kwargs={"info": info})
 
 
@@ -69,9 +76,13 @@ class Record(SQLModel):
     gone: bool = False
     contested: str = ""
     marks: bytes = b""
+    written_no: int = 0
+    """The last change about it that this laptop wrote, 0 for none: where that one is tells whether anything waits."""
 
     frozen: ClassVar[bool] = False
     """True for records that are never amended once saved (`Rule.APPEND` throughout)."""
+    titled_by: ClassVar[str] = ""
+    """The field by which people know one of these from another, where the person's name alone does not say it."""
 
 
 BASE_COLUMNS = frozenset(Record.model_fields)
@@ -92,8 +103,34 @@ def kept_fields(kind: type[Record]) -> dict[str, Kept]:
     return {c.name: c.info["kept"] for c in table_of(kind).columns if "kept" in c.info}
 
 
-receipts = table("change", column("no"), column("n"), column("sent_ms"), column("received_ms"))
+def asked_fields(kind: type[Record]) -> tuple[str, ...]:
+    """Return the fields of which a person chooses a value when several were written apart (`Rule.ASK`)."""
+    return tuple(name for name, field in kept_fields(kind).items() if field.rule is Rule.ASK)
+
+
+receipts = table("change", column("no"), column("lane_no"), column("n"), column("sent_ms"), column("received_ms"))
 """Where each change is: `n` is its number at the central store or null; times are UTC milliseconds, 0 for not yet."""
 
 writers = table("writer", column("device"), column("name"), column("mine"))
 """Who wrote: the name that the directory (or this vault) gives to a device."""
+
+colleagues = table(
+    "colleague", column("device"), column("person"), column("name"), column("role"), column("admin"), column("my_team"),
+    column("me"), column("active"), column("check_words"),
+)  # fmt: skip
+"""The laptops of the organisation's directory: whose, in which role (`statements.Role`), whether they may speak now."""
+
+readers = table("reader", column("book"), column("device"), column("person"), column("role"), column("since_ms"))
+"""The laptops that read each casebook now, with their role there."""
+
+access = table(
+    "access", column("book"), column("seq"), column("line"), column("at_ms"), column("by_person"), column("what"),
+    column("person"), column("role"),
+)  # fmt: skip
+"""What happened to who reads a casebook, one line a person; `what` is one of `domain.readers`."""
+
+lanes = table("lane", column("no"), column("book_no"), column("lane"), column("mine"))
+"""Who wrote where: each device has its own lane in each casebook; lane 0 holds statements."""
+
+books = table("book", column("no"), column("id"), column("subject"), column("lead"), column("writable"))
+"""Whose each casebook is, who leads it, and whether this laptop may write in it; ids of people as hexadecimal digits."""

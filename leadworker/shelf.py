@@ -7,6 +7,7 @@ without an error makes everything it did durable, an error undoes everything.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
@@ -28,6 +29,41 @@ class Hit(msgspec.Struct, frozen=True):
     topic: str
     record_id: str
     snippet: str
+
+
+class Said(msgspec.Struct, frozen=True):
+    """One value of one field of a record, as one change says it. Times are UTC milliseconds, 0 for not yet.
+
+    `change` is its id, 64 hexadecimal digits. `beside` is what the same change says of the fields that go along with this
+    one. `stands`: nobody who had seen it wrote another. `over`: how many differing values it took the place of.
+    """
+
+    change: str
+    field: str
+    value: str | int | bool
+    beside: dict[str, str | int | bool]
+    written_by: str
+    by_me: bool
+    wrote_ms: int
+    wrote_offset: int
+    stamp: int
+    device: str
+    n: int
+    sent_ms: int
+    received_ms: int
+    stands: bool
+    over: int
+
+    def whereabouts(self) -> str:
+        """Return ``here``, ``on its way`` or ``on the central store``."""
+        return whereabouts(self.n, self.sent_ms)
+
+
+def whereabouts(n: int, sent_ms: int) -> str:
+    """Return where a change is, in words, from its number at the central store and when it was sent."""
+    if n:
+        return "on the central store"
+    return "on its way" if sent_ms else "here"
 
 
 class Shelf(Protocol):
@@ -66,6 +102,19 @@ class Shelf(Protocol):
 
     def restore(self, kind: type[Kind], record_id: str) -> None:
         """Put a dropped record back."""
+
+    def as_shown(self, record_id: str, marks: bytes) -> AbstractContextManager[None]:
+        """While this holds, what is written about a record takes the place of what `marks` says and of nothing newer.
+
+        `marks` is the record's column of that name, as it was when somebody was shown the record: they had not seen what
+        this laptop received since (D.2).
+        """
+
+    def changed_since(self, kind: type[Record], record_id: str, marks: bytes) -> tuple[str, ...]:
+        """Return the fields of a record that say something else than when it had these `marks`. Raises `NotFound`."""
+
+    def history(self, kind: type[Record], record_id: str) -> tuple[Said, ...]:
+        """Return everything that was ever written about a record, field by field, the oldest first. Raises `NotFound`."""
 
     def get(self, kind: type[Kind], record_id: str) -> Kind:
         """Return one record; raise `NotFound`."""

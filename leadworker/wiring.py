@@ -21,7 +21,7 @@ from leadworker.errors import WrongPassphrase
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leadworker.membership import Directory
+    from leadworker.directory import Directory
     from storage.postbox import VaultPostbox
     from storage.vault import Vault
 
@@ -159,7 +159,7 @@ def postbox_of(vault: Vault) -> VaultPostbox:
 
 def signing_keys(directory: Directory | None) -> Callable[[bytes], bytes | None]:
     """Return how to find the signing key of whoever signed something: a device of the directory, or its root."""
-    from leadworker.membership import root_id
+    from leadworker.statements import root_id
 
     def key_of(signer: bytes) -> bytes | None:
         if directory is None or directory.founding is None:

@@ -209,6 +209,19 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
 
         self.push_screen(places.VisitForm(person_id))
 
+    def written_apart(self, person_id: str = "") -> None:
+        """Open what was written apart over this page."""
+        from screens import places
+
+        if not isinstance(self.screen, places.ApartPage):
+            self.push_screen(places.ApartPage(person_id))
+
+    def who_reads(self, person_id: str) -> None:
+        """Open who can read a casebook over this page."""
+        from screens import places
+
+        self.push_screen(places.ReadersPage(person_id))
+
     def add_person(self) -> None:
         """Open the form that writes down a person."""
         from screens import places

@@ -124,6 +124,14 @@ class Shell(App[Ending]):
         """Open the form that puts a visit in the diary."""
 
     @abstractmethod
+    def written_apart(self, person_id: str = "") -> None:
+        """Open the page on which somebody chooses between what was written apart, first what is about this person."""
+
+    @abstractmethod
+    def who_reads(self, person_id: str) -> None:
+        """Open the page of who can read a casebook."""
+
+    @abstractmethod
     def add_person(self) -> None:
         """Open the form that writes down a person."""
 
@@ -277,6 +285,10 @@ class Page(AskingScreen):
         except LeadworkerError as error:
             self.shell.say(error.sentence, "warning")
         self.loaded = True
+
+    def action_written_apart(self) -> None:
+        """Choose between what was written apart."""
+        self.shell.written_apart(self.person_in_view())
 
     def action_back(self) -> None:
         """Go back one step."""

@@ -34,11 +34,13 @@ def commands(shell: Shell, person_id: str, name: str) -> list[Command]:
     return [
         Command(f"New note{about}", "n", lambda: shell.write_note(person_id)),
         Command(f"Put a visit{visit} in the diary", "v", lambda: shell.plan_visit(person_id)),
+        *([Command(f"Who can read {first}'s casebook", "w", lambda: shell.who_reads(person_id))] if person_id else []),
         Command("Add a person", "a", shell.add_person),
         Command("Go to Today", "1", lambda: shell.go_to("today")),
         Command("Go to People", "2", lambda: shell.go_to("people")),
         Command("Go to Sync", "6", lambda: shell.go_to("sync")),
         Command("Sync now", "s", shell.sync_now),
+        Command("Choose between what was written apart", "c", lambda: shell.written_apart(person_id)),
         Command("Hide the screen", "Ctrl+L", shell.action_hide),
         Command("Keys", "F1", lambda: shell.simulate_key("f1")),
         *(Command(_THEME_WORDS[theme], "", _wear(shell, theme)) for theme in TOKENS),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from leadworker.clock import Moment
 from leadworker.domain.actions import ActionRow
 from leadworker.domain.journal import EntryView
 from leadworker.words.kinds import EntryKind
@@ -62,7 +63,9 @@ def kind_words(kind: str) -> str:
 
 
 def author_words(entry: EntryView) -> str:
-    """Return ``You``, or the colleague's name."""
+    """Return ``You``, or the colleague's name; of words that came too late, whose they are and who took them in."""
+    if entry.taken_in_from:
+        return f"{entry.taken_in_from}, taken in by {'you' if entry.by_me else entry.written_by or 'somebody'}"
     return "You" if entry.by_me else entry.written_by or "somebody"
 
 
@@ -123,6 +126,9 @@ def clocks_words(entry: EntryView, now: datetime) -> Content:
     """Return both clocks of an entry in a sentence: when it happened, and when it was written down."""
     happened, recorded = entry.happened().local(), entry.recorded().local()
     when = say_time(happened, now) if entry.precision == "exact" else say_day(happened.date(), now.date())
-    return plain(
-        f"Happened {when}. Written {say_time(recorded, now)} by {'you' if entry.by_me else author_words(entry)}.", Tone.MUTED
-    )
+    if entry.taken_in_from:
+        wrote = say_time(Moment(entry.taken_in_ms, entry.taken_in_offset).local(), now)
+        who = "you" if entry.by_me else entry.written_by or "somebody"
+        said = f"Written {wrote} by {entry.taken_in_from}, who could not send it; taken in {say_time(recorded, now)} by {who}."
+        return plain(f"Happened {when}. {said}", Tone.MUTED)
+    return plain(f"Happened {when}. Written {say_time(recorded, now)} by {'you' if entry.by_me else author_words(entry)}.", Tone.MUTED)

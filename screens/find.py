@@ -14,6 +14,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 
 from leadworker.domain import caseload, journal
+from leadworker.domain.caseload import PersonRow
 from leadworker.domain.journal import EntryView
 from leadworker.errors import LeadworkerError
 from leadworker.shelf import Hit
@@ -124,10 +125,7 @@ class FindDialog(Dialog):
         await asyncio.to_thread(names.fold)
         self._names = names
         rows = (*await self.shell.desk.ask(caseload.mine), *await self.shell.desk.ask(caseload.others))
-        self._facts = {
-            row.id: plain(", ".join(filter(None, (one_line(row.lives_at), "" if row.on_caseload else "not on your caseload"))))
-            for row in rows
-        }
+        self._facts = {row.id: plain(_facts_words(row)) for row in rows}
         self._show()
 
     # looking
@@ -227,6 +225,13 @@ class FindDialog(Dialog):
     @on(VList.Opened, "#found")
     def _opened(self, event: VList.Opened) -> None:
         event.item.opens()
+
+
+def _facts_words(row: PersonRow) -> str:
+    facts = (
+        one_line(row.lives_at), "two versions" if row.contested else "", "" if row.on_caseload else "not on your caseload"
+    )  # fmt: skip
+    return ", ".join(filter(None, facts))
 
 
 def _draw(found: Found, width: int) -> list[Content]:

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 from textual import events, work
 from textual.containers import Horizontal, VerticalScroll
 from textual.widget import Widget
 
+from leadworker.domain import conflicts
+from leadworker.domain.conflicts import ChangedMeanwhile
 from leadworker.errors import LeadworkerError
 from leadworker.shelf import Shelf
 from screens.fields import LineField
+from screens.meanwhile import Change, MeanwhileDialog, Pick
 from screens.plain import Content, Tone, plain
 from screens.text_field import TextField
 from screens.words import Words
 from screens.written import WrittenPage
+
+if TYPE_CHECKING:
+    from leadworker.record import Record
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 KEEP_EVERY_SECONDS = 2.0
 DRAWER = "form"
@@ -31,6 +41,26 @@ class FieldOf(msgspec.Struct, frozen=True):
     value: str = ""
     hint: str = ""
     lines: bool = False
+
+
+class Upon(msgspec.Struct, frozen=True):
+    """Upon which record a form was opened, as its writer was shown it: the record's marks.
+
+    `fields` are those of the record whose new values somebody must see before writing over them, each with the field of
+    the form that shows it; empty for one that must not have changed at all.
+    """
+
+    kind: type[Record]
+    record_id: str
+    marks: bytes
+    fields: Mapping[str, str]
+
+
+class KeptForm(msgspec.Struct, frozen=True, array_like=True):
+    """What was typed into a form and not saved, field by field, and the marks of the record that it was typed upon."""
+
+    typed: dict[str, str]
+    marks: bytes = b""
 
 
 class Form(WrittenPage):
@@ -57,6 +87,7 @@ class Form(WrittenPage):
         self._kept: dict[str, str] = {}
         self._asked_to_leave = False
         self._said = ""
+        self._upon: Upon | None = None
 
     # what a subclass gives
 
@@ -71,6 +102,14 @@ class Form(WrittenPage):
     @abstractmethod
     async def save(self, values: Mapping[str, str]) -> str:
         """Do what the form is for and return the sentence that says so; raise `LeadworkerError` when it cannot be."""
+
+    def upon(self) -> Upon | None:
+        """Return upon which record the form was opened; None when it writes a new one."""
+        return None
+
+    def text_of(self, name: str, value: str | int | bool) -> str:
+        """Return how a value of the record that the form was opened upon stands in its field."""
+        return str(value)
 
     def heading(self) -> Content:
         """Return the words at the top."""
@@ -100,6 +139,7 @@ class Form(WrittenPage):
     def on_mount(self) -> None:
         """Put the caret into the first field, and begin to keep what is typed."""
         self._kept = dict(self._begun)
+        self._upon = self.upon()
         self.set_focus(self.query("#form LineField, #form TextField").first())
         self.set_interval(KEEP_EVERY_SECONDS, self._keep_quietly)
 
@@ -108,10 +148,12 @@ class Form(WrittenPage):
         if self.loaded:
             return
         kept = await self.desk.ask(kept_form, self.draft_key())
-        for name, value in kept.items():
+        for name, value in kept.typed.items():
             if name in self._begun:
                 self._put(name, value)
-        if kept:
+        if kept.marks and self._upon is not None:  # they typed over what was shown then, not over what is shown now
+            self._upon = msgspec.structs.replace(self._upon, marks=kept.marks)
+        if kept.typed:
             self.trouble("This is what you had typed here before. Ctrl+S saves it.", Tone.MUTED)
             self._kept = self.values()
 
@@ -145,7 +187,9 @@ class Form(WrittenPage):
         await self.settled()
         values = self.values()
         if values != self._kept and not self._done:
-            await self.desk.do(keep_form, self.draft_key(), values if values != self._begun else {})
+            edited = {name: value for name, value in values.items() if value != self._begun[name]}
+            marks = self._upon.marks if self._upon is not None else b""
+            await self.desk.do(keep_form, self.draft_key(), KeptForm(edited, marks))
             self._kept = values
 
     @work(group="keep")
@@ -163,9 +207,44 @@ class Form(WrittenPage):
         try:
             self._said = await self.save(self.values())
             self._done = True  # whatever becomes of what was typed: it must not be saved twice
-            await self.desk.do(keep_form, self.draft_key(), {})
+            await self.desk.do(keep_form, self.draft_key(), KeptForm({}))
+        except ChangedMeanwhile as error:
+            self.changed_meanwhile(error)
         except LeadworkerError as error:
             self.trouble(error.sentence)
+
+    async def do_upon(self, deed: Callable[Concatenate[Shelf, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do a deed that writes in the record that this form was opened upon: nothing newer is written over unseen.
+
+        Raises `ChangedMeanwhile` when somebody wrote in the fields that are being changed.
+        """
+        upon = self._upon
+        if upon is None:
+            return await self.desk.do(deed, *args, **kwargs)
+        values = self.values()
+        watched = tuple(name for name, field in upon.fields.items() if not field or values[field] != self._begun[field])
+        work = partial(_with, deed, args, kwargs)
+        return await self.desk.do(conflicts.write_upon, upon.kind, upon.record_id, upon.marks, watched, work)
+
+    def changed_meanwhile(self, error: ChangedMeanwhile) -> None:
+        """Show what somebody else wrote while this form was open, beside what stands in it; then save what is chosen."""
+        if self._upon is None:
+            return
+        fields, values = self._upon.fields, self.values()
+        changes = [Change(one, values[fields[one.field]], self.text_of(one.field, one.value)) for one in error.meanwhile]
+        self.trouble(error.sentence)
+        self.app.push_screen(MeanwhileDialog(changes, self.desk.me, lambda picks: self._picked(error, picks)))
+
+    def _picked(self, error: ChangedMeanwhile, picks: tuple[Pick, ...]) -> None:
+        """Put what was chosen into the fields, and save it: now its writer has seen what the others wrote."""
+        if self._upon is None:
+            return
+        for pick in picks:
+            field = self._upon.fields[pick.change.meanwhile.field]
+            self._put(field, pick.text)
+            self._begun[field] = pick.change.theirs
+        self._upon = msgspec.structs.replace(self._upon, marks=error.marks)
+        self.save_and_go(self._save)
 
     def gone(self) -> None:
         """Say what was saved; a form that was thrown away says nothing."""
@@ -193,21 +272,28 @@ class Form(WrittenPage):
 
     async def _throw_away(self) -> None:
         try:
-            await self.desk.do(keep_form, self.draft_key(), {})
+            await self.desk.do(keep_form, self.draft_key(), KeptForm({}))
             self._done = True
         except LeadworkerError as error:
             self.trouble(error.sentence)
 
 
-def kept_form(shelf: Shelf, key: str) -> dict[str, str]:
+def _with(deed: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object], shelf: Shelf) -> T:
+    return deed(shelf, *args, **kwargs)
+
+
+def kept_form(shelf: Shelf, key: str) -> KeptForm:
     """Return what was typed into a form and not saved."""
     value = shelf.kept(DRAWER).get(key)
-    return msgspec.msgpack.decode(value, type=dict[str, str]) if value else {}
+    if not value:
+        return KeptForm({})
+    kept = msgspec.msgpack.decode(value, type=KeptForm | dict[str, str])  # a map: kept before forms knew what they were opened upon
+    return kept if isinstance(kept, KeptForm) else KeptForm(kept)
 
 
-def keep_form(shelf: Shelf, key: str, values: dict[str, str]) -> None:
+def keep_form(shelf: Shelf, key: str, kept: KeptForm) -> None:
     """Keep what is typed into a form; with nothing typed, forget it."""
-    if values:
-        shelf.keep(DRAWER, key, msgspec.msgpack.encode(values))
+    if kept.typed:
+        shelf.keep(DRAWER, key, msgspec.msgpack.encode(kept))
     elif key in shelf.kept(DRAWER):
         shelf.throw_away(DRAWER, key)

@@ -99,6 +99,7 @@ class PeoplePage(Page):
         right: list[Content] = []
         if width >= TWO_FACTS_FROM:
             facts.append(single(person.lives_at, Tone.MUTED))
+            facts.append(plain("two versions" if person.contested else "", Tone.LATE))
             if person.open_actions:
                 right.append(plain(f"{person.open_actions} to do", Tone.MUTED))
         if person.last_ms:
@@ -142,7 +143,7 @@ class PeoplePage(Page):
         field.value = ""
         self.people.focus()
 
-    def action_add_person(self) -> None:
+    def action_add(self) -> None:
         """Write down a new person, called as the filter says when it found nobody."""
         from screens.person_form import AddPersonForm
 

@@ -10,11 +10,12 @@ from textual import on
 from textual.containers import Container
 from textual.widget import Widget
 
-from leadworker.domain import actions, alerts, journal, people, visits
+from leadworker.domain import actions, alerts, journal, people, readers, visits
 from leadworker.domain.actions import ActionRow
 from leadworker.domain.alerts import AccessNote, DoorLine
 from leadworker.domain.journal import EntryView
 from leadworker.domain.people import CONTACT_KINDS, ContactPoint, Identifier, KnownAs, PersonFacts
+from leadworker.domain.readers import Happened
 from leadworker.domain.visits import PLANNED, VisitRow
 from leadworker.errors import LeadworkerError
 from leadworker.record import Record
@@ -27,7 +28,7 @@ from screens.entry_rows import entry_lines
 from screens.frame import PanelStrip
 from screens.lines import cut, flow, hang, sides
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
-from screens.rows import door_sign, door_words, due_words, tick
+from screens.rows import apart_words, door_sign, door_words, due_words, tick
 from screens.vlist import Heading, VList
 from screens.words import Words
 
@@ -44,6 +45,13 @@ TAKEN_AWAY: Mapping[str, type[Record]] = {
     "access": AccessNote, "known_as": KnownAs, "identifier": Identifier, **dict.fromkeys(CONTACT_KINDS, ContactPoint),
 }  # fmt: skip
 """What can be taken away again from the contact panel, by the kind of its row."""
+
+
+HISTORY_OF: Mapping[str, str] = {
+    "access": "access_note", "alert": "alert", "visit": "visit", "known_as": "known_as", "identifier": "identifier",
+    **dict.fromkeys(CONTACT_KINDS, "contact_point"),
+}  # fmt: skip
+"""Of which record a row of the contact panel shows the history, by its kind."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -64,7 +72,7 @@ class PersonPage(Page):
     TOPICS = frozenset(
         {
             "person", "known_as", "contact_point", "identifier", "involvement", "alert", "access_note",
-            "journal_entry", "action", "visit", "post",
+            "journal_entry", "action", "visit", "post", "reader", "access seen",
         }
     )  # fmt: skip
     DEFAULT_CSS = """
@@ -90,6 +98,7 @@ class PersonPage(Page):
         self._count = 0
         self.facts: PersonFacts | None = None
         self._door: tuple[DoorLine, ...] = ()
+        self._access: tuple[Happened, ...] = ()
         self._now: datetime
 
     def inside(self) -> Iterable[Widget]:
@@ -121,6 +130,8 @@ class PersonPage(Page):
         entries = await ask(journal.timeline, who, limit=self._shown)
         todo = await ask(actions.of_person, who)
         diary = await ask(visits.of_person, who)
+        access = await ask(readers.news, who)
+        self._access = access
         self.facts, self._door, self._count, self._now = facts, door, count, self.shell.now()  # whole, or not at all
         self._show_header()
         self._show_entries(entries)
@@ -152,11 +163,15 @@ class PersonPage(Page):
         also = f"also {', '.join(name.name for name in facts.known_as)}" if facts.known_as else ""
         left = run_on([single(facts.name, Tone.STRONG), plain(age), single(also, Tone.MUTED), single(facts.pronouns, Tone.MUTED)])
         lives = single(facts.lives_at, Tone.MUTED)
+        if "lives_at" in facts.contested:
+            lives = join(lives, plain(" (two versions, c shows both)", Tone.LATE))
         if left.cell_length + lives.cell_length + 2 <= width:
             yield sides(left, lives, width)
         else:
             yield from left.wrap(width)
             yield from lives.wrap(width) if lives else ()
+        for one in self._access[-2:]:
+            yield from hang(plain("! ", Tone.LATE), plain(f"{one.sentence} w shows who can read this."), width)
         if facts.talking:
             yield from hang(plain("Talking: ", Tone.MUTED), plain(facts.talking), width)
         pieces = [join(door_sign(line), door_words(line)) for line in self._door]
@@ -208,7 +223,8 @@ class PersonPage(Page):
             yield Heading(plain("Diary", Tone.MUTED))
             for visit in ahead:
                 when = say_time(visit.starts().local(), self._now)
-                fact = "not written up" if visit.ends().local() < self._now else ""
+                late = "not written up" if visit.ends().local() < self._now else ""
+                fact = ", ".join(filter(None, (late, apart_words(visit.contested) if visit.contested else "")))
                 yield Line(visit.id, "visit", f"{when}  {visit.place}".rstrip(), fact, visit)
         if facts.identifiers:
             yield Heading(plain("Numbers of other agencies", Tone.MUTED))
@@ -227,7 +243,8 @@ class PersonPage(Page):
         if isinstance(line.behind, DoorLine):
             return hang(door_sign(line.behind), door_words(line.behind), width)
         sign = plain(f"{glyphs.OPEN} ") if line.kind == "visit" else plain("")
-        return hang(sign, join(plain(line.words), "  ", plain(line.fact, Tone.MUTED)), width)
+        apart = isinstance(line.behind, VisitRow) and line.behind.contested
+        return hang(sign, join(plain(line.words), "  ", plain(line.fact, Tone.LATE if apart else Tone.MUTED)), width)
 
     # keys
 
@@ -328,12 +345,32 @@ class PersonPage(Page):
             return
         shell.offer_undo("Taken away; its history stays.", Undo(lambda: desk.do(brought_back, kind, line.id), "It is back."))
 
+    def action_readers(self) -> None:
+        """Show who can read this casebook."""
+        self.shell.who_reads(self._person_id)
+
     def action_edit(self) -> None:
         """Change what is written about the person."""
         from screens.person_form import PersonForm
 
         if self.facts is not None:
             self.app.push_screen(PersonForm(self.facts))
+
+    def action_history(self) -> None:
+        """Show every version of the selected row, or of what is written about the person."""
+        from screens.history import HistoryDialog
+
+        topic, record_id = self._record_in_view()
+        self.app.push_screen(HistoryDialog(topic, record_id, self.facts.name if self.facts else ""))
+
+    def _record_in_view(self) -> tuple[str, str]:
+        panel = self.focused
+        row = panel.selected if isinstance(panel, VList) and panel.id in ("actions", "about") else None
+        if isinstance(row, ActionRow):
+            return "action", row.id
+        if isinstance(row, Line):
+            return HISTORY_OF[row.kind], row.id
+        return "person", self._person_id
 
     def action_add_visit(self) -> None:
         """Put a visit in the diary."""

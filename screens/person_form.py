@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 
 from leadworker.domain import alerts, caseload, people
-from leadworker.domain.people import PersonFacts
+from leadworker.domain.people import Person, PersonFacts
 from leadworker.errors import NotUnderstood
 from leadworker.shelf import Shelf
 from leadworker.text import one_line, skeleton
 from leadworker.words.dates import say_born
-from screens.form import FieldOf, Form
+from screens.form import FieldOf, Form, Upon
 from screens.plain import Content, Tone, join, plain
 
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+\Z")
@@ -41,7 +41,7 @@ class AddPersonForm(Form):
         yield FieldOf("also", "Also known as", "", "Kay, KK")
         yield FieldOf("pronouns", "Pronouns", "", "she/her")
         yield FieldOf("born", "Born", "", "3 May 2011, or about 14")
-        yield FieldOf("lives_at", "Lives", "", "14 Fen Court, with mum")
+        yield FieldOf("lives_at", "Lives", "", "14 Fen Court, with mum", lines=True)
         yield FieldOf("talking", "Talking", "", "How to talk with them", lines=True)
         yield FieldOf("reach", "Reach", "", "Phone, email or address, one a line", lines=True)
         yield FieldOf("alert", "Alert", "", "What to know for everybody's safety, one a line", lines=True)
@@ -78,6 +78,20 @@ class PersonForm(Form):
         """Say who it is about."""
         return join(plain(self._facts.name, Tone.STRONG), plain("  what is written about them", Tone.MUTED))
 
+    def upon(self) -> Upon:
+        """Return the facts as they were shown."""
+        shown = {"name": "name", "pronouns": "pronouns", "born_on": "born", "lives_at": "lives_at", "talking": "talking"}
+        return Upon(Person, self._facts.id, self._facts.marks, shown)
+
+    def text_of(self, name: str, value: str | int | bool) -> str:
+        """Return how a fact stands in its field."""
+        return say_born(str(value)) if name == "born_on" else str(value)
+
+    def hint(self) -> Content:
+        """Say when a field is one of two versions."""
+        words = "Two people wrote different things about where they live, and one is shown here. Saving another settles it."
+        return plain(words if "lives_at" in self._facts.contested else "", Tone.LATE)
+
     def fields(self) -> Iterable[FieldOf]:
         """Show the facts as they are, then empty fields for what is to be added."""
         facts = self._facts
@@ -85,7 +99,7 @@ class PersonForm(Form):
         yield FieldOf("name", "Name", facts.name, "What they are called")
         yield FieldOf("pronouns", "Pronouns", facts.pronouns, "she/her")
         yield FieldOf("born", "Born", born, "3 May 2011, or about 14")
-        yield FieldOf("lives_at", "Lives", facts.lives_at, "14 Fen Court, with mum")
+        yield FieldOf("lives_at", "Lives", facts.lives_at, "14 Fen Court, with mum", lines=True)
         yield FieldOf("talking", "Talking", facts.talking, "How to talk with them", lines=True)
         yield FieldOf("also", "Add a name", "", "Another name they go by")
         yield FieldOf("reach", "Add contact", "", "Phone, email or address, one a line", lines=True)
@@ -95,7 +109,7 @@ class PersonForm(Form):
     async def save(self, values: Mapping[str, str]) -> str:
         """Write what was changed and added, all or nothing."""
         changed = {name: value for name, value in values.items() if value != self._begun[name]}
-        await self.desk.do(change_whole, self._facts.id, changed)
+        await self.do_upon(change_whole, self._facts.id, changed)
         return "Saved on this laptop." if changed else "Nothing was changed."
 
 

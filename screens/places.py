@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from screens.apart import ApartPage
 from screens.base import Page
 from screens.find import FindDialog
 from screens.note import NotePage
 from screens.people import PeoplePage
 from screens.person import PersonPage
 from screens.person_form import AddPersonForm
+from screens.readers import ReadersPage
 from screens.sync import SyncPage
 from screens.today import TodayPage
 from screens.visit_form import VisitForm
@@ -15,7 +17,7 @@ from screens.visit_form import VisitForm
 _PLACES: dict[str, type[Page]] = {"today": TodayPage, "people": PeoplePage, "sync": SyncPage}
 NAMES = tuple(_PLACES)
 
-__all__ = ["NAMES", "AddPersonForm", "FindDialog", "NotePage", "PersonPage", "VisitForm", "kind", "page"]
+__all__ = ["NAMES", "AddPersonForm", "ApartPage", "FindDialog", "NotePage", "PersonPage", "ReadersPage", "VisitForm", "kind", "page"]
 
 
 def kind(place: str) -> type[Page]:

@@ -14,7 +14,12 @@ LONG_WITHOUT_SENDING_DAYS = 2
 
 
 def unsent_words(state: PostState, now: datetime, wide: bool) -> Content:
-    """Return the words for the top line, in full when `wide`."""
+    """Return the words for the top line, in full when `wide`; what waits for a choice is said after what waits to be sent."""
+    words = _sending_words(state, now, wide)
+    return join(words, plain(f", {state.apart} apart", Tone.LATE)) if state.apart else words
+
+
+def _sending_words(state: PostState, now: datetime, wide: bool) -> Content:
     if state.alarm:
         return plain("! look at Sync", Tone.LATE)
     if state.clock_warning:

@@ -49,4 +49,10 @@ def door_sign(line: DoorLine) -> Content:
 def door_words(line: DoorLine) -> Content:
     """Return the words of an alert or an access note, whole."""
     words = plain(line.text, Tone.SAFETY if line.kind == "alert" else Tone.PLAIN)
-    return join(words, plain(" (two versions)", Tone.MUTED)) if line.contested else words
+    return join(words, plain(f" ({apart_words(line.contested)})", Tone.LATE)) if line.contested else words
+
+
+def apart_words(contested: str) -> str:
+    """Return in words what of an alert or a visit was written apart, from the names of its contested fields."""
+    said = {"on": "ended by one, not by another", "starts_ms": "two times written", "state": "cancelled by one, not by another"}
+    return ", ".join(said.get(name, "two versions") for name in contested.split(","))

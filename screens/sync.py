@@ -106,6 +106,15 @@ class SyncPage(Page):
         received = run_on([say_when(state.last_received_ms, self._now), single(state.last_received)], ", ")
         got = glyphs.DONE if state.last_received_ms else glyphs.OPEN
         yield from self._fact(got, "Last received", received.stylize(Tone.MUTED.value), width)
+        if state.apart:
+            words = f"{say_count(state.apart, 'thing waits', 'things wait')} for a choice. c shows both versions of each."
+            yield from self._fact("!", "Written apart", plain(words, Tone.SAFETY), width)
+        if state.late:
+            said = f"{say_count(state.late, 'change', 'changes')} in casebooks that are not yours any more; open the person, w, i"
+            yield from self._fact("!", "To hand in", plain(said, Tone.SAFETY), width)
+        if state.to_take_in:
+            said = f"{say_count(state.to_take_in, 'colleague', 'colleagues')} handed something in late; open the person, w, i"
+            yield from self._fact("!", "To take in", plain(said, Tone.SAFETY), width)
         if state.put_aside:
             count = say_count(state.put_aside, "thing", "things")
             words = f"{count} that could not be trusted; nothing of yours. “leadworker check” says which."

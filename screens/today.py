@@ -12,6 +12,7 @@ from textual.widget import Widget
 from leadworker.clock import Moment
 from leadworker.domain import journal, today
 from leadworker.domain.actions import ActionRow
+from leadworker.domain.conflicts import Conflict
 from leadworker.domain.drafts import Draft
 from leadworker.domain.journal import EntryView
 from leadworker.domain.today import NewsRow
@@ -23,11 +24,12 @@ from screens.entry_rows import kind_words, short_time, where_words
 from screens.lines import hang, sides
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.postwords import local
-from screens.rows import door_sign, door_words, due_words, tick
+from screens.rows import apart_words, door_sign, door_words, due_words, tick
+from screens.versions import owner_words
 from screens.vlist import VList
 from screens.words import Words
 
-OFTEN_EMPTY = ("unfinished", "written", "news")
+OFTEN_EMPTY = ("apart", "unfinished", "written", "news")
 LOOKED_THROUGH = 200
 """Newest entries that are looked through for those written today."""
 
@@ -69,6 +71,10 @@ class TodayPage(Page):
                 yield VList[VisitRow](
                     self._draw_visit, _visit_key, gap=1, title=plain("Visits", Tone.HEADING),
                     empty=plain("No visits today.", Tone.MUTED), grows=True, id="visits",
+                )  # fmt: skip
+                yield VList[Conflict](
+                    self._draw_apart, lambda item: item.key, height=1, title=plain("Written apart", Tone.HEADING),
+                    grows=True, id="apart",
                 )  # fmt: skip
                 yield VList[Draft | VisitRow](
                     self._draw_unfinished, lambda item: item.id, title=plain("Not finished", Tone.HEADING),
@@ -118,7 +124,7 @@ class TodayPage(Page):
         self.query_one("#day", Words).show(self._day_words(gathered))
         unfinished: list[Draft | VisitRow] = [*gathered.drafts, *gathered.not_written_up]
         shown: Sequence[tuple[str, Sequence[object]]] = (
-            ("visits", gathered.visits), ("unfinished", unfinished), ("written", self._written),
+            ("visits", gathered.visits), ("apart", gathered.apart), ("unfinished", unfinished), ("written", self._written),
             ("todo", gathered.todo), ("news", gathered.news),
         )  # fmt: skip
         for name, items in shown:
@@ -141,6 +147,8 @@ class TodayPage(Page):
             facts.append(plain(f"{due} due today", Tone.MUTED))
         if late:
             facts.append(plain(f"{late} late", Tone.LATE))
+        if gathered.apart:
+            facts.append(plain(f"{len(gathered.apart)} written apart", Tone.LATE))
         day = f"{WEEKDAYS[self._today.weekday()]} {self._today.day} {MONTHS[self._today.month - 1]}"
         return join(plain(day, Tone.STRONG), "   ", run_on(facts, ", "))
 
@@ -160,14 +168,20 @@ class TodayPage(Page):
         lines = [sides(left, plain(state, Tone.SAFETY if soon else Tone.MUTED), width)]
         indent = "       "
         if visit.contested:
-            lines += hang(
-                plain(f"{indent}! "), plain("Two people wrote different times; the earlier one is shown.", Tone.LATE), width
-            )
+            said = apart_words(visit.contested)
+            lines += hang(plain(f"{indent}! "), plain(f"{said[:1].upper()}{said[1:]}; c shows both.", Tone.LATE), width)
         for line in visit.door:
             lines += hang(join(indent, door_sign(line)), door_words(line), width)
         if visit.note:
             lines += hang(plain(indent), plain(visit.note, Tone.MUTED), width)
         return lines
+
+    def _draw_apart(self, item: Conflict, width: int) -> list[Content]:
+        left = join(
+            plain("! ", Tone.LATE), single(item.person_name, Tone.STRONG), "  ", run_on([plain(item.what), single(item.title, Tone.MUTED)])
+        )
+        whose = " and ".join(owner_words(version) for version in sorted(item.versions, key=lambda version: not version.by_me))
+        return [sides(left, single(whose, Tone.MUTED), width)]
 
     def _draw_unfinished(self, item: Draft | VisitRow, width: int) -> list[Content]:
         if isinstance(item, VisitRow):
@@ -241,6 +255,8 @@ class TodayPage(Page):
             self.shell.open_person(item.person_id, item.entry_id)
         elif isinstance(item, EntryView):
             self.shell.open_person(item.person_id, item.id)
+        elif isinstance(item, Conflict):
+            self.shell.written_apart(item.person_id)
         elif isinstance(item, VisitRow) and event.list.id == "unfinished":
             self.shell.write_note(item.person_id, "", item.id)
         elif isinstance(item, ActionRow):

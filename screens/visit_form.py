@@ -7,12 +7,13 @@ from datetime import datetime
 
 from leadworker.clock import Moment
 from leadworker.domain import caseload, visits
-from leadworker.domain.visits import VisitRow
+from leadworker.domain.visits import Visit, VisitRow
 from leadworker.errors import NotUnderstood
 from leadworker.words.first_line import read_first_line
 from leadworker.words.saying import say_clock, say_date, say_length, say_time
-from screens.form import FieldOf, Form
+from screens.form import FieldOf, Form, Upon
 from screens.plain import Content, Tone, plain
+from screens.postwords import local
 from screens.reading import starts
 
 
@@ -45,9 +46,21 @@ class VisitForm(Form):
             yield FieldOf("place", "Where", "", "home")
             yield FieldOf("note", "Note", "", "What to take, what to ask", lines=True)
             return
-        starts = visit.starts().local()
-        when = f"{say_date(starts.date(), self.shell.now().date())} {say_clock(starts)}"
-        yield FieldOf("when", "When", when, "tomorrow 3.30pm, or: cancelled")
+        yield FieldOf("when", "When", self._when(visit.starts_ms), "tomorrow 3.30pm, or: cancelled")
+
+    def upon(self) -> Upon | None:
+        """Return the visit as it was shown."""
+        if self._visit is None:
+            return None
+        return Upon(Visit, self._visit.id, self._visit.marks, {"starts_ms": "when", "state": "when"})
+
+    def text_of(self, name: str, value: str | int | bool) -> str:
+        """Return how a visit's time, or that it is cancelled, stands in the field."""
+        return self._when(int(value)) if name == "starts_ms" else str(value)
+
+    def _when(self, ms: int) -> str:
+        starts = local(ms, self.shell.now())
+        return f"{say_date(starts.date(), self.shell.now().date())} {say_clock(starts)}"
 
     def hint(self) -> Content:
         """Say how a visit is taken out of the diary."""
@@ -80,8 +93,8 @@ class VisitForm(Form):
 
     async def _change(self, visit: VisitRow, words: str, now: datetime) -> str:
         if words.strip().casefold() in ("cancelled", "canceled", "cancel"):
-            await self.desk.do(visits.cancel, visit.id)
+            await self.do_upon(visits.cancel, visit.id)
             return "The visit is cancelled. It stays in the record."
         begins = starts(words, now)
-        await self.desk.do(visits.move, visit.id, Moment.of(begins))
+        await self.do_upon(visits.move, visit.id, Moment.of(begins))
         return f"The visit is now {say_time(begins, now)}."

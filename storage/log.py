@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -37,7 +37,10 @@ LARGEST_CONTENT = change.LARGEST_BODY - 1024
 
 
 class Lane(msgspec.Struct):
-    """Where this device's lane in one book stands. `book_no` and `no` are row numbers of the vault."""
+    """Where this device's lane in one book stands. `book_no` and `no` are row numbers of the vault.
+
+    `unread`: the book holds changes of others that were numbered and that nobody here has seen, because they were put aside.
+    """
 
     no: int
     book_no: int
@@ -47,6 +50,7 @@ class Lane(msgspec.Struct):
     head: bytes
     n: int
     digest: bytes
+    unread: bool
 
 
 class Written(msgspec.Struct, frozen=True, gc=False):
@@ -90,16 +94,18 @@ class Writing:
         )
 
     def write(
-        self, book: bytes, topic: str, record: str, verb: str, values: dict[str, Any], now: Moment, replaced: Iterable[int] = ()
-    ) -> tuple[int, Content]:
+        self, book: bytes, topic: str, record: str, verb: str, values: dict[str, Any], now: Moment, replaced: Iterable[int] = (),
+        *, exactly: bool = False,
+    ) -> tuple[int, Content]:  # fmt: skip
         """Write one change; return its number in this vault and its content. Raises `NotUnderstood` when it is too long.
 
-        `replaced` are the numbers of the changes whose values this one takes the place of.
+        `replaced` are the numbers of the changes whose values this one takes the place of; `exactly` those, whatever else
+        this laptop holds by now.
         """
         lane = self.lanes.get(book) or self._take_up(book)
         content = Content(
             change.SCHEMA, topic, record, verb, values, self._clock.stamp(now.ms), (lane.n, lane.digest), now.ms, now.offset,
-            self._named(lane, replaced),
+            self._named(lane, replaced, exactly),
         )  # fmt: skip
         body = change.write_content(content, secrets.token_bytes(change.SALT_BYTES))
         if len(body) > LARGEST_CONTENT:
@@ -114,19 +120,26 @@ class Writing:
         self._written.append(Written(self.last, lane, lane.seq, header, body, self.chain))
         return self.last, content
 
-    def _named(self, lane: Lane, replaced: Iterable[int]) -> tuple[bytes, ...]:
-        """Return the ids of replaced changes of which nobody could tell otherwise that this laptop had seen them.
+    def _named(self, lane: Lane, replaced: Iterable[int], exactly: bool) -> tuple[bytes, ...]:
+        """Return the ids of the replaced changes, where a reader could not tell from what this laptop had seen.
 
-        They are those that it wrote in an older lane, before it was mended, and that the central store has not numbered.
+        That is when its person had not seen all of it, when some of it could not be opened here, and when some were written
+        here in an older lane, before the vault was mended, and the central store has not numbered them.
         """
-        if lane.lane == FIRST_LANE:
+        exactly = exactly or lane.unread
+        if lane.lane == FIRST_LANE and not exactly:
             return ()
-        named = []
-        for no in sorted(replaced):
-            row = self._connection.execute("SELECT lane_no, n, header FROM change WHERE no = ?", (no,)).fetchone()
-            if no <= self._before and row[0] != lane.no and (row[1] is None or row[1] > lane.n):
-                named.append(change.change_id(row[2]))
-        return tuple(named)
+        sql = "SELECT lane_no, n, header FROM change WHERE no = ?"
+        rows = [self._connection.execute(sql, (no,)).fetchone() for no in sorted(replaced) if no <= self._before]
+        if exactly or any(lane_no != lane.no and (n is None or n > lane.n) for lane_no, n, _ in rows):
+            return tuple(change.change_id(header) for _, _, header in rows)
+        return ()
+
+    def is_in_lane(self, book: bytes, no: int) -> bool:
+        """Return whether the change with this number stands in the lane that this transaction writes to in a book."""
+        if no > self._before:
+            return True
+        return bool(scalar(self._connection, "SELECT lane_no FROM change WHERE no = ?", no) == self.lanes[book].no)
 
     def finish(self) -> None:
         """Sign the head of each lane that grew and insert everything; the caller commits."""
@@ -162,15 +175,15 @@ class Writing:
         return lane
 
     def _find_lane(self, book: bytes) -> Lane:
-        sql = """SELECT b.no, b.n, b.digest, l.no FROM book b
+        sql = """SELECT b.no, b.n, b.digest, l.no, EXISTS (SELECT 1 FROM put_aside p WHERE p.book_no = b.no) FROM book b
                  LEFT JOIN lane l ON l.book_no = b.no AND l.device = ? AND l.lane = ? WHERE b.id = ?"""
         device, number = self._identity.device, self._lane_number
-        book_no, n, digest, no = self._connection.execute(sql, (device, number, book)).fetchone()
+        book_no, n, digest, no, unread = self._connection.execute(sql, (device, number, book)).fetchone()
         if no is None:
             insert = "INSERT INTO lane (book_no, device, lane, mine) VALUES (?, ?, ?, 1)"
             no = self._connection.execute(insert, (book_no, device, number)).lastrowid
         seq, head = lane_head(self._connection, no)
-        return Lane(no, book_no, book, number, seq, head, n, digest)
+        return Lane(no, book_no, book, number, seq, head, n, digest, bool(unread))
 
 
 def chain_head(connection: Connection) -> tuple[int, bytes]:
@@ -220,13 +233,14 @@ def lane_head(connection: Connection, lane_no: int) -> tuple[int, bytes]:
     return (0, change.FIRST) if row is None else (row[0], change.change_id(row[1]))
 
 
-_SHARED = "l.mine = 1 AND EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject)"
+SHARED: Final = "l.mine = 1 AND EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject)"
+"""Of a lane `l` and its book `b`: this laptop's own, of somebody whom it works with."""
 
 
 def unsent(connection: Connection) -> int:
-    """Return how many changes of shared casebooks the central store does not have yet."""
+    """Return how many changes the central store does not have yet, of shared casebooks in which this laptop may write."""
     sql = f"""SELECT coalesce(sum(coalesce((SELECT max(seq) FROM change c WHERE c.lane_no = l.no), 0) - l.acked), 0)
-              FROM lane l JOIN book b ON b.no = l.book_no WHERE {_SHARED}"""
+              FROM lane l JOIN book b ON b.no = l.book_no WHERE {SHARED} AND b.writable = 1"""
     return int(scalar(connection, sql))
 
 
@@ -234,7 +248,7 @@ def unsent_records(connection: Connection, topic: str, limit: int) -> tuple[str,
     """Return the ids of a topic's records among those changes, the newest first. It reads no more changes than it needs."""
     sql = f"""SELECT c.no FROM lane l JOIN book b ON b.no = l.book_no
               JOIN change c ON c.lane_no = l.no AND c.seq > l.acked AND c.n IS NULL
-              WHERE l.lane > 0 AND {_SHARED} ORDER BY c.no DESC"""
+              WHERE l.lane > 0 AND {SHARED} ORDER BY c.no DESC"""
     found: dict[str, None] = {}
     for (no,) in connection.execute(sql):
         content = change.read_content(scalar(connection, "SELECT body FROM change WHERE no = ?", no))

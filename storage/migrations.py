@@ -10,12 +10,17 @@ from collections.abc import Callable
 from typing import Final
 
 from leadworker.errors import VaultDamaged, VaultTooNew
-from storage import schema
+from storage import readers, schema
 from storage.engine import Connection, DatabaseError, scalar
 
 Step = Callable[[Connection], None]
 
-STEPS: Final[tuple[Step, ...]] = (schema.create_log, schema.keep_what_the_store_signed)
+def _know_readers(connection: Connection) -> None:
+    schema.create_readers(connection)
+    readers.retell_everything(connection)
+
+
+STEPS: Final[tuple[Step, ...]] = (schema.create_log, _know_readers, schema.keep_what_the_store_signed)
 """Step *n* brings version *n* to *n + 1*. Only ever add at the end; each runs in one transaction."""
 
 VERSION: Final = len(STEPS)

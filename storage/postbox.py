@@ -9,13 +9,21 @@ from typing import TypeVar
 
 import msgspec
 
-from leadworker.change import CONTROL_LANE, change_id, first_digest, padded_size
+from leadworker.change import CONTROL_LANE, change_id, first_digest, padded_size, unpack
+from leadworker.clock import Moment
 from leadworker.crypto.identity import Identity
 from leadworker.desk import Bell
-from leadworker.membership import BookMembers, Directory
+from leadworker.directory import Directory
+from leadworker.domain import conflicts
+from leadworker.domain.late import DRAWER as LATE
+from leadworker.domain.late import Submission
+from leadworker.domain.readers import DRAWER as DECISIONS
+from leadworker.domain.readers import Decision, overdue
+from leadworker.membership import BookMembers
 from leadworker.postbox import (
     BookState,
     Counts,
+    HandingIn,
     Held,
     Joined,
     LaneHead,
@@ -30,7 +38,7 @@ from leadworker.postbox import (
     ToFound,
     UnsentRun,
 )
-from storage import log, returning, taking_in
+from storage import late, log, readers, returning, taking_in
 from storage.engine import Connection, scalar
 from storage.log import MOST_UNSIGNED
 from storage.vault import Transaction, Vault
@@ -43,7 +51,6 @@ MOST_BYTES = 3 * 1024 * 1024
 TO_FOUND = """SELECT b.no, b.id, k.secret FROM book b LEFT JOIN book_key k ON k.book_no = b.no AND k.epoch = 1
     WHERE b.founded = 0 AND EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject) ORDER BY b.no"""
 
-JOINED = "joined"
 SENT = "last sent"
 INVITES = "invite"
 
@@ -71,7 +78,7 @@ class VaultPostbox:
         return await self._read(lambda c: joined(self._vault))
 
     async def set_joined(self, joined: Joined) -> None:
-        await self._write(lambda t: self._vault.set_fact(JOINED, msgspec.msgpack.encode(joined)))
+        await self._write(lambda t: self._vault.set_fact(readers.JOINED, msgspec.msgpack.encode(joined)))
 
     async def directory(self) -> Directory | None:
         def read(connection: Connection) -> Directory | None:
@@ -81,7 +88,7 @@ class VaultPostbox:
         return await self._read(read)
 
     async def statements(self, book: bytes) -> tuple[Statement, ...]:
-        return await self._read(lambda c: control_lane(c, book))
+        return await self._read(lambda c: readers.control_lane(c, book))
 
     async def take_directory(self, statements: tuple[Statement, ...], names: dict[bytes, str], receipt: bytes = b"") -> Bell:
         def take(transaction: Transaction) -> Bell:
@@ -93,7 +100,10 @@ class VaultPostbox:
                 sql = "INSERT INTO writer (device, name, mine) VALUES (?, ?, ?) ON CONFLICT (device) DO UPDATE SET name = excluded.name"
                 transaction.connection.execute(sql, (device.hex(), name, mine))
             self._directory = None
-            return Bell(frozenset({"writer"}), frozenset())
+            directory = self._load_directory()
+            assert directory is not None
+            readers.retell_colleagues(transaction.connection, directory)
+            return Bell(frozenset({"writer", "colleague"}), frozenset())
 
         return await self._write(take)
 
@@ -109,8 +119,12 @@ class VaultPostbox:
     ) -> Bell:
         def take(transaction: Transaction) -> Bell:
             bell = taking_in.take(self._vault, transaction, book, since, received, keys, digest, receipt)
+            directory = self._load_directory()
+            if directory is None or not any(unpack(item.header).lane == CONTROL_LANE for item in received):
+                return bell
             self._members.pop(book, None)
-            return bell
+            readers.retell_readers(transaction.connection, book, directory)
+            return Bell(bell.topics | {"reader"}, bell.ids)
 
         return await self._write(take)
 
@@ -170,6 +184,40 @@ class VaultPostbox:
     async def drop_invite(self, invite: bytes) -> None:
         await self._write(lambda t: t.shelf.throw_away(INVITES, invite.hex()))
 
+    async def decisions(self) -> tuple[Decision, ...]:
+        return await self._read(_decisions)
+
+    async def decided(self, decision: Decision, said: str) -> Bell:
+        def note(transaction: Transaction) -> None:
+            if said:
+                kept = msgspec.structs.replace(decision, said=said)
+                transaction.shelf.keep(DECISIONS, decision.id, msgspec.msgpack.encode(kept))
+            else:
+                transaction.shelf.throw_away(DECISIONS, decision.id)
+
+        await self._write(note)
+        return Bell(frozenset({"reader", DECISIONS}), frozenset())
+
+    async def to_hand_in(self) -> tuple[HandingIn, ...]:
+        return await self._read(late.to_hand_in)
+
+    async def handed_in(self, item: HandingIn, to: frozenset[bytes]) -> Bell:
+        now_ms = Moment.of(self._vault.clock.now()).ms
+        await self._write(lambda t: late.handed_in(t, item, to, now_ms))
+        return Bell(frozenset({"receipt", "late"}), frozenset())
+
+    async def keep_late(self, submission: Submission) -> Bell:
+        await self._write(lambda t: late.keep(t, submission))
+        return Bell(frozenset({"late"}), frozenset())
+
+    async def name_of(self, device: bytes) -> str:
+        return await self._read(lambda c: late.name_of(c, device))
+
+    async def was_revoked(self, revoked: bool) -> None:
+        known = await self.joined()
+        if known is not None and known.revoked != revoked:
+            await self.set_joined(msgspec.structs.replace(known, revoked=revoked))
+
     async def counts(self) -> Counts:
         return await self._read(lambda c: counts(self._vault, c))
 
@@ -193,7 +241,7 @@ class VaultPostbox:
             return None
         if self._directory is None or self._directory.book != known.organisation:
             directory = Directory(known.organisation)
-            for statement in control_lane(self._connection, known.organisation):
+            for statement in readers.control_lane(self._connection, known.organisation):
                 directory.apply(statement.header, statement.body, statement.signature)
             self._directory = directory
         return self._directory
@@ -203,7 +251,7 @@ class VaultPostbox:
             members = BookMembers(book)
             directory = self._load_directory()
             if directory is not None:
-                for statement in control_lane(self._connection, book):
+                for statement in readers.control_lane(self._connection, book):
                     members.apply(statement.header, statement.body, statement.signature, directory)
             self._members[book] = members
         return self._members[book]
@@ -230,25 +278,36 @@ class VaultPostbox:
 
 def joined(vault: Vault) -> Joined | None:
     """Return what a vault knows of its organisation; on the storage thread."""
-    raw = vault.fact(JOINED)
+    raw = vault.fact(readers.JOINED)
     return None if raw is None else msgspec.msgpack.decode(raw, type=Joined)
 
 
-def control_lane(connection: Connection, book: bytes) -> tuple[Statement, ...]:
-    """Return the statements of a book's control lane, in order."""
-    sql = """SELECT c.header, c.body, c.signature, coalesce(c.n, 0), c.received_ms FROM change c
-             JOIN lane l ON l.no = c.lane_no JOIN book b ON b.no = l.book_no WHERE b.id = ? AND l.lane = ? ORDER BY c.seq"""
-    return tuple(Statement(*row) for row in connection.execute(sql, (book, CONTROL_LANE)))
+def _decisions(connection: Connection) -> tuple[Decision, ...]:
+    rows = connection.execute("SELECT value FROM drawer WHERE drawer = ? ORDER BY key", (DECISIONS,))
+    return tuple(msgspec.msgpack.decode(row[0], type=Decision) for row in rows)
+
+
+def _troubled(vault: Vault, connection: Connection) -> tuple[str, ...]:
+    """Return what is wrong with casebooks, in sentences: those that are not synced, and decisions that are not in force."""
+    now_ms = Moment.of(vault.clock.now()).ms
+    late = (overdue(decision, now_ms) for decision in _decisions(connection))
+    books = (row[0] for row in connection.execute("SELECT DISTINCT trouble FROM book WHERE trouble != ''"))
+    return tuple(dict.fromkeys(filter(None, (*books, *late))))
 
 
 def counts(vault: Vault, connection: Connection) -> Counts:
     """Return the figures that screens show about the post; on the storage thread."""
     received_ms, device = taking_in.last_received(vault)
+    known = joined(vault)
+    revoked = known is not None and known.revoked
     name = scalar(connection, "SELECT name FROM writer WHERE device = ?", device)
     return Counts(
-        waiting=log.unsent(connection),
+        waiting=0 if revoked else log.unsent(connection),
+        late=late.count(connection, revoked=revoked),
+        to_take_in=int(scalar(connection, "SELECT count(*) FROM drawer WHERE drawer = ?", LATE)),
         put_aside=int(scalar(connection, "SELECT count(*) FROM put_aside")),
-        troubled=tuple(row[0] for row in connection.execute("SELECT DISTINCT trouble FROM book WHERE trouble != ''")),
+        apart=conflicts.count(Transaction(vault, question=True).shelf),
+        troubled=_troubled(vault, connection),
         last_sent_ms=int.from_bytes(vault.fact(SENT) or b"", "big"),
         last_received_ms=received_ms,
         last_received=name or "",
@@ -269,7 +328,7 @@ def _to_found(connection: Connection) -> tuple[ToFound, ...]:
 
 def _unsent(connection: Connection, most: int, stopped: frozenset[bytes], now_ms: int) -> tuple[UnsentRun, ...]:
     lanes = """SELECT l.no, b.no, b.id, l.lane, l.acked FROM lane l JOIN book b ON b.no = l.book_no
-               WHERE l.mine = 1 AND l.lane > 0 AND b.founded = 1
+               WHERE l.mine = 1 AND l.lane > 0 AND b.founded = 1 AND b.writable = 1
                AND (SELECT max(seq) FROM change c WHERE c.lane_no = l.no) > l.acked ORDER BY l.no"""
     key_sql = "SELECT epoch, secret FROM book_key WHERE book_no = ? ORDER BY epoch DESC LIMIT 1"
     rows_sql = "SELECT header, body, signature FROM change WHERE lane_no = ? AND seq > ? ORDER BY seq LIMIT ?"
@@ -323,11 +382,10 @@ def _acknowledge(vault: Vault, connection: Connection, receipts: tuple[Receipt, 
         lane_no, book_no, n = connection.execute(sql, (receipt.book, vault.identity.device, receipt.lane)).fetchone()
         taking_in.refuse_other_numbers(connection, book_no, lane_no, receipt)
         numbered = [
-            (number, taking_in.told_ms(receipt.received_ms), receipt.epoch, lane_no, receipt.first_seq + at)
-            for at, number in enumerate(receipt.ns)
+            (number, taking_in.told_ms(receipt.received_ms), lane_no, receipt.first_seq + at) for at, number in enumerate(receipt.ns)
         ]
         connection.executemany(
-            "UPDATE change SET n = ?, received_ms = ?, epoch = ? WHERE lane_no = ? AND seq = ? AND n IS NULL", numbered
+            "UPDATE change SET n = ?, received_ms = ? WHERE lane_no = ? AND seq = ? AND n IS NULL", numbered
         )
         last = receipt.first_seq + len(receipt.ns) - 1
         kept = (receipt.digest, receipt.receipt or None, lane_no, last)

@@ -7,7 +7,7 @@ was written here, received, or replayed by a rebuild.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +24,8 @@ GONE: Final = "gone"
 
 LARGEST_NUMBER: Final = 2**53
 LARGEST_STAMP: Final = 2**63 - 1
+
+_MEMBERSHIP: Final = Kept(Rule.SET, False, "", "")
 
 _RECORD_ID = re.compile(r"[0-9a-f]{32}\Z")
 
@@ -59,16 +61,21 @@ class _Topic:
         self.types: dict[str, Any] = {f: kind.model_fields[f].annotation or str for f in self.fields}
         self.defaults: dict[str, Any] = {f: kind.model_fields[f].default for f in self.fields}
         self.find = finding.Index(kind)
-        given = ("id", "book", "made_by", "made_at", "made_offset", "change_no", "gone", "contested", "marks")
+        given = ("id", "book", "made_by", "made_at", "made_offset", "change_no", "gone", "contested", "marks", "written_no")
         names = (*given, *self.fields)
         self.insert = (
             f"INSERT INTO {name} ({quoted(names)}) VALUES ({', '.join('?' * len(names))}) "
             "ON CONFLICT (id) DO NOTHING"
         )
-        stored = ("no", "book", "gone", "contested", "marks", *self.fields)
+        stored = ("no", "book", "gone", "contested", "marks", "written_no", *self.fields)
         self.select = f"SELECT {quoted(stored)} FROM {name} WHERE id = ?"
         self.stored = stored
         self.truths = (GONE, *(f for f, wanted in self.types.items() if wanted is bool))
+        self.followed = {f: one.along for f, one in self.fields.items() if one.along}
+
+    def rule_of(self, name: str) -> Kept:
+        """Return how a field, or being in the set, is declared."""
+        return _MEMBERSHIP if name == GONE else self.fields[name]
 
     def checked(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return the values of known fields, each of its declared type and cleaned; raise `Unfit`.
@@ -98,6 +105,7 @@ class Projector:
         self._connection = connection
         self._topics = {name: _Topic(name, kind) for name, kind in topics().items()}
         self._index = index
+        self._mine: frozenset[str] | None = None
 
     def defaults(self, kind: type[Record]) -> dict[str, Any]:
         """Return the fields of a record type with what stands in them until something is written."""
@@ -141,7 +149,8 @@ class Projector:
         if content.verb != PUT:
             raise Unfit("what was saved is never taken away")
         row = topic.defaults | values
-        made = (content.record, book, device, content.wrote_at, content.offset, change_no, False, "", b"")
+        written_no = self._written_no(device, change_no)
+        made = (content.record, book, device, content.wrote_at, content.offset, change_no, False, "", b"", written_no)
         cursor = self._connection.execute(topic.insert, (*made, *(row[f] for f in topic.fields)))
         if cursor.rowcount == 0:
             raise Unfit("what was saved is never written over")
@@ -164,13 +173,15 @@ class Projector:
         new = {name: old[name] for name in (*topic.fields, GONE)}
         contested = set(filter(None, old["contested"].split(",")))
         for name, value in written.items():
-            live = _after(marks.get(name, []), new[name], Live(change_no, content.stamp, device, value), sees)
-            rule = Rule.SET if name == GONE else topic.fields[name].rule
-            new[name] = _shown(rule, "" if name == GONE else topic.fields[name].safer, live)
+            live = _after(_live(marks, name, new), Live(change_no, content.stamp, device, value), sees)
+            kept = topic.rule_of(name)
+            new[name] = _shown(kept, topic.defaults.get(name), live).value
             marks[name] = _slim(live)
             differ = len({repr(one.value) for one in live}) > 1
-            (contested.add if differ and rule is Rule.ASK else contested.discard)(name)
-        self._update(topic, old, new, ",".join(sorted(contested)), marks)
+            (contested.add if differ and kept.rule is Rule.ASK else contested.discard)(name)
+        new |= _of_the_same_hand(topic, written.keys(), marks, new)
+        new_no = max(old["written_no"], self._written_no(device, change_no))
+        self._update(topic, old, new, ",".join(sorted(contested)), marks, new_no)
         return _touched(content.record, new)
 
     def _begin(
@@ -179,21 +190,28 @@ class Projector:
         row = topic.defaults | written
         marks = {name: [Live(change_no, content.stamp, device, None)] for name in written}
         made = (content.record, book, device, content.wrote_at, content.offset, change_no)
-        state = (row[GONE], "", _marks_encoder.encode(marks))
+        state = (row[GONE], "", _marks_encoder.encode(marks), self._written_no(device, change_no))
         cursor = self._connection.execute(topic.insert, (*made, *state, *(row[f] for f in topic.fields)))
         self._add_to_index(topic, cursor.lastrowid, row)
         return _touched(content.record, row)
 
     def _update(
-        self, topic: _Topic, old: dict[str, Any], new: dict[str, Any], contested: str, marks: Marks
+        self, topic: _Topic, old: dict[str, Any], new: dict[str, Any], contested: str, marks: Marks, written_no: int
     ) -> None:
         moved = [name for name in new if new[name] != old[name]]
-        columns = [*moved, "contested", "marks"]
-        values = [*(new[name] for name in moved), contested, _marks_encoder.encode(marks), old["no"]]
+        columns = [*moved, "contested", "marks", "written_no"]
+        values = [*(new[name] for name in moved), contested, _marks_encoder.encode(marks), written_no, old["no"]]
         statement = f"UPDATE {topic.name} SET {quoted(columns, ' = ?')} WHERE no = ?"
         self._connection.execute(statement, values)
         if self._index and any(name in topic.find.fields for name in moved):
             topic.find.replace(self._connection, old["no"], old, new)
+
+    def _written_no(self, device: str, change_no: int) -> int:
+        """Return the number of a change that this laptop wrote, 0 for one of somebody else's."""
+        if self._mine is None:
+            found = self._connection.execute("SELECT device FROM writer WHERE mine = 1").fetchall()
+            self._mine = frozenset(row[0] for row in found)
+        return change_no if device in self._mine else 0
 
     def _add_to_index(self, topic: _Topic, no: int | None, row: dict[str, Any]) -> None:
         if self._index and no is not None:
@@ -202,8 +220,13 @@ class Projector:
 
 def live_changes(marks: bytes, names: Iterable[str]) -> set[int]:
     """Return the numbers of the changes whose values stand in these fields of a record, from the row's marks."""
+    return {no for changes in standing(marks, names).values() for no in changes}
+
+
+def standing(marks: bytes, names: Iterable[str]) -> dict[str, frozenset[int]]:
+    """Return, for each of these fields, the numbers of the changes whose values stand in it; none for one never written."""
     written = _marks_decoder.decode(marks) if marks else {}
-    return {one.change_no for name in names for one in written.get(name, [])}
+    return {name: frozenset(one.change_no for one in written.get(name, [])) for name in names}
 
 
 def _refuse_unfit(content: Content) -> None:
@@ -223,30 +246,54 @@ def quoted(names: Iterable[str], after: str = "") -> str:
     return ", ".join(f'"{name}"{after}' for name in names)
 
 
-def _after(live: list[Live], shown: Any, write: Live, sees: Sees | None) -> list[Live]:
+def _live(marks: Marks, name: str, row: dict[str, Any]) -> list[Live]:
+    """Return a field's live values; a single one stands in the row itself."""
+    live = marks.get(name, [])
+    if len(live) == 1 and live[0].value is None:
+        return [Live(live[0].change_no, live[0].stamp, live[0].device, row[name])]
+    return live
+
+
+def _after(live: list[Live], write: Live, sees: Sees | None) -> list[Live]:
     """Return a field's live values after one more write: those that it had seen are over (D.2)."""
     if sees is None:
         return [write]
-    if len(live) == 1 and live[0].value is None:
-        live = [Live(live[0].change_no, live[0].stamp, live[0].device, shown)]
     return [one for one in live if not sees(one.change_no)] + [write]
 
 
-def _shown(rule: Rule, safer: str, live: list[Live]) -> Any:
-    """Return the value that a row shows while several are live: the safer one, adding over removal, else the latest."""
+def _shown(kept: Kept, default: Any, live: list[Live]) -> Live:
+    """Return whose value a row shows while several are live: the safer one, adding over removal, else the latest."""
     if len(live) == 1:
-        return live[0].value
-    if rule is Rule.SET and all(isinstance(one.value, bool) for one in live):
-        return all(one.value for one in live)  # gone only if everybody took it away
+        return live[0]
     latest_first = sorted(live, key=lambda one: (one.stamp, one.device), reverse=True)
-    values = [one.value for one in latest_first]
-    if rule is Rule.ASK and safer == "on":
-        return any(values)
-    if rule is Rule.ASK and safer == "earliest":
-        return min(values)
-    if rule is Rule.ASK and safer == "longest":
-        return max(values, key=len)
-    return values[0]
+    if kept.rule is Rule.SET and all(isinstance(one.value, bool) for one in live):
+        return next((one for one in latest_first if not one.value), latest_first[0])  # gone only if everybody took it away
+    match kept.safer:
+        case "on":
+            return next((one for one in latest_first if one.value), latest_first[0])
+        case "default":
+            return next((one for one in latest_first if one.value == default), latest_first[0])
+        case "earliest":
+            return min(latest_first, key=lambda one: one.value)
+        case "longest":
+            return max(latest_first, key=lambda one: len(one.value))
+    return latest_first[0]
+
+
+def _of_the_same_hand(topic: _Topic, written: Collection[str], marks: Marks, row: dict[str, Any]) -> dict[str, Any]:
+    """Return the quiet values that were written with a shown one: half of one opinion and half of another is nobody's."""
+    values: dict[str, Any] = {}
+    for name, along in topic.followed.items():
+        live = _live(marks, name, row)
+        if not live or not any(one in written for one in (name, *along)):
+            continue
+        hand = _shown(topic.rule_of(name), topic.defaults[name], live).change_no
+        for beside in (one for one in along if topic.fields[one].rule is Rule.QUIET):
+            others = _live(marks, beside, row)
+            own = [one for one in others if one.change_no == hand]
+            if others:
+                values[beside] = _shown(topic.rule_of(beside), topic.defaults[beside], own or others).value
+    return values
 
 
 def _slim(live: list[Live]) -> list[Live]:

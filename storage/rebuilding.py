@@ -91,7 +91,8 @@ def fold(
 def seen_by(connection: Connection, head: change.Header, content: Content) -> Callable[[int], bool]:
     """Return the test whether the writer of a change had seen another (D.2).
 
-    They had when it stands earlier in the same lane, when it was numbered by then, or when they name it.
+    They had when it stands earlier in the same lane. Of the others they had seen those that they name; or, when they name
+    none, those that were numbered by then.
     """
     seen_n, named = content.seen[0], frozenset(content.over)
 
@@ -105,7 +106,9 @@ def seen_by(connection: Connection, head: change.Header, content: Content) -> Ca
         n, seq, device, lane, header = row
         if lane == head.lane and seq < head.seq and bytes(device) == head.device:
             return True
-        return (n is not None and n <= seen_n) or (bool(named) and change.change_id(header) in named)
+        if named:
+            return change.change_id(header) in named
+        return n is not None and n <= seen_n
 
     return sees
 

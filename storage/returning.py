@@ -5,6 +5,7 @@ A change of a colleague is kept opened. Sealed again with the key of its epoch i
 
 from __future__ import annotations
 
+import bisect
 from typing import Any
 
 from leadworker.change import CONTROL_LANE, Kind, change_id, padded_size
@@ -38,16 +39,17 @@ def tail(connection: Connection, book: bytes, after: int) -> Tail | None:
 
     None where the next number, or a receipt at or after it, is not here.
     """
-    sql = f"""SELECT c.n, c.header, c.body, p.sealed, c.signature, c.received_ms, c.epoch, c.receipt FROM change c
-             JOIN book b ON b.no = c.book_no LEFT JOIN put_aside p ON p.change_no = c.no AND length(p.sealed) > 0
-             WHERE b.id = ? AND c.n > ? ORDER BY c.n LIMIT {2 * MOST_CHANGES}"""
+    sql = f"""SELECT c.n, c.header, c.body, p.sealed, c.signature, c.received_ms, c.receipt FROM change c
+              JOIN book b ON b.no = c.book_no LEFT JOIN put_aside p ON p.change_no = c.no AND length(p.sealed) > 0
+              WHERE b.id = ? AND c.n > ? ORDER BY c.n LIMIT {2 * MOST_CHANGES}"""
     secrets = "SELECT epoch, secret FROM book_key JOIN book ON book.no = book_no WHERE id = ?"
     keys = {epoch: bytes(secret) for epoch, secret in connection.execute(secrets, (book,))}
+    rotations = _rotations(connection, book)
     taken: list[Kept] = []
     whole, receipt, size = 0, b"", 0
     for row in connection.execute(sql, (book, after)).fetchall():
-        kept = _with_epoch(connection, book, _kept(row))
-        if kept.n != after + 1 + len(taken) or not _can_be_sealed(kept, keys):
+        kept = _kept(row, rotations)
+        if kept.n != after + 1 + len(taken) or not (kept.sealed or (kept.body and (not kept.epoch or kept.epoch in keys))):
             break
         size += len(kept.header) + padded_size(len(kept.body)) + len(kept.sealed) + 128
         if whole and (len(taken) >= MOST_CHANGES or size > MOST_BYTES):
@@ -55,25 +57,17 @@ def tail(connection: Connection, book: bytes, after: int) -> Tail | None:
         taken.append(kept)
         if row[-1] is not None:
             whole, receipt = len(taken), bytes(row[-1])
-    if not whole:
-        return None
-    return Tail(tuple(taken[:whole]), receipt, keys)
+    return Tail(tuple(taken[:whole]), receipt, keys) if whole else None
 
 
-def _kept(row: tuple[Any, ...]) -> Kept:
-    n, header, body, sealed, signature, received_ms, epoch, _ = row
+def _rotations(connection: Connection, book: bytes) -> list[int]:
+    """Return the numbers at which the book's keys began. A change is taken only under the newest key before its number."""
+    sql = """SELECT c.n FROM change c JOIN lane l ON l.no = c.lane_no JOIN book b ON b.no = c.book_no
+             WHERE b.id = ? AND l.lane = ? AND c.n IS NOT NULL AND substr(c.header, 4, 1) = ? ORDER BY c.n"""
+    return [n for (n,) in connection.execute(sql, (book, CONTROL_LANE, bytes([Kind.ROTATION])))]
+
+
+def _kept(row: tuple[Any, ...], rotations: list[int]) -> Kept:
+    n, header, body, sealed, signature, received_ms, _ = row
+    epoch = 0 if Kind(header[3]).is_open else bisect.bisect_left(rotations, n)
     return Kept(n, bytes(header), bytes(body or b""), bytes(sealed or b""), bytes(signature), received_ms, epoch)
-
-
-def _can_be_sealed(kept: Kept, keys: dict[int, bytes]) -> bool:
-    return bool(kept.sealed or (kept.body and (not kept.epoch or kept.epoch in keys)))
-
-
-def _with_epoch(connection: Connection, book: bytes, kept: Kept) -> Kept:
-    """Vaults of the first version did not keep the epoch. The book's own at that number is one that the store takes."""
-    if kept.epoch or kept.sealed or kept.header[3] >= Kind.MEMBERSHIP:
-        return kept
-    sql = """SELECT count(*) FROM change c JOIN lane l ON l.no = c.lane_no JOIN book b ON b.no = c.book_no
-             WHERE b.id = ? AND l.lane = ? AND c.n < ? AND substr(c.header, 4, 1) = ?"""
-    (epoch,) = connection.execute(sql, (book, CONTROL_LANE, kept.n, bytes([Kind.ROTATION]))).fetchone()
-    return Kept(kept.n, kept.header, kept.body, b"", kept.signature, kept.received_ms, epoch)

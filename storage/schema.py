@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from leadworker.record import Record, kept_fields, table_of, topics
+from leadworker.record import Record, asked_fields, kept_fields, table_of, topics
 from storage.engine import Connection
 
 LOG_TABLES: Final = """
@@ -43,6 +43,25 @@ CREATE TABLE writer (device TEXT PRIMARY KEY, name TEXT NOT NULL, mine INTEGER N
 CREATE TABLE drawer (drawer TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (drawer, key));
 """
 
+READER_TABLES: Final = """
+ALTER TABLE book ADD COLUMN lead TEXT NOT NULL DEFAULT '';
+ALTER TABLE book ADD COLUMN writable INTEGER NOT NULL DEFAULT 1;
+CREATE TABLE colleague (
+    device TEXT PRIMARY KEY, person TEXT NOT NULL, name TEXT NOT NULL, role INTEGER NOT NULL, admin INTEGER NOT NULL,
+    my_team INTEGER NOT NULL, me INTEGER NOT NULL, active INTEGER NOT NULL, check_words TEXT NOT NULL
+);
+CREATE INDEX colleague_person ON colleague (person);
+CREATE TABLE reader (
+    book TEXT NOT NULL, device TEXT NOT NULL, person TEXT NOT NULL, role INTEGER NOT NULL, since_ms INTEGER NOT NULL,
+    PRIMARY KEY (book, device)
+) WITHOUT ROWID;
+CREATE TABLE access (
+    book TEXT NOT NULL, seq INTEGER NOT NULL, line INTEGER NOT NULL, at_ms INTEGER NOT NULL, by_person TEXT NOT NULL,
+    what TEXT NOT NULL, person TEXT NOT NULL, role INTEGER NOT NULL, PRIMARY KEY (book, seq, line)
+) WITHOUT ROWID;
+"""
+"""Who reads which casebook, drawn from the statements in the log (`storage.readers`)."""
+
 FTS_PAGE: Final = 3900
 """FTS5's own leaf size does not fit SQLCipher's usable page and would spill every leaf (docs/decisions/0005)."""
 
@@ -66,6 +85,8 @@ def projection_ddl() -> tuple[str, ...]:
         table = table_of(kind)
         statements.append(str(CreateTable(table).compile(dialect=sqlite)).strip())
         statements += [str(CreateIndex(i).compile(dialect=sqlite)) for i in sorted(table.indexes, key=lambda i: str(i.name))]
+        if asked_fields(kind):  # the few that people wrote apart are found without reading the others
+            statements.append(f"CREATE INDEX {topic}_contested ON {topic} (no) WHERE contested != ''")
         if fields := find_fields(kind):
             index = find_table(topic)
             statements.append(
@@ -79,22 +100,30 @@ def projection_ddl() -> tuple[str, ...]:
 
 def declared() -> str:
     """Return a fingerprint of all declarations: when it changes, projections are made again from the log."""
-    return hashlib.sha256("\n".join(projection_ddl()).encode()).hexdigest()
+    rules = (f"{topic} {kept_fields(kind)}" for topic, kind in sorted(topics().items()))
+    return hashlib.sha256("\n".join((*projection_ddl(), *rules)).encode()).hexdigest()
 
 
 def create_log(connection: Connection) -> None:
     """Make the tables of the log, inside the caller's transaction."""
-    for statement in LOG_TABLES.split(";"):
+    _run(connection, LOG_TABLES)
+
+
+def create_readers(connection: Connection) -> None:
+    """Make the tables of who reads which casebook, inside the caller's transaction."""
+    _run(connection, READER_TABLES)
+
+
+def _run(connection: Connection, statements: str) -> None:
+    for statement in statements.split(";"):
         if statement.strip():
             connection.execute(statement)
 
 
 def keep_what_the_store_signed(connection: Connection) -> None:
-    """Keep with each change the key's epoch under which it travelled (0: not known), and where one was given, the receipt.
-
-    From these a laptop can give a store that was restored from a backup exactly what it had, and prove it (C.8).
+    """Keep the receipt with each change for which one was given, so that a store that was restored from a backup can be given
+    back what it had, with its own proof (C.8).
     """
-    connection.execute("ALTER TABLE change ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0")
     connection.execute("ALTER TABLE change ADD COLUMN receipt BLOB")
 
 
@@ -107,7 +136,7 @@ def create_projections(connection: Connection) -> None:
 
 def drop_projections(connection: Connection) -> None:
     """Throw every projection away, also those of topics that are no longer declared."""
-    log = {"fact", "state", "book", "lane", "change", "book_key", "put_aside", "writer", "drawer"}
+    log = {"fact", "state", "book", "lane", "change", "book_key", "put_aside", "writer", "drawer", "colleague", "reader", "access"}
     rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     tables = rows.fetchall()
     virtual = [name for name, sql in tables if sql.startswith("CREATE VIRTUAL")]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,15 +12,15 @@ import msgspec
 from sqlalchemy import Select
 from sqlalchemy.dialects.sqlite import dialect
 
-from leadworker.change import DROP, PUT
+from leadworker.change import DROP, PUT, read_content
 from leadworker.clock import Clock, Moment
 from leadworker.errors import NotFound
 from leadworker.record import BASE_COLUMNS, Record, Rule, kept_fields, new_id, table_of
-from leadworker.shelf import Hit, Kind, View
-from storage import finding, log
+from leadworker.shelf import Hit, Kind, Said, View
+from storage import finding, histories, log
 from storage.engine import Connection, scalar
 from storage.log import Writing
-from storage.projection import GONE, Projector, live_changes, quoted
+from storage.projection import GONE, Projector, Sees, live_changes, quoted, standing
 
 _SQLITE = dialect(paramstyle="named")
 _prepared: dict[int, tuple[Select[Any], str, dict[str, Any]]] = {}
@@ -41,6 +42,7 @@ class VaultShelf:
         self.clock_doubt = clock_doubt
         self.touched_topics: set[str] = set()
         self.touched_ids: set[str] = set()
+        self._shown: dict[str, bytes] = {}
 
     def now(self) -> Moment:
         return Moment.of(self._clock.now())
@@ -79,7 +81,9 @@ class VaultShelf:
             raise TypeError(f"{kind.__name__}.{fixed[0]} is written once")
         old = self._row(kind, record_id)
         contested = old["contested"].split(",")  # choosing what is shown already settles it, too
-        new = {name: value for name, value in values.items() if old[name] != value or name in contested}
+        moved = {name for name, value in values.items() if old[name] != value or name in contested}
+        moved |= {beside for name in moved for beside in fields[name].along if beside in values}
+        new = {name: value for name, value in values.items() if name in moved}
         if new:
             self._write(kind, old["book"], record_id, PUT, new, old["marks"])
 
@@ -132,15 +136,44 @@ class VaultShelf:
         self._connection.execute("DELETE FROM drawer WHERE drawer = ? AND key = ?", (drawer, key))
         self._touch(drawer, (key,))
 
+    @contextlib.contextmanager
+    def as_shown(self, record_id: str, marks: bytes) -> Iterator[None]:
+        before = self._shown
+        self._shown = {**before, record_id: marks} if marks else before
+        try:
+            yield
+        finally:
+            self._shown = before
+
+    def changed_since(self, kind: type[Record], record_id: str, marks: bytes) -> tuple[str, ...]:
+        names = tuple(kept_fields(kind))
+        before, now = standing(marks, names), standing(self._row(kind, record_id)["marks"], names)
+        moved = (name for name in names if now[name] != before[name])
+        return tuple(name for name in moved if self._said(kind, name, now[name]) != self._said(kind, name, before[name]))
+
+    def _said(self, kind: type[Record], name: str, changes: frozenset[int]) -> set[Any]:
+        """Return the values that these changes wrote into a field; what it began with where none did."""
+        bodies = (scalar(self._connection, "SELECT body FROM change WHERE no = ?", no) for no in changes)
+        said = {read_content(body).values.get(name) for body in bodies}
+        return said or {self._projector.defaults(kind)[name]}
+
+    def history(self, kind: type[Record], record_id: str) -> tuple[Said, ...]:
+        return histories.history(self._connection, kind, record_id, self._row(kind, record_id)["book"])
+
     def _write(
         self, kind: type[Record], book: str, record_id: str, verb: str, values: dict[str, Any], marks: bytes = b""
     ) -> None:
-        topic = str(table_of(kind).name)
-        replaced = live_changes(marks, (GONE, *values))
-        no, content = self._begin_writing().write(
-            bytes.fromhex(book), topic, record_id, verb, values, self.now(), replaced
+        topic, book_id = str(table_of(kind).name), bytes.fromhex(book)
+        shown = self._shown.get(record_id)
+        replaced = live_changes(marks if shown is None else shown, (GONE, *values))
+        writing = self._begin_writing()
+        no, content = writing.write(
+            book_id, topic, record_id, verb, values, self.now(), replaced, exactly=shown is not None
         )
-        self._touch(topic, self._projector.apply(content, book, self.device, no))
+        sees: Sees | None = None
+        if shown is not None:
+            sees = lambda earlier: earlier in replaced or writing.is_in_lane(book_id, earlier)  # noqa: E731
+        self._touch(topic, self._projector.apply(content, book, self.device, no, sees))
 
     def _touch(self, topic: str, ids: Sequence[str]) -> None:
         self.touched_topics.add(topic)

@@ -62,7 +62,7 @@ def take(
             intake.confirm(header, item)
             topics.add("receipt")
             continue
-        no = intake.append(header, item.header, item.body, item.signature, item.n, item.received_ms, item.digest, item.epoch)
+        no = intake.append(header, item.header, item.body, item.signature, item.n, item.received_ms, item.digest)
         if item.why:
             intake.put_aside(no, header, item, item.why)
         elif item.content is not None:
@@ -173,16 +173,16 @@ class _Intake:
 
     def append(
         self, header: change.Header, raw: bytes, body: bytes | None, signature: bytes, n: int, received_ms: int,
-        digest: bytes | None = None, epoch: int = 0,
+        digest: bytes | None = None,
     ) -> int:  # fmt: skip
         """Insert one received change; return its number in this vault."""
         lane = self._lane(header)
         self._last += 1
         self._chain = log.link(self._chain, change.change_id(raw))
         self.connection.execute(
-            """INSERT INTO change (no, book_no, lane_no, seq, header, body, signature, chain, n, digest, received_ms, epoch)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-            (self._last, self.book_no, lane, header.seq, raw, body, signature, self._chain, n or None, digest, told_ms(received_ms), epoch),
+            """INSERT INTO change (no, book_no, lane_no, seq, header, body, signature, chain, n, digest, received_ms)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            (self._last, self.book_no, lane, header.seq, raw, body, signature, self._chain, n or None, digest, told_ms(received_ms)),
         )
         self._received_up_to[lane] = header.seq
         return self._last
@@ -190,8 +190,8 @@ class _Intake:
     def confirm(self, header: change.Header, item: Received) -> None:
         """Note the number and the digest of a change that was written here."""
         self.connection.execute(
-            "UPDATE change SET n = ?, digest = ?, received_ms = ?, epoch = ? WHERE lane_no = ? AND seq = ?",
-            (item.n, item.digest, told_ms(item.received_ms), item.epoch, self._lane(header), header.seq),
+            "UPDATE change SET n = ?, digest = ?, received_ms = ? WHERE lane_no = ? AND seq = ?",
+            (item.n, item.digest, told_ms(item.received_ms), self._lane(header), header.seq),
         )
         self.connection.execute(
             "UPDATE lane SET acked = max(acked, ?) WHERE no = ?", (header.seq, self._lane(header))

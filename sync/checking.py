@@ -15,9 +15,11 @@ from leadworker import change
 from leadworker.change import CONTROL_LANE, Content, Header, Kind
 from leadworker.crypto.envelope import BookKey, key_info
 from leadworker.crypto.identity import CannotOpen
+from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted
-from leadworker.membership import BookMembers, Directory, Grant, NotAllowed, Rotation
+from leadworker.membership import BookMembers
 from leadworker.postbox import BookState, LaneHead, Received
+from leadworker.statements import Grant, NotAllowed, Rotation
 from sync import wire
 
 Unseal = Callable[[bytes, bytes], bytes]
@@ -157,8 +159,7 @@ class PageCheck:
                 "The central store gives back something else than this laptop wrote. If this vault is an older copy of itself that "
                 f"was put back by hand and written in since, that is why: tell your administrator so. {_SAFE}"
             )
-        epoch = wire.seal_epoch(item.body)
-        self._done.append(Received(item.n, item.header, None, b"", digest, item.received_ms, own=True, epoch=epoch))
+        self._done.append(Received(item.n, item.header, None, b"", digest, item.received_ms, own=True))
 
     def _refuse_inside_a_run(self) -> None:
         if self._run:
@@ -175,11 +176,10 @@ class PageCheck:
 
     def _opened_change(self, sealed: _Sealed) -> Received:
         item, body, content, why = sealed.item, None, None, ""
-        epoch = wire.seal_epoch(item.body)
         try:
             if sealed.header.size > wire.LARGEST_BODY or len(item.body) != sealed.header.size + wire.SEAL_OVERHEAD:
                 raise CannotOpen("not of the size that was signed, or larger than any change may be")
-            body = self._key(epoch).open(item.header, item.body)
+            body = self._key(wire.seal_epoch(item.body)).open(item.header, item.body)
             if sealed.header.kind == Kind.CONTENT:
                 content = change.read_content(body)
                 why = _unreadable(content)
@@ -189,7 +189,7 @@ class PageCheck:
             why = "its words cannot be read"
         return Received(
             item.n, item.header, body, item.signature, sealed.digest, item.received_ms, None if why else content,
-            item.body if why else b"", why, epoch=epoch,
+            item.body if why else b"", why,
         )  # fmt: skip
 
     def _key(self, epoch: int) -> BookKey:

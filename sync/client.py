@@ -30,6 +30,7 @@ SOMETHING_ELSE: Final = (
 ANOTHER_VERSION: Final = (
     "The central store speaks another version of leadworker. Update the older of the two; everything here is safe."
 )
+_COME_BACK: Final = (429, 503)
 _ANY_VERSION: Final = "application/vnd.leadworker."
 
 
@@ -121,7 +122,7 @@ class HubClient:
         async with self._reached(), self._http.stream("GET", "/v1/live", headers=headers, timeout=timeout) as response:
             media = response.headers.get("content-type", "")
             if response.status_code != 200 or not media.startswith(wire.EVENTS_TYPE):
-                _read_answer(response.status_code, media, await self._bounded(response), wire.Trouble)
+                _read_answer(response.status_code, media, await self._bounded(response), 0.0, wire.Trouble)
                 raise Offline(SOMETHING_ELSE)
             yield response.aiter_raw()
 
@@ -135,6 +136,15 @@ class HubClient:
 
     async def push(self, runs: tuple[wire.Run, ...]) -> wire.Pushed:
         return await self._signed("POST", "/v1/push", wire.Push(runs), wire.Pushed)
+
+    async def hand_in(self, late: wire.Late) -> None:
+        await self._signed("POST", "/v1/late", late, wire.LateItems)
+
+    async def late(self) -> wire.LateItems:
+        return await self._signed("GET", "/v1/late", None, wire.LateItems)
+
+    async def late_taken(self, items: tuple[bytes, ...]) -> wire.LateItems:
+        return await self._signed("POST", "/v1/late/taken", wire.Taken(items), wire.LateItems)
 
     async def _signed(self, method: str, target: str, message: msgspec.Struct | None, answer: type[Message]) -> Message:
         """Ask as this device. A laptop whose clock is wrong asks once more by the store's: nobody is shut out by it (D.3)."""
@@ -164,8 +174,8 @@ class HubClient:
     ) -> Message:
         return _read_answer(*await self._exchange(method, target, body, headers), answer)
 
-    async def _exchange(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes]:
-        """Send one request and return its answer's status, media type and body."""
+    async def _exchange(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes, float]:
+        """Send one request and return its answer's status, media type, body, and for how many seconds it asks for a pause."""
         # Asked for as it is: a compressed answer could unfold into more than memory holds.
         headers = {**headers, "content-type": wire.MEDIA_TYPE, "accept": wire.MEDIA_TYPE, "accept-encoding": "identity"}
         async with (
@@ -173,7 +183,8 @@ class HubClient:
             self._http.stream(method, target, content=body, headers=headers) as response,
         ):  # fmt: skip
             raw = await self._bounded(response)
-            return response.status_code, response.headers.get("content-type", ""), raw
+            said = response.headers
+            return response.status_code, said.get("content-type", ""), raw, _seconds(said.get("retry-after", ""))
 
     @contextlib.asynccontextmanager
     async def _reached(self) -> AsyncIterator[None]:
@@ -201,25 +212,31 @@ class HubClient:
         return b"".join(parts)
 
 
-def _read_answer(status: int, media: str, raw: bytes, answer: type[Message]) -> Message:
+def _read_answer(status: int, media: str, raw: bytes, pause_s: float, answer: type[Message]) -> Message:
     if not media.startswith(wire.MEDIA_TYPE):
         raise Refused(ANOTHER_VERSION) if media.startswith(_ANY_VERSION) else Offline(SOMETHING_ELSE)
     if 300 <= status < 400:
         raise Offline(SOMETHING_ELSE)
     try:
         if status >= 400:
-            raise _refusal(wire.read(wire.Trouble, raw))
+            raise _refusal(wire.read(wire.Trouble, raw), pause_s if status in _COME_BACK else 0.0)
         return wire.read(answer, raw)
     except msgspec.DecodeError as error:
         raise HubMistrusted("The central store answered with something that cannot be read. Everything is saved here.") from error
 
 
-def _refusal(trouble: wire.Trouble) -> LeadworkerError:
+def _refusal(trouble: wire.Trouble, pause_s: float) -> LeadworkerError:
     sentence = one_line(trouble.sentence)[:400] or "The central store refused this without a reason."
     kind = InviteRefused if trouble.code.startswith("invite") else Refused
     error = kind(sentence)
     error.code = one_line(trouble.code)[:40]  # a program matches on the store's own word
+    error.retry_after_s = pause_s
     return error
+
+
+def _seconds(said: str) -> float:
+    """Read a `retry-after` in seconds; a date, or nonsense, is no pause."""
+    return float(said) if said.isascii() and said.isdigit() and len(said) <= 6 else 0.0
 
 
 def _address(url: str) -> str:

@@ -19,19 +19,25 @@ from leadworker.change import Header
 from leadworker.clock import Clock, Moment
 from leadworker.crypto.envelope import BookKey
 from leadworker.desk import Bell
+from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted, Offline, Refused
-from leadworker.membership import Directory, Member
 from leadworker.postbox import BookState, Joined, Postbox, Receipt, Standing, UnsentRun
 from leadworker.text import one_line
-from sync import recovering, wire
+from sync import late, recovering, wire
 from sync.checking import Checked, PageCheck, mistrusted, vouched
 from sync.client import HubClient
-from sync.founding import add_members, first_members, found_book
-from sync.joining import ask_again, countersign, pull_directory
+from sync.founding import Speaker, found_book
+from sync.inviting import countersign
+from sync.joining import ask_again, pull_directory
+from sync.readers import NotTaken, Readers
 
 BATCH = 1000
 WARN_CLOCK_MS = 60_000
 DOUBT_CLOCK_MS = 10 * 60_000
+_KEY_CHANGED = frozenset({"wrong_epoch", "key_owed"})
+"""Refusals after which a casebook is fetched and what waits is sealed again, in the same sync."""
+
+_LATE = Bell(frozenset({"late", "receipt"}), frozenset())
 _ON_ITS_WAY = Bell(frozenset({"journal_entry", "receipt"}), frozenset())
 
 
@@ -74,6 +80,9 @@ class Exchange:
         self._alarms: list[str] = []
         self._stopped: set[bytes] = set()
         self._hub_key = b""
+        self._spoken_of: set[bytes] = set()
+        self._behind: set[bytes] = set()
+        self._renewed: set[bytes] = set()
         self._received = 0
         self._sent = 0
 
@@ -100,20 +109,40 @@ class Exchange:
             directory = await self._box.directory() or directory
         await self._receive(news, joined, directory)
         await self._found(joined, directory)
-        await self._share(news, joined, directory)
-        await self._send()
+        readers = Readers(self._box, self._client, joined, directory, self._receive_again)
+        await self._keep_readers(readers, news, joined, directory)
+        await self._send(readers)
+        await self._late(news, readers.directory)
         return Result(self._received, self._sent, tuple(self._alarms), admitted, warning)
 
     async def _news(self, joined: Joined) -> wire.News:
-        """Ask for the news. A store in recovery mode is given back what it lacks, and there is no more to do for now."""
+        """Ask for the news. Who was taken out of the organisation may still hand in what they had written; a store in recovery
+        mode is given back what it lacks, and there is no more to do for now.
+        """
         try:
-            return await self._client.news()
-        except Refused as refusal:
-            if recovering.known_no_more(refusal, joined):
-                raise HubMistrusted(recovering.NOT_KNOWN) from refusal
-            if refusal.code != recovering.RECOVERING:
-                raise
-        raise Offline(await recovering.give_back(self._box, self._client, joined))
+            news = await self._client.news()
+        except Refused as error:
+            if recovering.known_no_more(error, joined):
+                raise HubMistrusted(recovering.NOT_KNOWN) from error
+            if error.code == recovering.RECOVERING:
+                raise Offline(await recovering.give_back(self._box, self._client, joined)) from error
+            if error.code == "device_revoked":
+                await self._box.was_revoked(True)
+                directory = await self._box.directory()
+                if directory is not None:
+                    await late.hand_in(self._box, self._client, directory)
+                    self._ring(_LATE)
+            raise
+        if joined.revoked:
+            await self._box.was_revoked(False)
+        return news
+
+    async def _late(self, news: wire.News, directory: Directory) -> None:
+        self._alarms += await late.hand_in(self._box, self._client, directory)
+        if news.late:
+            _, troubles = await late.receive(self._box, self._client, directory)
+            self._alarms += troubles
+            self._ring(_LATE)
 
     async def _am_i_admitted(self, joined: Joined) -> bool:
         if not joined.invite:  # founded by this laptop; only the answer did not arrive
@@ -186,6 +215,8 @@ class Exchange:
             if isinstance(error, Refused) and error.code != "not_a_member":
                 raise
             await self._stop_book(book, error.sentence)
+        except NotTaken as error:
+            await self._stop_book(book, str(error))
 
     async def _receive_book(self, news: wire.BookNews, directory: Directory, total: int) -> None:
         book = news.book
@@ -199,6 +230,8 @@ class Exchange:
                 checked, directory = await self._checked(state, directory, page)
                 receipt = vouched(self._hub_key, book, page, checked.digest)
                 self._ring(await self._box.take(book, state.n, checked.received, checked.keys, checked.digest, receipt))
+                if checked.members.seq != state.members.seq:
+                    self._spoken_of.add(book)
             except BaseException:  # raised again: only the page that was being fetched is stopped
                 if following is not None:
                     following.cancel()
@@ -221,39 +254,37 @@ class Exchange:
                 raise
             return await asyncio.to_thread(_check, state, newer, self._box, page), newer
 
-    async def _share(self, news: wire.News, joined: Joined, directory: Directory) -> None:
-        """Let supervisors and own laptops into casebooks that were founded before they were enrolled (C.6)."""
-        if joined.shared_up_to == directory.seq:
-            return
-        wanted = first_members(directory, joined)
+    async def _keep_readers(self, readers: Readers, news: wire.News, joined: Joined, directory: Directory) -> None:
+        """Carry out what was decided about readers, and bring casebooks into step with the directory (C.6).
+
+        Every casebook after the directory has changed; else those of which something new was said.
+        """
+        await self._decide(readers)
+        all_of_them = joined.shared_up_to != directory.seq
         for book in news.books:
-            if book.book != joined.organisation and book.book not in self._stopped:
+            concerned = all_of_them or book.book in self._spoken_of
+            if concerned and book.book != joined.organisation and book.book not in self._stopped:
                 async with self._one_book(book.book):
-                    await self._share_book(book, wanted, joined, directory)
-        if not self._stopped:
+                    await readers.keep_up(book.book)
+        if all_of_them and not self._stopped:
             now = await self._box.joined() or joined
             await self._box.set_joined(msgspec.structs.replace(now, shared_up_to=directory.seq))
 
-    async def _share_book(
-        self, news: wire.BookNews, wanted: tuple[Member, ...], joined: Joined, directory: Directory
-    ) -> None:
-        state = await self._box.book_state(news.book)
-        present = state.members
-        new = tuple(member for member in wanted if member.device not in present.ever)
-        if not new or present.lead != joined.person or self._box.device not in present.members:
-            return
-        key = BookKey(news.book, present.epoch, state.keys[present.epoch])
-        statements = add_members(news.book, key, present, new, directory, self._box.device, self._box.sign)
-        outcome = await self._client.control(statements)
-        if outcome.code:
-            await self._stop_book(news.book, one_line(outcome.sentence)[:400])
-            return
-        await self._receive_book(wire.BookNews(news.book, state.n, state.digest), directory, 0)
+    async def _decide(self, readers: Readers) -> None:
+        for decision in await self._box.decisions():
+            if not decision.said and bytes.fromhex(decision.book) not in self._stopped:
+                async with self._one_book(bytes.fromhex(decision.book)):
+                    self._ring(await self._box.decided(decision, await readers.carry_out(decision)))
+
+    async def _receive_again(self, book: bytes, directory: Directory) -> None:
+        """Fetch what this laptop has just said of a book, and what others said before it."""
+        standing = (await self._box.standings()).get(book, Standing(0, b"", ""))
+        await self._receive_book(wire.BookNews(book, standing.n, standing.digest), directory, 0)
 
     async def _found(self, joined: Joined, directory: Directory) -> None:
         for item in await self._box.to_found():
             async with self._one_book(item.book):
-                statements = found_book(item.book, item.key, directory, joined, self._box.device, self._box.sign)
+                statements = found_book(item.book, item.key, joined, Speaker(self._box.device, self._box.sign, directory))
                 outcome = await self._client.control(statements)
                 if outcome.code and outcome.code != "head_moved":
                     await self._stop_book(item.book, one_line(outcome.sentence)[:400])
@@ -261,7 +292,7 @@ class Exchange:
                 await self._receive_book(wire.BookNews(item.book, 0, b""), directory, 0)
                 await self._box.founded(item.book)
 
-    async def _send(self) -> None:
+    async def _send(self, readers: Readers) -> None:
         waiting = (await self._box.counts()).waiting
         if not waiting:
             return
@@ -272,8 +303,20 @@ class Exchange:
             taken = await self._settle(runs, sealed, pushed)
             self._sent += taken
             self._tell(Progress("sending", self._sent, max(waiting, self._sent)))
+            await self._renew(readers)
         if self._stopped:
             self._ring(await self._box.not_on_its_way())
+
+    async def _renew(self, readers: Readers) -> None:
+        """Fetch casebooks whose key was changed while this laptop sent, so that what waits is sealed with the new one."""
+        behind, self._behind = self._behind, set()
+        for book in behind:
+            self._renewed.add(book)
+            async with self._one_book(book):
+                directory = await pull_directory(self._box, self._client)
+                readers.learn(directory)
+                await self._receive_again(book, directory)
+                await readers.keep_up(book)
 
     async def _stop_book(self, book: bytes, sentence: str) -> None:
         """Leave one book out of this sync and say why; the others go on."""
@@ -287,6 +330,9 @@ class Exchange:
             raise HubMistrusted("The central store's answer does not fit what was sent. Everything is still here; it will be sent again.")
         receipts = []
         for run, sent, outcome in zip(runs, sealed, pushed.outcomes, strict=True):
+            if outcome.code in _KEY_CHANGED and run.book not in self._renewed:
+                self._behind.add(run.book)
+                continue
             if outcome.code:
                 await self._stop_book(run.book, one_line(outcome.sentence)[:400])
                 continue
@@ -318,7 +364,6 @@ def _receipt(joined: Joined, run: UnsentRun, sent: wire.Run, outcome: wire.Outco
     first: Header = change.unpack(run.changes[0][0])
     return Receipt(
         run.book, run.lane, first.seq, outcome.ns, outcome.last_n, outcome.digest, outcome.received_ms, outcome.receipt,
-        wire.seal_epoch(sent.changes[-1][1]),
     )  # fmt: skip
 
 

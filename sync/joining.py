@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import msgspec
 
 from leadworker import change
-from leadworker.clock import Clock, Moment
 from leadworker.crypto.identity import (
     CannotOpen,
     Identity,
@@ -24,9 +23,10 @@ from leadworker.crypto.identity import (
     seal_to,
     team_code,
 )
+from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted, InviteRefused, NotUnderstood, Offline, PostError, Refused
-from leadworker.membership import Directory, Enrol, Founding, Role, root_id
-from leadworker.postbox import Joined, PendingInvite, Postbox, Statement
+from leadworker.postbox import Joined, Postbox, Statement
+from leadworker.statements import Appoint, Enrol, Founding, Role, root_id
 from leadworker.text import one_line
 from sync import wire
 from sync.checking import numbered, vouched
@@ -47,15 +47,6 @@ class Ceremony(msgspec.Struct, frozen=True):
     escrow_private: bytes
     root_fingerprint: bytes
     name: str
-
-
-class Invitation(msgspec.Struct, frozen=True):
-    """An invite to hand over in person or read out: 24 words and the store's address. `expires_ms` is UTC."""
-
-    words: tuple[str, ...]
-    hub_url: str
-    name: str
-    expires_ms: int
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -127,31 +118,6 @@ async def _found(client: HubClient, setup_code: str, changes: tuple[wire.OpenCha
         ) from error
 
 
-async def invite(
-    box: Postbox, client: HubClient, clock: Clock, name: str, *, role: Role, team: str, admin: bool = False, person: bytes = b""
-) -> Invitation:
-    """Make an invite for a colleague (or, with `person`, for another laptop of one); it holds for 72 hours, once."""
-    joined = await _admitted(box)
-    if not joined.admin:
-        raise Refused("Only an administrator of the organisation can invite. Nothing was made.")
-    called = one_line(name)
-    if not called:
-        raise NotUnderstood("An invite needs the colleague's name. Nothing was made.")
-    secret = InviteSecret.new(joined.root)
-    await client.compare_clocks()
-    expires = client.store_ms() + wire.INVITE_LIFE_MS
-    pending = PendingInvite(
-        secret.invite_id(), secret.secret, called, int(role), team, admin, person or secrets.token_bytes(16), expires
-    )
-    await box.set_invite(pending)  # before the store knows of it, so that a join is never met by nobody
-    try:
-        await client.invite(wire.Invite(pending.invite, expires))
-    except PostError:
-        await box.drop_invite(pending.invite)  # nobody was given its words
-        raise
-    return Invitation(secret.words(), client.url, called, expires)
-
-
 async def ask_to_join(box: Postbox, client: HubClient, words: str) -> wire.JoinState:
     """Ask to join with the 24 words of an invite. The administrator's laptop countersigns at its next sync."""
     secret = InviteSecret.from_words(words)
@@ -177,56 +143,6 @@ async def ask_again(box: Postbox, client: HubClient, joined: Joined) -> wire.Joi
 def _request(box: Postbox, secret: InviteSecret) -> wire.JoinRequest:
     proof = secret.prove(box.signing_public, box.unsealing_public)
     return wire.JoinRequest(secret.invite_id(), box.signing_public, box.unsealing_public, proof)
-
-
-async def countersign(box: Postbox, client: HubClient, clock: Clock) -> tuple[str, ...]:
-    """Check the joins that wait, with the secrets of this laptop's own invites, and enrol them; return their names."""
-    joined = await _admitted(box)
-    pending = {invite.invite: invite for invite in await box.invites()}
-    if not joined.admin or not pending:
-        return ()
-    now = Moment.of(clock.now()).ms
-    admitted: list[str] = []
-    for request in (await client.joins()).requests:
-        mine = pending.get(request.invite)
-        if mine is None or mine.expires_ms < now:
-            continue
-        secret = InviteSecret(joined.root, mine.secret)
-        if not secret.is_proof(request.signing, request.unsealing, request.proof):
-            continue  # somebody without the words; the holder of the words can still come
-        if await _enrol(box, client, joined, request, mine):
-            admitted.append(mine.name)
-    if admitted:
-        await pull_directory(box, client)
-    await _drop_spent(box, pending, min(now, client.store_ms()))
-    return tuple(admitted)
-
-
-async def _drop_spent(box: Postbox, pending: dict[bytes, PendingInvite], now_ms: int) -> None:
-    """Forget invites that are used or have run out by both clocks, so that nobody is asked about them for ever."""
-    directory = await box.directory()
-    used = directory.invites_used if directory is not None else {}
-    for invite, mine in pending.items():
-        if invite in used or mine.expires_ms < now_ms:
-            await box.drop_invite(invite)
-
-
-async def _enrol(
-    box: Postbox, client: HubClient, joined: Joined, request: wire.JoinRequest, mine: PendingInvite
-) -> bool:
-    await pull_directory(box, client)
-    directory = await box.directory()
-    assert directory is not None
-    device = change.device_id(request.signing, request.unsealing)
-    info = organisation_key_info(joined.organisation, device)
-    statement = Enrol(
-        request.signing, request.unsealing, mine.person, mine.role, mine.admin,
-        team_code(joined.organisation_key, mine.team), mine.invite,
-        seal_name(joined.organisation_key, mine.person, mine.name), seal_to(request.unsealing, joined.organisation_key, info),
-    )  # fmt: skip
-    signed = control_change(statement, joined.organisation, box.device, directory.seq + 1, directory.head, box.sign)
-    outcome = await client.control((signed,))
-    return not outcome.code
 
 
 async def pull_directory(box: Postbox, client: HubClient) -> Directory:
@@ -255,7 +171,7 @@ async def _take_directory(
     box: Postbox, joined: Joined, directory: Directory, page: wire.Page, checked: Sequence[tuple[wire.Numbered, bytes, bytes]]
 ) -> None:
     statements: list[Statement] = []
-    opened: list[Enrol] = []
+    renamed: set[bytes] = set()
     for item, _, _ in checked:
         try:
             statement = directory.apply(item.header, item.body, item.signature)
@@ -266,11 +182,11 @@ async def _take_directory(
             ) from error
         if isinstance(statement, Founding):
             _check_root(statement, joined.root)
-        elif isinstance(statement, Enrol):
-            opened.append(statement)
+        elif isinstance(statement, Enrol | Appoint):
+            renamed.add(statement.person)
         statements.append(Statement(item.header, item.body, item.signature, item.n, item.received_ms))
     joined = _learn(box, joined, directory)
-    names = {change.device_id(e.signing, e.unsealing): _name(joined, e) for e in opened}
+    names = {device: name_of(joined, one.statement) for device, one in directory.devices.items() if one.statement.person in renamed}
     if statements:
         await box.set_joined(joined)
         hub_key = directory.founding.hub if directory.founding is not None else b""
@@ -293,14 +209,16 @@ def _learn(box: Postbox, joined: Joined, directory: Directory) -> Joined:
     )  # fmt: skip
 
 
-def _name(joined: Joined, enrolled: Enrol) -> str:
+def name_of(joined: Joined, enrolled: Enrol) -> str:
+    """Return the name that the directory gives to somebody."""
     try:
         return one_line(open_name(joined.organisation_key, enrolled.person, enrolled.name)) or "a colleague"
     except (CannotOpen, ValueError):
         return "a colleague"
 
 
-async def _admitted(box: Postbox) -> Joined:
+async def admitted(box: Postbox) -> Joined:
+    """Return what this laptop knows of its organisation; raise `Refused` where it is not let in."""
     joined = await box.joined()
     if joined is None or not joined.admitted:
         raise Refused("This vault has joined no organisation yet, or still waits to be let in.")

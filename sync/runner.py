@@ -15,7 +15,7 @@ import msgspec
 
 from leadworker.clock import Clock
 from leadworker.desk import Bell, PostState
-from leadworker.errors import HubMistrusted, LeadworkerError, Offline
+from leadworker.errors import HubMistrusted, LeadworkerError, Offline, Refused
 from leadworker.postbox import Postbox
 from sync.client import HubClient
 from sync.exchange import Exchange, Progress, Result
@@ -70,6 +70,7 @@ class Runner:
         self._stopped = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures = 0
+        self._asked_to_wait_s = 0.0
         self._last_alarm = ""
 
     @property
@@ -126,6 +127,9 @@ class Runner:
             self._wake.clear()  # before the sync: what is saved during it is sent by the next one
             self._noticed = False
             await self._sync(quiet=True)
+            if self._asked_to_wait_s:  # not even a save cuts this short: the central store has asked for it
+                await self._sleep(min(self._asked_to_wait_s, self._pace.longest_wait_s))
+                continue
             if await self._woken_within(self._pause()) and not self._noticed:
                 await self._sleep(self._pace.after_change_s)  # a save is often followed by another
 
@@ -162,11 +166,16 @@ class Runner:
     async def _sync(self, quiet: bool = False) -> None:
         async with self._syncing:
             self._quiet = quiet
+            self._asked_to_wait_s = 0.0
             try:
                 result = await Exchange(self._box, self._client, self._clock, self._ring_bell, self._progress).run()
             except Offline as error:
                 self._failures += 1
                 await self._show("offline", error.sentence)
+            except Refused as error:
+                self._failures += 1
+                self._asked_to_wait_s = error.retry_after_s * max(1.0, self._spread())
+                await self._show("offline" if error.retry_after_s else "stuck", error.sentence)
             except LeadworkerError as error:
                 self._failures += 1
                 await self._show("stuck", error.sentence, alarm=error.sentence if isinstance(error, HubMistrusted) else "")
@@ -242,7 +251,8 @@ class Runner:
             return self._state
         return msgspec.structs.replace(
             self._state, waiting=counts.waiting, last_sent_ms=counts.last_sent_ms, last_received_ms=counts.last_received_ms,
-            last_received=counts.last_received, last_backup_ms=counts.last_backup_ms, put_aside=counts.put_aside,
+            last_received=counts.last_received, late=counts.late, to_take_in=counts.to_take_in,
+            last_backup_ms=counts.last_backup_ms, put_aside=counts.put_aside, apart=counts.apart,
             alarm=self._last_alarm or next(iter(counts.troubled), ""), organisation=joined.name if joined else "",
         )  # fmt: skip
 

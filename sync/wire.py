@@ -26,18 +26,8 @@ from leadworker.change import (
     next_digest,
     unpack,
 )
-from leadworker.membership import (
-    BookMembers,
-    Directory,
-    DirectoryStatement,
-    Enrol,
-    Founding,
-    Membership,
-    NotAllowed,
-    Revoke,
-    Role,
-    root_id,
-)
+from leadworker.directory import Directory
+from leadworker.membership import BookMembers
 from leadworker.proof import (
     HEAD,
     RECEIPT,
@@ -46,12 +36,24 @@ from leadworker.proof import (
     is_sound_sealing_key,
     is_sound_signing_key,
 )
+from leadworker.statements import (
+    Appoint,
+    DirectoryStatement,
+    Enrol,
+    Founding,
+    Membership,
+    NotAllowed,
+    Revoke,
+    Role,
+    read_directory_statement,
+    root_id,
+)
 
 __all__ = [
-    "CONTROL_LANE", "FIRST", "HEAD", "HEADER_BYTES", "LARGEST_BODY", "RECEIPT", "REQUEST", "BadHeader", "BookMembers",
+    "CONTROL_LANE", "FIRST", "HEAD", "HEADER_BYTES", "LARGEST_BODY", "RECEIPT", "REQUEST", "Appoint", "BadHeader", "BookMembers",
     "Directory", "DirectoryStatement", "Enrol", "Founding", "Header", "Kind", "Membership", "NotAllowed", "Revoke",
     "Role", "change_id", "device_id", "first_digest", "is_signed", "is_sound_sealing_key", "is_sound_signing_key",
-    "next_digest", "root_id", "unpack",
+    "next_digest", "read_directory_statement", "root_id", "unpack",
 ]  # fmt: skip
 
 PROTOCOL: Final = 1
@@ -74,6 +76,11 @@ MOST_IN_BATCH: Final = 2000
 
 LARGEST_RETURN: Final = 8 * 1024 * 1024
 """Bytes of a request that returns changes to a restored store: a page, with what stands beside each change."""
+LARGEST_LATE: Final = 3 * 1024 * 1024
+"""Bytes of one late submission as it travels."""
+
+MOST_LATE: Final = 20
+"""Late submissions of one device that the store keeps at once."""
 
 MOST_STATEMENTS: Final = 200
 """Statements in one control request."""
@@ -89,6 +96,7 @@ SIGNATURE_HEADER: Final = "lw-signature"
 SETUP_HEADER: Final = "lw-setup"
 NONCE_BYTES: Final = 16
 INVITE_ID_BYTES: Final = 16
+SEALED_KEY_BYTES: Final = 80
 JOIN_PROOF_BYTES: Final = 32
 
 
@@ -193,10 +201,45 @@ class BookNews(msgspec.Struct, frozen=True, array_like=True):
 
 
 class News(msgspec.Struct, frozen=True, array_like=True):
-    """Every book that the asking device may read, the directory first."""
+    """Every book that the asking device may read, the directory first. `late`: how much was handed in late for it."""
 
     books: tuple[BookNews, ...]
     now_ms: int
+    late: int = 0
+
+
+class Late(msgspec.Struct, frozen=True, array_like=True):
+    """What somebody had written when they lost a book, sealed to those who decide about it (C.6).
+
+    `seals` holds the key, sealed to each of their devices; `sealed` is ``nonce ‖ AEAD``.
+    """
+
+    book: bytes
+    seals: tuple[tuple[bytes, bytes], ...]
+    sealed: bytes
+
+
+class LateItem(msgspec.Struct, frozen=True, array_like=True):
+    """A late submission as one recipient is given it. `sender` is who asked the store to keep it."""
+
+    late: bytes
+    book: bytes
+    sender: bytes
+    seal: bytes
+    sealed: bytes
+    received_ms: int
+
+
+class LateItems(msgspec.Struct, frozen=True, array_like=True):
+    """The late submissions that wait for the asking device, the oldest first; not more than fit one answer."""
+
+    items: tuple[LateItem, ...]
+
+
+class Taken(msgspec.Struct, frozen=True, array_like=True):
+    """Late submissions that the asking device has in its vault and need not be given again."""
+
+    items: tuple[bytes, ...]
 
 
 class Invite(msgspec.Struct, frozen=True, array_like=True):

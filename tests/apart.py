@@ -17,7 +17,7 @@ from leadworker import change, proof, record
 from leadworker.change import Content
 from leadworker.clock import Moment
 from leadworker.crypto.envelope import BookKey
-from leadworker.domain import alerts, journal, people, visits
+from leadworker.domain import alerts, conflicts, journal, people, visits
 from leadworker.domain.actions import NewAction
 from leadworker.domain.journal import NewEntry
 from leadworker.postbox import Receipt, Received
@@ -25,7 +25,7 @@ from leadworker.record import Rule
 from storage import checking, mending, postbox, rebuilding, taking_in
 from storage.vault import Vault
 from tests import vaults
-from tests.vaults import HandClock, do, enter, fresh, made
+from tests.vaults import HandClock, ask, do, enter, fresh, made
 
 OWNERS = ("Alex Morgan", "Robin Hale", "Noor Aziz", "Sam Reed")
 
@@ -46,25 +46,62 @@ class Write(NamedTuple):
     value: Any
 
     def had_seen(self, other: Write) -> bool:
-        """Whoever writes has seen what stands before in their lane, what was numbered by then, and what they name."""
+        """Whoever writes has seen what stands before in their lane; of the rest what they name, else what was numbered by then."""
         in_lane = (self.device, self.lane) == (other.device, other.lane) and other.seq < self.seq
-        return in_lane or 0 < other.n <= self.seen or other.id in self.named
+        return in_lane or (other.id in self.named if self.named else 0 < other.n <= self.seen)
 
 
 Fields = dict[str, Any]
 
 
-def model(log: list[tuple[int, bytes, bytes]]) -> dict[str, dict[str, Fields]]:
-    """Return what every record shows, by topic and id, from the changes alone: numbered ones in order, then the others."""
-    said: dict[tuple[str, str], list[tuple[Write, Content]]] = {}
+Said = dict[tuple[str, str], list[tuple[Write, Content]]]
+
+
+def said_of(log: list[tuple[int, bytes, bytes]]) -> Said:
+    """Return every write by topic and record: numbered ones in order, then the others."""
+    said: Said = {}
     for n, header, body in sorted(log, key=lambda item: (item[0] == 0, item[0])):
         head, content = change.unpack(header), change.read_content(body)
         write = Write(n, head.device, head.lane, head.seq, change.change_id(header), content.seen[0], content.over, content.stamp, 0)
         said.setdefault((content.topic, content.record), []).append((write, content))
+    return said
+
+
+def model(log: list[tuple[int, bytes, bytes]]) -> dict[str, dict[str, Fields]]:
+    """Return what every record shows, by topic and id, from the changes alone."""
     shown: dict[str, dict[str, Fields]] = {topic: {} for topic in record.topics()}
-    for (topic, record_id), writes in said.items():
+    for (topic, record_id), writes in said_of(log).items():
         shown[topic][record_id] = shown_record(record.topics()[topic], writes)
     return shown
+
+
+def model_conflicts(log: list[tuple[int, bytes, bytes]]) -> dict[str, set[str]]:
+    """Return what must be put before a person on every laptop: each contested field with the changes that stand in it."""
+    found = {}
+    for (topic, record_id), writes in said_of(log).items():
+        kind = record.topics()[topic]
+        if not kind.frozen and not shown_record(kind, writes)["gone"]:
+            for name, live in alive_of(kind, writes).items():
+                if declared_of(kind)[name].rule is Rule.ASK and len({repr(write.value) for write in live}) > 1:
+                    found[f"{record_id}.{name}"] = {write.id.hex() for write in live}
+    return found
+
+
+def declared_of(kind: type[record.Record]) -> dict[str, record.Kept]:
+    return {**record.kept_fields(kind), "gone": record.Kept(Rule.SET, False, "", "")}
+
+
+def alive_of(kind: type[record.Record], writes: list[tuple[Write, Content]]) -> dict[str, list[Write]]:
+    """Return the values of each field that nobody who had seen them wrote over."""
+    alive = {}
+    for name in declared_of(kind):
+        of_field = [
+            write._replace(value=content.verb == change.DROP if name == "gone" else content.values[name])
+            for write, content in writes
+            if name == "gone" or name in content.values
+        ]
+        alive[name] = [write for write in of_field if not any(other.had_seen(write) for other in of_field)]
+    return alive
 
 
 def shown_record(kind: type[record.Record], writes: list[tuple[Write, Content]]) -> Fields:
@@ -73,34 +110,34 @@ def shown_record(kind: type[record.Record], writes: list[tuple[Write, Content]])
     if kind.frozen:
         return {**fields, **begun.values, "gone": False, "contested": "", "made_by": first.device.hex()}
     contested = []
-    for name, kept in {**record.kept_fields(kind), "gone": record.Kept(Rule.SET, False, "", "")}.items():
-        of_field = [
-            write._replace(value=content.verb == change.DROP if name == "gone" else content.values[name])
-            for write, content in writes
-            if name == "gone" or name in content.values
-        ]
-        live = [write for write in of_field if not any(other.had_seen(write) for other in of_field)]
-        if live:
-            fields[name] = shown_value(kept, live)
-        if kept.rule is Rule.ASK and len({repr(write.value) for write in live}) > 1:
+    winners: dict[str, Write] = {}
+    declared, alive = declared_of(kind), alive_of(kind, writes)
+    for name, live in ((name, live) for name, live in alive.items() if live):
+        winners[name] = shown_write(declared[name], fields.get(name), live)
+        if declared[name].rule is Rule.ASK and len({repr(write.value) for write in live}) > 1:
             contested.append(name)
+    fields.update((name, winner.value) for name, winner in winners.items())
+    for name, winner in winners.items():
+        for beside in declared[name].along:
+            if declared[beside].rule is Rule.QUIET:
+                fields.update((beside, write.value) for write in alive[beside] if write.id == winner.id)
     return {**fields, "contested": ",".join(sorted(contested)), "made_by": first.device.hex()}
 
 
-def shown_value(kept: record.Kept, live: list[Write]) -> Any:
+def shown_write(kept: record.Kept, default: Any, live: list[Write]) -> Write:
     latest_first = sorted(live, key=lambda write: (write.stamp, write.device), reverse=True)
-    values = [write.value for write in latest_first]
-    if len(live) > 1 and kept.rule is Rule.SET and isinstance(values[0], bool):
-        return all(values)
-    if len(live) > 1 and kept.rule is Rule.ASK:
-        match kept.safer:
-            case "on":
-                return any(values)
-            case "earliest":
-                return min(values)
-            case "longest":
-                return max(values, key=len)
-    return values[0]
+    if kept.rule is Rule.SET and isinstance(live[0].value, bool):
+        return min(latest_first, key=lambda write: bool(write.value))
+    match kept.safer:
+        case "on":
+            return max(latest_first, key=lambda write: bool(write.value))
+        case "default":
+            return max(latest_first, key=lambda write: bool(write.value == default))
+        case "earliest":
+            return min(latest_first, key=lambda write: int(write.value))
+        case "longest":
+            return max(latest_first, key=lambda write: len(write.value))
+    return latest_first[0]
 
 
 # The laptops and the central store between them
@@ -234,6 +271,12 @@ class Laptop:
 
     def is_as_the_model_says(self) -> None:
         assert self.rows() == model(self.log())
+        assert {one.key: {version.change for version in one.versions} for one in self.conflicts()} == model_conflicts(self.log())
+        assert ask(self.vault, conflicts.count) == len(self.conflicts())
+
+    def conflicts(self) -> tuple[conflicts.Conflict, ...]:
+        """Return what this laptop puts before its person."""
+        return ask(self.vault, conflicts.open_conflicts)
 
     def digest(self) -> str:
         return vaults.digest(self.vault)

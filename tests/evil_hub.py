@@ -12,8 +12,8 @@ import msgspec
 from leadworker import change
 from leadworker.change import Content, Header, Kind
 from leadworker.crypto.envelope import BookKey
-from leadworker.membership import BookStatement, DirectoryStatement
 from leadworker.proof import HEAD
+from leadworker.statements import BookStatement, DirectoryStatement
 from sync import wire
 from sync.founding import control_change
 from tests.laptops import Answer, Laptop, Line, Team, agree

@@ -8,17 +8,19 @@ from __future__ import annotations
 import contextlib
 import io
 import secrets
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from leadworker import change, membership, proof
-from leadworker.membership import Role
+from leadworker import change, proof, statements
+from leadworker.statements import Role
 from sync import wire
 from sync.hub.hub import Limits
 from sync.hub.serve import EmbeddedHub
@@ -50,11 +52,16 @@ class ControlLane:
     seq: int = 0
     head: bytes = change.FIRST
 
+    @property
+    def seen(self) -> tuple[int, bytes]:
+        """What a statement that is written now says of this lane, where it is a directory's."""
+        return self.seq, self.head
+
     def statement(
-        self, signer: Keys, said: membership.DirectoryStatement | membership.BookStatement, device: bytes = b""
+        self, signer: Keys, said: statements.DirectoryStatement | statements.BookStatement, device: bytes = b""
     ) -> wire.OpenChange:
         """Sign the next statement and move the end on. `device` is the signer's id where it is not its keys' (the root)."""
-        body = membership.write_statement(said)
+        body = statements.write_statement(said)
         header = change.Header(
             kind_of(said), self.book, device or signer.device, change.CONTROL_LANE, self.seq + 1, self.head,
             len(body), change.commitment(body),
@@ -111,9 +118,9 @@ class Laptop:
     def device(self) -> bytes:
         return self.keys.device
 
-    def member(self, role: Role) -> membership.Member:
+    def member(self, role: Role) -> statements.Member:
         """Return this device's place in a book."""
-        return membership.Member(self.device, self.person, role)
+        return statements.Member(self.device, self.person, role)
 
     def send(
         self, method: str, target: str, body: bytes = b"", *, signer: Keys | None = None, nonce: bytes | None = None,
@@ -179,7 +186,8 @@ class Casebook:
     """A book with its control lane as its members have seen it."""
 
     control: ControlLane
-    members: dict[bytes, membership.Member]
+    directory: ControlLane
+    members: dict[bytes, statements.Member]
     lead: bytes
     epoch: int = 1
 
@@ -187,9 +195,9 @@ class Casebook:
     def book(self) -> bytes:
         return self.control.book
 
-    def membership(self, signer: Laptop, add: Sequence[membership.Member] = (), remove: Sequence[bytes] = ()) -> wire.OpenChange:
+    def membership(self, signer: Laptop, add: Sequence[statements.Member] = (), remove: Sequence[bytes] = ()) -> wire.OpenChange:
         """Sign a change of members."""
-        said = membership.Membership((0, b""), tuple(add), tuple(remove), self.lead)
+        said = statements.Membership(self.directory.seen, tuple(add), tuple(remove), self.lead)
         statement = self.control.statement(signer.keys, said)
         self.members |= {member.device: member for member in add}
         for device in remove:
@@ -198,12 +206,12 @@ class Casebook:
 
     def grant(self, signer: Laptop, *devices: bytes) -> wire.OpenChange:
         """Sign that the present key was handed to devices."""
-        return self.control.statement(signer.keys, membership.Grant(self.epoch, {d: _sealed_key() for d in devices}))
+        return self.control.statement(signer.keys, statements.Grant(self.epoch, {d: _sealed_key() for d in devices}))
 
     def rotation(self, signer: Laptop) -> wire.OpenChange:
         """Sign a new key for all members."""
         self.epoch += 1
-        return self.control.statement(signer.keys, key_for(self.epoch, self.members))
+        return self.control.statement(signer.keys, key_for(self.epoch, self.members, self.directory.seen))
 
 
 class FakeOrganisation:
@@ -214,7 +222,7 @@ class FakeOrganisation:
         self.now_ms = now_ms
         self.http = httpx.Client(base_url=url, timeout=30)
         self.root = Keys()
-        self.root_id = membership.root_id(self.root.signing)
+        self.root_id = statements.root_id(self.root.signing)
         self.directory = ControlLane(secrets.token_bytes(16))
         self.team = secrets.token_bytes(8)
         self.admin = self.laptop()
@@ -230,7 +238,7 @@ class FakeOrganisation:
     def founding(self, hub_key: bytes, **bent: bytes) -> tuple[wire.OpenChange, ...]:
         """Sign the founding and the first administrator's enrolment with the root."""
         fields = {"root": self.root.signing, "escrow": Keys().unsealing, "hub": hub_key, "name": secrets.token_bytes(92)}
-        said = membership.Founding(protocol=1, idle_lock_s=300, **{**fields, **bent})
+        said = statements.Founding(protocol=1, idle_lock_s=300, **{**fields, **bent})
         return (
             self.directory.statement(self.root, said, self.root_id),
             self.directory.statement(self.root, self.enrol(self.admin, Role.SUPERVISOR, admin=True), self.root_id),
@@ -249,10 +257,10 @@ class FakeOrganisation:
 
     def enrol(
         self, laptop: Laptop, role: Role, *, admin: bool = False, invite: bytes = b"", keys: Keys | None = None
-    ) -> membership.Enrol:
+    ) -> statements.Enrol:
         """Return the statement that enrols a laptop."""
         made = keys or laptop.keys
-        return membership.Enrol(
+        return statements.Enrol(
             made.signing, made.unsealing, laptop.person, role, admin, self.team, invite, secrets.token_bytes(92),
             secrets.token_bytes(80),
         )  # fmt: skip
@@ -270,17 +278,17 @@ class FakeOrganisation:
         """Return a casebook and the two statements that found it, not sent yet."""
         members = {lead.device: lead.member(Role.KEY_WORKER)}
         members |= {laptop.device: laptop.member(role) for laptop, role in others}
-        book = Casebook(ControlLane(secrets.token_bytes(16)), members, lead.person)
-        first = membership.Membership((0, b""), tuple(members.values()), (), lead.person)
+        book = Casebook(ControlLane(secrets.token_bytes(16)), self.directory, members, lead.person)
+        first = statements.Membership(self.directory.seen, tuple(members.values()), (), lead.person)
         return book, (
             book.control.statement(lead.keys, first),
-            book.control.statement(lead.keys, key_for(1, members)),
+            book.control.statement(lead.keys, key_for(1, members, self.directory.seen)),
         )
 
     def casebook(self, lead: Laptop, others: Sequence[tuple[Laptop, Role]] = ()) -> Casebook:
         """Found a casebook at the store."""
-        book, statements = self.new_casebook(lead, others)
-        outcome = lead.control(*statements)
+        book, said = self.new_casebook(lead, others)
+        outcome = lead.control(*said)
         assert not outcome.code, outcome.sentence
         return book
 
@@ -292,21 +300,21 @@ class FakeOrganisation:
         return self.http.post("/v1/join", content=wire.write(request), headers=headers)
 
 
-def key_for(epoch: int, members: dict[bytes, membership.Member]) -> membership.Rotation:
+def key_for(epoch: int, members: dict[bytes, statements.Member], seen: statements.Seen) -> statements.Rotation:
     """Return a new key's statement with seals of the right size that nobody can open."""
     ladder = b"" if epoch == 1 else secrets.token_bytes(60)
     seals = {device: _sealed_key() for device in members}
-    return membership.Rotation(epoch, secrets.token_bytes(16), seals, _sealed_key(), ladder)
+    return statements.Rotation(epoch, secrets.token_bytes(16), seals, _sealed_key(), ladder, seen)
 
 
-def kind_of(said: membership.DirectoryStatement | membership.BookStatement) -> int:
+def kind_of(said: statements.DirectoryStatement | statements.BookStatement) -> int:
     """Return the kind that fits a statement."""
     match said:
-        case membership.Membership():
+        case statements.Membership():
             return change.Kind.MEMBERSHIP
-        case membership.Rotation():
+        case statements.Rotation():
             return change.Kind.ROTATION
-        case membership.Grant():
+        case statements.Grant():
             return change.Kind.GRANT
         case _:
             return change.Kind.DIRECTORY
@@ -370,3 +378,45 @@ def running(database: str, *, founded: bool = True, limits: Limits | None = None
 def new_database(store: str, folder: Path) -> str:
     """Return the name of an empty database of one of the `STORES`."""
     return str(folder / "hub.db") if store == "sqlite" else require_postgres().new_database()
+
+
+def dump(database: str) -> bytes:
+    """Return every byte that a store keeps: the files of SQLite, or all rows of all tables."""
+    if not database.startswith("postgresql"):
+        return b"".join(path.read_bytes() for path in sorted(Path(database).parent.glob("hub.db*")))
+    parts = []
+    with psycopg.connect(database) as server:
+        tables = server.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").fetchall()
+        for (table,) in tables:
+            for row in server.execute(f'SELECT * FROM "{table}" ORDER BY 1').fetchall():
+                parts += [value if isinstance(value, bytes) else str(value).encode() for value in row]
+    return b"\n".join(parts)
+
+
+def execute(database: str, statement: str) -> None:
+    """Run a statement behind the store's back."""
+    if database.startswith("postgresql"):
+        with psycopg.connect(database) as server:
+            server.execute(statement)
+    else:
+        file = sqlite3.connect(database)
+        file.execute(statement)
+        file.commit()
+        file.close()
+
+
+def blob(database: str, value: bytes) -> str:
+    """Return bytes as a database's SQL writes them."""
+    return f"'\\x{value.hex()}'::bytea" if database.startswith("postgresql") else f"x'{value.hex()}'"
+
+
+def select(database: str, query: str) -> list[tuple[object, ...]]:
+    """Return what a question finds, asked behind the store's back."""
+    if database.startswith("postgresql"):
+        with psycopg.connect(database) as server:
+            return server.execute(query).fetchall()
+    file = sqlite3.connect(database)
+    try:
+        return file.execute(query).fetchall()
+    finally:
+        file.close()

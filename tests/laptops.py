@@ -7,7 +7,6 @@ words, and costs a few milliseconds.
 from __future__ import annotations
 
 import functools
-import secrets
 import shutil
 import time
 from collections.abc import Callable
@@ -20,22 +19,21 @@ import httpx
 import psycopg
 
 from leadworker.crypto import keys
-from leadworker.crypto.envelope import BookKey, key_info
-from leadworker.crypto.identity import seal_to
+from leadworker.crypto.envelope import BookKey
 from leadworker.desk import Bell, Desk
 from leadworker.domain import journal, people
 from leadworker.domain.journal import EntryView, NewEntry
-from leadworker.membership import BookMembers, BookStatement, Directory, Grant, Member, Membership, Role, Rotation
 from leadworker.postbox import Counts
 from leadworker.shelf import Shelf
+from leadworker.statements import Member, Role
 from leadworker.wiring import signing_keys
 from storage import checking, opening, rebuilding
 from storage.postbox import VaultPostbox
 from storage.vault import Vault
-from sync import joining
+from sync import inviting, joining
 from sync.client import HubClient, Patience
 from sync.exchange import Exchange, Progress, Result
-from sync.founding import ESCROW, control_change, seal_key
+from sync.founding import Speaker, change_members, new_key
 from sync.hub.serve import EmbeddedHub
 from tests.hub_world import HandClock, new_database
 from tests.postgres import require_postgres
@@ -66,15 +64,16 @@ class Cut(httpx.ReadError):
 
 
 class Answer(NamedTuple):
-    """An answer on its way to a laptop: HTTP status, media type and body."""
+    """An answer on its way to a laptop: HTTP status, media type, body, and the pause that it asks for."""
 
     status: int
     media: str
     body: bytes
+    pause: str = ""
 
     def response(self) -> httpx.Response:
         """Return it as the network would bring it."""
-        return httpx.Response(self.status, headers={"content-type": self.media}, stream=httpx.ByteStream(self.body))
+        return httpx.Response(self.status, headers={"content-type": self.media, "retry-after": self.pause}, stream=httpx.ByteStream(self.body))
 
 
 class Line(httpx.AsyncBaseTransport):
@@ -103,7 +102,9 @@ class Line(httpx.AsyncBaseTransport):
             await response.aclose()
         if self.after(number):
             raise Cut("cut on the way back")
-        return self.told(request, Answer(response.status_code, response.headers.get("content-type", ""), body)).response()
+        said = response.headers
+        answer = Answer(response.status_code, said.get("content-type", ""), body, said.get("retry-after", ""))
+        return self.told(request, answer).response()
 
     def told(self, request: httpx.Request, answer: Answer) -> Answer:
         """Return what the laptop hears; a lying line says something else."""
@@ -193,6 +194,18 @@ class Laptop:
     def members(self, book: bytes) -> list[bytes]:
         """Return the devices that read a casebook, as this laptop knows it."""
         return list(self.vault.submit(lambda: self.box._load_members(book)).result().members)
+
+    def person_of(self, other: Laptop) -> bytes:
+        """Return whose a laptop is, as the directory says here."""
+        directory = self.vault.submit(self.box._load_directory).result()
+        assert directory is not None
+        return directory.devices[other.box.device].statement.person
+
+    def seen(self) -> tuple[int, bytes]:
+        """Return what a statement of this laptop's says of the directory."""
+        directory = self.vault.submit(self.box._load_directory).result()
+        assert directory is not None
+        return directory.seen
 
     async def counts(self) -> Counts:
         """Return the figures that screens show."""
@@ -329,7 +342,7 @@ class Office:
         self, boss: Laptop, name: str, *, role: Role = Role.KEY_WORKER, team: str = TEAM, admin: bool = False
     ) -> str:
         """Return the words of an invite."""
-        made = await joining.invite(boss.box, boss.client, boss.clock, name, role=role, team=team, admin=admin)
+        made = await inviting.invite(boss.box, boss.client, boss.clock, name, role=role, team=team, admin=admin)
         return " ".join(made.words)
 
     async def let_in(self, boss: Laptop, name: str, *, role: Role = Role.KEY_WORKER, team: str = TEAM, admin: bool = False) -> Laptop:
@@ -337,7 +350,7 @@ class Office:
         newcomer = self.laptop(name)
         words = await self.invite(boss, name, role=role, team=team, admin=admin)
         await joining.ask_to_join(newcomer.box, newcomer.client, words)
-        await joining.countersign(boss.box, boss.client, boss.clock)
+        await inviting.countersign(boss.box, boss.client, boss.clock)
         await newcomer.sync()
         return newcomer
 
@@ -376,51 +389,53 @@ class Office:
         self.hub.stop()
 
 
-async def _say(laptop: Laptop, person: str, *statements: Callable[[BookMembers, Directory], BookStatement]) -> None:
-    """Speak in a casebook's control lane as this laptop, one statement after another in one request."""
+async def change_readers(
+    laptop: Laptop, person: str, change: Callable[[dict[bytes, Member]], None], *, lead: bytes | None = None
+) -> None:
+    """Decide as this laptop who reads a casebook: `change` alters its members, by device."""
+    await laptop.sync()
     state, directory = await laptop.box.book_state(laptop.book(person)), await laptop.box.directory()
     assert directory is not None
-    members, signed = state.members.copy(), []
-    for make in statements:
-        change = control_change(make(members, directory), state.book, laptop.box.device, members.seq + 1, members.head, laptop.box.sign)
-        members.apply(change.header, change.body, change.signature, directory)
-        signed.append(change)
-    outcome = await laptop.client.control(tuple(signed))
+    wanted = dict(state.members.members)
+    change(wanted)
+    key = BookKey(state.book, state.members.epoch, state.keys[state.members.epoch])
+    speaker = Speaker(laptop.box.device, laptop.box.sign, directory)
+    said = change_members(state.members, wanted.values(), state.members.lead if lead is None else lead, key, speaker)
+    outcome = await laptop.client.control(said)
     assert not outcome.code, outcome.sentence
+    await laptop.sync()
 
 
 async def add_member(laptop: Laptop, person: str, newcomer: Laptop, role: Role) -> None:
     """Let a colleague into a casebook and hand them its present key."""
     await laptop.sync()
-    state = await laptop.box.book_state(laptop.book(person))
+    whose = laptop.person_of(newcomer)
     device = newcomer.box.device
+    await change_readers(laptop, person, lambda members: members.update({device: Member(device, whose, role)}))
 
-    def membership(members: BookMembers, directory: Directory) -> Membership:
-        member = Member(device, directory.devices[device].statement.person, role)
-        return Membership((directory.seq, directory.head), (member,), (), members.lead)
 
-    def grant(members: BookMembers, directory: Directory) -> Grant:
-        key = BookKey(state.book, members.epoch, state.keys[members.epoch])
-        return Grant(key.epoch, {device: seal_key(key, device, directory.devices[device].statement)})
+async def remove_member(laptop: Laptop, person: str, leaver: Laptop) -> None:
+    """Take a colleague out of a casebook; a new key follows."""
+    await change_readers(laptop, person, lambda members: members.pop(leaver.box.device) and None)
 
-    await _say(laptop, person, membership, grant)
+
+async def hand_over(laptop: Laptop, person: str, old: Laptop, new: Laptop, *, then: Role = Role.CO_WORKER) -> None:
+    """Make another member the lead; the one before goes on in another role."""
     await laptop.sync()
+    roles = {old.box.device: (laptop.person_of(old), then), new.box.device: (laptop.person_of(new), Role.KEY_WORKER)}
+    await change_readers(
+        laptop, person, lambda members: members.update({d: Member(d, p, r) for d, (p, r) in roles.items()}), lead=laptop.person_of(new)
+    )
 
 
 async def rotate(laptop: Laptop, person: str) -> None:
     """Give a casebook a new key, sealed to every member and to escrow, with the ladder down to the old one."""
     await laptop.sync()
-    state = await laptop.box.book_state(laptop.book(person))
-
-    def rotation(members: BookMembers, directory: Directory) -> Rotation:
-        old = BookKey(state.book, members.epoch, state.keys[members.epoch])
-        new = BookKey(state.book, members.epoch + 1, secrets.token_bytes(32))
-        seals = {device: seal_key(new, device, directory.devices[device].statement) for device in members.members}
-        assert directory.founding is not None
-        escrow = seal_to(directory.founding.escrow, new.secret, key_info(state.book, new.epoch, ESCROW))
-        return Rotation(new.epoch, new.commitment(), seals, escrow, new.ladder(old))
-
-    await _say(laptop, person, rotation)
+    state, directory = await laptop.box.book_state(laptop.book(person)), await laptop.box.directory()
+    assert directory is not None
+    key = BookKey(state.book, state.members.epoch, state.keys[state.members.epoch])
+    outcome = await laptop.client.control(new_key(state.members, key, Speaker(laptop.box.device, laptop.box.sign, directory)))
+    assert not outcome.code, outcome.sentence
     await laptop.sync()
 
 

@@ -41,10 +41,11 @@ shutil.rmtree(folder, ignore_errors=True)
 
 
 class PrivatePostgres:
-    """One cluster of its own. `fsync` is off: a test machine may lose power, a test's promise is about processes."""
+    """One cluster of its own. It does not wait for the disk unless `durable`: a test's promise is about processes, not about power."""
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, *, durable: bool = False) -> None:
         self._programs = programs
+        self._durable = durable
         self._account = _unprivileged()
         self._folder = Path(tempfile.mkdtemp(prefix="lw-pg-"))
         os.chmod(self._folder, 0o755)
@@ -61,7 +62,8 @@ class PrivatePostgres:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        settings = f"-p {self.port} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=60"
+        fsync = "on" if self._durable else "off"
+        settings = f"-p {self.port} -c listen_addresses=127.0.0.1 -c fsync={fsync} -c max_connections=60"
         if sys.platform != "win32":
             settings += f" -c unix_socket_directories='{self._folder}'"
         log = str(self._folder / "log")

@@ -397,3 +397,20 @@ async def test_a_store_that_refuses_every_clock_is_asked_twice_and_no_more() -> 
         await client.news()
     assert error.value.sentence == "This laptop's clock is 9 years behind."
     assert len(seen.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "pause_s"),
+    [
+        (429, "30", 30.0), (503, "5", 5.0), (403, "30", 0.0), (429, "", 0.0), (429, "-3", 0.0), (429, "soon", 0.0), (429, "\u0663", 0.0),
+        (429, "9" * 40, 0.0), (429, "Sun, 22 Nov 2026 09:00:00 GMT", 0.0),
+    ],
+)  # fmt: skip
+async def test_a_pause_is_read_from_the_answer_and_nonsense_is_none(status: int, said: str, pause_s: float) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        headers = [(b"content-type", wire.MEDIA_TYPE.encode()), (b"retry-after", said.encode())]
+        return httpx.Response(status, headers=headers, stream=httpx.ByteStream(wire.write(wire.Trouble("too_often", "A pause."))))
+
+    with pytest.raises(Refused) as error:
+        await new_client("https://store.example.org", transport=httpx.MockTransport(answer)).news()
+    assert error.value.retry_after_s == pause_s

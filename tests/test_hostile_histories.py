@@ -11,7 +11,7 @@ import pytest
 from leadworker.clock import LATEST_MS
 from leadworker.crypto.identity import Identity
 from leadworker.errors import HubMistrusted, Offline
-from leadworker.membership import DirectoryStatement, Enrol, Founding, Revoke, Role
+from leadworker.statements import DirectoryStatement, Enrol, Founding, Revoke, Role
 from sync import wire
 from tests.evil_hub import SAFE, Case, Evil, Here, altered, flipped, replace, spoken
 from tests.laptops import ALEX, BEA, CEM, TOBIAS, Laptop, Line, Team, add_member, agree
@@ -231,11 +231,11 @@ def used_invite(case: Case) -> bytes:
 
 NEW = Identity.new()
 DIRECTORY: dict[str, tuple[str, Callable[[Case], DirectoryStatement], str]] = {
-    "a device that a key worker lets in": (ALEX, lambda case: enrol(NEW), "only the root and directory administrators may speak in a directory"),
+    "a device that a key worker lets in": (ALEX, lambda case: enrol(NEW), "only an administrator may speak of other people's devices"),
     "a device that a key worker takes out": (
         ALEX,
         lambda case: Revoke(case.ruth.box.device),
-        "only the root and directory administrators may speak in a directory",
+        "only an administrator may speak of other people's devices",
     ),
     "a device that nobody who is known lets in": (
         BEA,

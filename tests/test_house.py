@@ -152,10 +152,12 @@ def test_nothing_on_the_way_to_the_first_picture_loads_the_database_or_the_netwo
 
 def test_the_central_store_loads_nothing_that_could_open_a_record() -> None:
     pytest.importorskip("fastapi")
-    hub = [name[:-3].replace("/", ".") for name in sources() if name.startswith("sync/hub/") and not name.endswith("__init__.py")]
+    left_out = ("__init__.py", "migrations/env.py")  # the second runs inside Alembic only
+    hub = [name[:-3].replace("/", ".") for name in sources() if name.startswith("sync/hub/") and not name.endswith(left_out)]
     ours = {name for name in imported_by(*hub) if name.split(".")[0] in ROOMS and not name.startswith("sync.hub")}
 
-    assert ours == {"sync", "sync.wire", "leadworker", "leadworker.change", "leadworker.membership", "leadworker.proof"}
+    rules = {f"leadworker.{name}" for name in ("change", "statements", "directory", "membership", "proof")}
+    assert ours == {"sync", "sync.wire", "leadworker"} | rules
 
 
 def test_every_module_of_leadworker_has_its_place_among_the_layers() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from leadworker import change, membership, proof
-from leadworker.membership import Role
+from leadworker import change, proof, statements
+from leadworker.statements import Role
 from sync import wire
 from tests.hub_world import (
     Casebook,
@@ -142,7 +142,7 @@ def test_a_revoked_device_is_refused_at_once_and_its_record_stays(world: World) 
     book = organisation.casebook(leaver, [(organisation.admin, Role.SUPERVISOR)])
     lane = Lane(book.book, leaver.device)
     leaver.push(run(leaver.keys, lane.write(2)))
-    revoke = membership.Revoke(leaver.device)
+    revoke = statements.Revoke(leaver.device)
     assert code(organisation.admin.control(organisation.directory.statement(organisation.admin.keys, revoke))) == ""
 
     body = wire.write(wire.Push((run(leaver.keys, lane.write(1)),)))
@@ -156,7 +156,7 @@ def test_a_revoked_device_is_refused_at_once_and_its_record_stays(world: World) 
 def test_the_last_administrator_is_not_taken_out(database: str) -> None:
     with running(database) as world:
         organisation = world.organisation
-        revoke = organisation.directory.statement(organisation.admin.keys, membership.Revoke(organisation.admin.device))
+        revoke = organisation.directory.statement(organisation.admin.keys, statements.Revoke(organisation.admin.device))
         assert code(organisation.admin.control(revoke)) == "not_allowed"
         assert organisation.admin.news()
 
@@ -205,12 +205,12 @@ def test_a_book_begins_with_its_members_and_its_first_key_together(world: World)
 def test_nobody_founds_a_book_in_another_lead_s_name(world: World) -> None:
     organisation = world.organisation
     lead, other = organisation.colleague(), organisation.colleague()
-    _, statements = organisation.new_casebook(lead)
-    assert code(other.control(*statements)) == "wrong_device"
+    _, said = organisation.new_casebook(lead)
+    assert code(other.control(*said)) == "wrong_device"
     book, _ = organisation.new_casebook(lead)
     lane = ControlLane(book.book)
-    first = membership.Membership((0, b""), (lead.member(Role.KEY_WORKER),), (), lead.person)
-    forged = lane.statement(other.keys, first), lane.statement(other.keys, key_for(1, book.members))
+    first = statements.Membership(organisation.directory.seen, (lead.member(Role.KEY_WORKER),), (), lead.person)
+    forged = lane.statement(other.keys, first), lane.statement(other.keys, key_for(1, book.members, organisation.directory.seen))
     assert code(other.control(*forged)) == "not_allowed"
 
 
@@ -218,7 +218,7 @@ def test_when_two_change_the_members_at_once_the_second_is_told(world: World) ->
     organisation = world.organisation
     lead, supervisor, new = organisation.colleague(), organisation.colleague(Role.SUPERVISOR), organisation.colleague()
     book = organisation.casebook(lead, [(supervisor, Role.SUPERVISOR)])
-    theirs = Casebook(book.control.copy(), dict(book.members), book.lead)
+    theirs = Casebook(book.control.copy(), organisation.directory, dict(book.members), book.lead)
     added = book.membership(lead, [new.member(Role.CO_WORKER)]), book.grant(lead, new.device)
     removed = theirs.membership(supervisor, remove=[lead.device])
     assert code(lead.control(*added)) == ""
@@ -226,7 +226,7 @@ def test_when_two_change_the_members_at_once_the_second_is_told(world: World) ->
     assert code(lead.control(*added)) == "", "the first one's retry is still good"
     skipped = book.control.copy()
     skipped.seq += 3
-    assert code(lead.control(skipped.statement(lead.keys, membership.Grant(1, {lead.device: bytes(80)})))) == "head_moved"
+    assert code(lead.control(skipped.statement(lead.keys, statements.Grant(1, {lead.device: bytes(80)})))) == "head_moved"
     assert new.pull(book.book)
 
 
@@ -234,9 +234,9 @@ def test_statements_of_one_request_are_taken_together_or_not_at_all(world: World
     organisation = world.organisation
     lead, new = organisation.colleague(), organisation.colleague()
     book = organisation.casebook(lead)
-    view = Casebook(book.control.copy(), dict(book.members), book.lead)
+    view = Casebook(book.control.copy(), organisation.directory, dict(book.members), book.lead)
     adding = view.membership(lead, [new.member(Role.CO_WORKER)])
-    not_for_all = view.control.statement(lead.keys, key_for(2, {lead.device: lead.member(Role.KEY_WORKER)}))
+    not_for_all = view.control.statement(lead.keys, key_for(2, {lead.device: lead.member(Role.KEY_WORKER)}, organisation.directory.seen))
     assert code(lead.control(adding, not_for_all)) == "not_allowed"
     assert refused(new.send("GET", f"/v1/books/{book.book.hex()}/changes")) == "not_a_member"
     assert book.book not in new.news()
@@ -251,7 +251,7 @@ def test_only_the_lead_a_supervisor_or_a_manager_decides_who_reads(world: World,
     lead, member, outsider, new = (organisation.colleague() for _ in range(4))
     book = organisation.casebook(lead, [(member, role)])
     for laptop in (member, outsider):
-        view = Casebook(book.control.copy(), dict(book.members), book.lead)
+        view = Casebook(book.control.copy(), organisation.directory, dict(book.members), book.lead)
         assert code(laptop.control(view.membership(laptop, [new.member(Role.CO_WORKER)]))) == "not_allowed"
 
 
@@ -259,7 +259,7 @@ def test_a_new_key_is_for_every_member_and_for_escrow_and_for_nobody_else(world:
     organisation = world.organisation
     lead, member, outsider = (organisation.colleague() for _ in range(3))
     book = organisation.casebook(lead, [(member, Role.CO_WORKER)])
-    good = key_for(2, book.members)
+    good = key_for(2, book.members, organisation.directory.seen)
     for bent in (
         msgspec.structs.replace(good, seals={lead.device: bytes(80)}),
         msgspec.structs.replace(good, seals={**good.seals, outsider.device: bytes(80)}),
@@ -275,7 +275,7 @@ def test_a_revoked_device_does_not_become_a_member(world: World) -> None:
     organisation = world.organisation
     lead, leaver = organisation.colleague(), organisation.colleague()
     book = organisation.casebook(lead)
-    revoke = organisation.directory.statement(organisation.admin.keys, membership.Revoke(leaver.device))
+    revoke = organisation.directory.statement(organisation.admin.keys, statements.Revoke(leaver.device))
     assert code(organisation.admin.control(revoke)) == ""
     assert code(lead.control(book.membership(lead, [leaver.member(Role.CO_WORKER)]))) == "not_allowed"
 
@@ -283,7 +283,7 @@ def test_a_revoked_device_does_not_become_a_member(world: World) -> None:
 def test_a_statement_with_an_altered_body_or_signature_is_refused(world: World) -> None:
     lead = world.organisation.colleague()
     book = world.organisation.casebook(lead)
-    good = book.control.copy().statement(lead.keys, membership.Grant(1, {lead.device: bytes(80)}))
+    good = book.control.copy().statement(lead.keys, statements.Grant(1, {lead.device: bytes(80)}))
     for bent in (
         wire.OpenChange(good.header, good.body[:-1] + b"\x01", good.signature),
         wire.OpenChange(good.header, good.body + b"\x00", good.signature),
@@ -305,14 +305,14 @@ def test_requests_that_hold_nothing_two_books_or_content_are_refused_in_words(wo
     assert code(lead.control(wire.OpenChange(header, seal, bytes(64)))) == "wrong_kind"
     assert code(lead.control(wire.OpenChange(b"", b"", b""))) == "bad_header"
     twice = one.control.copy()
-    gap = twice.statement(lead.keys, membership.Grant(1, {lead.device: bytes(80)})), grants[0]
+    gap = twice.statement(lead.keys, statements.Grant(1, {lead.device: bytes(80)})), grants[0]
     assert code(lead.control(*gap)) == "broken_chain"
 
 
 def test_a_body_nested_without_end_is_refused_and_no_fault(world: World) -> None:
     lead = world.organisation.colleague()
     lane = ControlLane(bytes(range(16)))
-    whole = membership.write_statement(membership.Grant(1, {lead.device: bytes(80)}))
+    whole = statements.write_statement(statements.Grant(1, {lead.device: bytes(80)}))
     body = bytes([whole[0] + 1]) + whole[1:] + b"\x91" * 60_000 + b"\xc0"  # one field more, nested deep
     header = change.Header(
         change.Kind.GRANT, lane.book, lead.device, 0, 1, change.FIRST, len(body), change.commitment(body)
@@ -333,5 +333,5 @@ def test_membership_takes_effect_at_its_place_in_the_sequence(world: World) -> N
     assert outcome.code == "" and outcome.ns == (added.last_n + 1,)
 
 
-def _enrol(organisation: FakeOrganisation, *, admin: bool = False) -> membership.Enrol:
+def _enrol(organisation: FakeOrganisation, *, admin: bool = False) -> statements.Enrol:
     return organisation.enrol(organisation.laptop(), Role.KEY_WORKER, admin=admin)

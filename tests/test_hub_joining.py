@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 
 import httpx
 import pytest
 
-from leadworker.membership import Role
+from leadworker.statements import Role
 from sync import wire
 from tests.hub_world import FakeOrganisation, Keys, Laptop, World, refused, running, told
 
@@ -138,12 +139,35 @@ def test_unsound_keys_and_malformed_proofs_do_not_wait(organisation: FakeOrganis
     assert told(wire.JoinState, organisation.join(laptop, invite)).state == "waiting"
 
 
-def test_only_administrators_invite_and_see_who_waits(organisation: FakeOrganisation) -> None:
-    supervisor = organisation.colleague(Role.SUPERVISOR)
-    for response in (announce(supervisor, secrets.token_bytes(16)), supervisor.send("GET", "/v1/joins")):
-        assert (response.status_code, refused(response)) == (403, "not_an_administrator")
-    second = organisation.colleague(admin=True)
-    assert told(wire.JoinState, announce(second, secrets.token_bytes(16))).state == "open"
+def test_everybody_sees_who_waits_with_their_own_invite_and_an_administrator_sees_all(organisation: FakeOrganisation) -> None:
+    admin, colleague, other = organisation.admin, organisation.colleague(), organisation.colleague(Role.SUPERVISOR)
+    invites = {laptop.device: secrets.token_bytes(16) for laptop in (admin, colleague, other)}
+    for laptop in (admin, colleague, other):
+        assert told(wire.JoinState, announce(laptop, invites[laptop.device])).state == "open"
+        organisation.join(organisation.laptop(), invites[laptop.device])
+    for laptop in (colleague, other):
+        (waiting,) = told(wire.Joins, laptop.send("GET", "/v1/joins")).requests
+        assert waiting.invite == invites[laptop.device]
+    waiting_for_admin = {request.invite for request in told(wire.Joins, admin.send("GET", "/v1/joins")).requests}
+    assert set(invites.values()) <= waiting_for_admin
+    body = wire.write(wire.Invite(invites[admin.device], admin.now_ms() + 60_000))
+    assert refused(other.send("POST", "/v1/invites", body)) == "invite_taken", "nobody takes over another's invite"
+
+
+def test_a_worker_lets_in_a_laptop_of_their_own_and_of_nobody_else(organisation: FakeOrganisation) -> None:
+    worker, stranger = organisation.colleague(), organisation.laptop()
+    second = replace(organisation.laptop(), person=worker.person)
+    for laptop in (stranger, second):
+        announce(worker, invite := secrets.token_bytes(16))
+        organisation.join(laptop, invite)
+        lane = organisation.directory.copy()
+        said = organisation.enrol(laptop, Role.KEY_WORKER, invite=invite)
+        outcome = worker.control(lane.statement(worker.keys, said))
+        assert outcome.code == ("not_allowed" if laptop is stranger else "")
+    organisation.directory = lane
+    assert second.news()
+    grown = organisation.enrol(replace(organisation.laptop(), person=worker.person), Role.MANAGER)
+    assert worker.control(organisation.directory.copy().statement(worker.keys, grown)).code == "not_allowed", "nobody promotes themselves"
 
 
 def test_an_invite_holds_72_hours_at_most_and_is_announced_once(organisation: FakeOrganisation) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from leadworker.membership import Revoke, Role
+from leadworker.statements import Revoke, Role
 from sync import wire
 from sync.hub import live, live_routes
 from sync.hub.live import Listener
@@ -39,6 +39,14 @@ class Hears:
     def next(self) -> tuple[str, bytes] | None:
         """Return the next event."""
         return self.heard.get(timeout=PATIENCE)
+
+    def until(self, event: tuple[str, bytes]) -> list[tuple[str, bytes] | None]:
+        """Wait for an event and return those before it: what had moved just before the line was up may still be told."""
+        before: list[tuple[str, bytes] | None] = []
+        while (heard := self.next()) != event:
+            assert heard is not None
+            before.append(heard)
+        return before
 
     def _listen(self, laptop: Laptop, url: str) -> None:
         headers = laptop.headers("GET", "/v1/live", b"")
@@ -71,9 +79,10 @@ def test_a_reader_hears_of_a_book_and_of_nothing_else(world: World, pair: tuple[
     ears, own = Hears(ruth, world.hub.url), Hears(alex, world.hub.url)
     alex.push(run(alex.keys, Lane(private.book, alex.device).write()))
     alex.push(run(alex.keys, Lane(shared.book, alex.device).write()))
-    assert ears.next() == (wire.NEWS, shared.book), "the private casebook came first and was not told"
+    assert (wire.NEWS, private.book) not in ears.until((wire.NEWS, shared.book)), "it came first and was not told"
     ruth.push(run(ruth.keys, Lane(shared.book, ruth.device).write()))
-    assert own.next() == (wire.NEWS, shared.book), "of its own pushes a laptop knows"
+    heard = own.until((wire.NEWS, shared.book))
+    assert (wire.NEWS, private.book) not in heard, "of its own pushes a laptop knows"
 
 
 def test_new_members_and_the_directory_are_news_too(world: World, pair: tuple[Laptop, Laptop]) -> None:
@@ -81,9 +90,9 @@ def test_new_members_and_the_directory_are_news_too(world: World, pair: tuple[La
     book = world.organisation.casebook(alex)
     ears = Hears(ruth, world.hub.url)
     assert not alex.control(book.membership(alex, [ruth.member(Role.CO_WORKER)]), book.grant(alex, ruth.device)).code
-    assert ears.next() == (wire.NEWS, book.book)
+    ears.until((wire.NEWS, book.book))
     world.organisation.colleague()
-    assert ears.next() == (wire.NEWS, world.organisation.directory.book)
+    ears.until((wire.NEWS, world.organisation.directory.book))
 
 
 def test_who_was_taken_out_of_a_casebook_hears_nothing_more_of_it(world: World, pair: tuple[Laptop, Laptop]) -> None:
@@ -94,7 +103,8 @@ def test_who_was_taken_out_of_a_casebook_hears_nothing_more_of_it(world: World, 
     assert not alex.control(book.membership(alex, remove=[ruth.device]), book.rotation(alex)).code
     alex.push(run(alex.keys, Lane(book.book, alex.device).write(epoch=2)))
     alex.push(run(alex.keys, Lane(other.book, alex.device).write()))
-    assert ears.next() == (wire.NEWS, other.book)
+    heard = ears.until((wire.NEWS, other.book))
+    assert heard.count((wire.NEWS, book.book)) <= 1, "its founding, at most"
 
 
 def test_who_was_taken_out_of_the_directory_is_hung_up_on(world: World, pair: tuple[Laptop, Laptop]) -> None:
@@ -104,7 +114,8 @@ def test_who_was_taken_out_of_the_directory_is_hung_up_on(world: World, pair: tu
     organisation = world.organisation
     revoked = organisation.directory.statement(organisation.admin.keys, Revoke(ruth.device))
     assert not organisation.admin.control(revoked).code
-    assert ears.next() is None
+    while ears.next() is not None:
+        pass
     alex.push(run(alex.keys, Lane(book.book, alex.device).write()))
     assert refused(ruth.send("GET", "/v1/live")) == "device_revoked"
     assert refused(ruth.send("GET", "/v1/live/next")) == "device_revoked"
@@ -172,7 +183,8 @@ def test_processes_of_one_store_tell_each_other_over_postgresql() -> None:
         lane = Lane(book.book, alex.device)
         while at_other.heard.empty():  # its channel is opened by the first line, on a thread
             alex.push(run(alex.keys, lane.write()))
-        assert at_other.next() == at_one.next() == (wire.NEWS, book.book)
+        at_other.until((wire.NEWS, book.book))
+        at_one.until((wire.NEWS, book.book))
         other._hub.live.heard("nothing of ours")
         other._hub.live.heard("deadbeef zz")
         organisation.close()

@@ -9,7 +9,7 @@ import pytest
 
 from leadworker.plain.app import run
 from sync.hub import recovery, recovery_desk
-from sync.hub.hub import open_store
+from sync.hub.databases import open_store
 from sync.hub.rules import Refusal
 from sync.hub.store import HubTrouble, Session
 from tests.hub_world import World, running

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from leadworker.membership import Role
+from leadworker.statements import Role
 from sync import wire
 from sync.hub.hub import Limits
 from tests.hub_world import FakeOrganisation, Keys, Lane, Laptop, World, new_database, refused, run, running, told
@@ -119,14 +119,14 @@ def test_who_may_ask_what(organisation: FakeOrganisation) -> None:
     own = organisation.casebook(lead, others).book
     another = organisation.casebook(outsider).book
     directory = organisation.directory.book
-    u, m, a, ok = "device_unknown", "not_a_member", "not_an_administrator", ""
+    u, m, ok = "device_unknown", "not_a_member", ""
     expected = {
         "stranger": (stranger, (u, u, u, u, u, u)),
-        "outsider": (outsider, (m, ok, ok, a, a, m)),
-        "read only": (reader, (ok, m, ok, a, a, "read_only")),
-        "co-worker": (coworker, (ok, m, ok, a, a, ok)),
-        "lead": (lead, (ok, m, ok, a, a, ok)),
-        "supervisor": (supervisor, (ok, m, ok, a, a, ok)),
+        "outsider": (outsider, (m, ok, ok, ok, ok, m)),
+        "read only": (reader, (ok, m, ok, ok, ok, "read_only")),
+        "co-worker": (coworker, (ok, m, ok, ok, ok, ok)),
+        "lead": (lead, (ok, m, ok, ok, ok, ok)),
+        "supervisor": (supervisor, (ok, m, ok, ok, ok, ok)),
         "administrator": (organisation.admin, (ok, m, ok, ok, ok, ok)),
     }
     found = {}
@@ -150,7 +150,7 @@ def test_no_request_deletes_or_replaces(organisation: FakeOrganisation) -> None:
     """The only methods are GET and POST: a stolen laptop cannot destroy what colleagues wrote."""
     description = organisation.http.get("/v1/openapi.json").json()
     assert {method for path in description["paths"].values() for method in path} == {"get", "post"}
-    assert len(description["paths"]) == 14
+    assert len(description["paths"]) == 16
     lead = organisation.colleague()
     path = f"/v1/books/{organisation.casebook(lead).book.hex()}/changes"
     for method in ("PUT", "DELETE", "PATCH", "POST"):

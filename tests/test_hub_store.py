@@ -10,19 +10,17 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-import psycopg
 import pytest
 
-from leadworker import change, membership
+from leadworker import change, statements
 from leadworker.crypto import identity
 from leadworker.crypto.envelope import BookKey
-from leadworker.membership import Role
+from leadworker.statements import Role
 from sync import wire
 from sync.hub import sqlite_store
-from sync.hub.hub import open_store
-from sync.hub.schema import POSTGRES, SQLITE
+from sync.hub.databases import open_store
 from sync.hub.store import HubTrouble, Session
-from tests.hub_world import FakeOrganisation, Lane, World, follow, refused, run, running, told
+from tests.hub_world import FakeOrganisation, Lane, World, dump, follow, refused, run, running, told
 from tests.postgres import own_postgres, require_postgres
 
 pytest_plugins = ["tests.hub_fixtures"]
@@ -122,7 +120,7 @@ def test_no_planted_word_is_in_the_database_or_the_log(database: str) -> None:
         organisation = world.organisation
         lead = organisation.laptop()
         organisation_key = secrets.token_bytes(32)
-        said = membership.Enrol(
+        said = statements.Enrol(
             lead.keys.signing, lead.keys.unsealing, lead.person, Role.KEY_WORKER, False,
             identity.team_code(organisation_key, words[1]), b"",
             identity.seal_name(organisation_key, lead.person, words[0]), secrets.token_bytes(80),
@@ -156,47 +154,10 @@ def test_no_planted_word_is_in_the_database_or_the_log(database: str) -> None:
     assert lead.device.hex()[:8] in log
 
 
-def test_a_database_of_a_newer_leadworker_is_refused_and_left_alone(database: str) -> None:
-    with running(database, founded=False):
-        pass
-    execute(database, "UPDATE hub_settings SET value = {} WHERE name = 'schema_version'".format(blob(database, b"99")))
-    before = dump(database)
-    with pytest.raises(HubTrouble, match=r"newer leadworker made .*version 99; this one knows \d+.*left as it was"):
-        open_store(database)
-    assert dump(database) == before
-
-
-def test_a_database_that_does_not_say_its_version_is_refused(database: str) -> None:
-    with running(database, founded=False):
-        pass
-    execute(database, "UPDATE hub_settings SET value = {} WHERE name = 'schema_version'".format(blob(database, b"?")))
-    with pytest.raises(HubTrouble, match="does not say its version"):
-        open_store(database)
-
-
-def test_another_program_s_database_is_refused_and_left_alone(database: str) -> None:
-    execute(database, "CREATE TABLE books (title TEXT)")
-    with pytest.raises(HubTrouble, match="another program's"):
-        open_store(database)
-    execute(database, "INSERT INTO books VALUES ('still there')")
-
-
-def test_a_file_that_is_no_database_or_cannot_be_written_is_said_in_words(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("not a database at all, but long enough to look at" * 40)
-    for path in (tmp_path / "notes.txt", tmp_path / "no such folder" / "hub.db", tmp_path):
-        with pytest.raises(HubTrouble, match=r"cannot (open|be used)"):
-            open_store(str(path))
-    assert (tmp_path / "notes.txt").read_text().startswith("not a database")
-
-
 def test_a_postgresql_that_is_not_there_is_said_in_words_without_its_password() -> None:
     with pytest.raises(HubTrouble, match="Check that the server runs") as caught:
         open_store("postgresql://hub:open-sesame@127.0.0.1:1/journal")
     assert "open-sesame" not in caught.value.sentence and "127.0.0.1" in caught.value.sentence
-
-
-def test_both_databases_have_the_same_numbered_versions() -> None:
-    assert len(SQLITE) == len(POSTGRES)
 
 
 def test_the_sqlite_file_is_for_its_owner_alone_and_durable(tmp_path: Path) -> None:
@@ -282,7 +243,7 @@ def test_two_hub_processes_over_one_database_are_one_store(two: tuple[World, Wor
     lead.http = there.http
     assert lead.control(book.membership(lead, [new.member(Role.CO_WORKER)]), book.grant(lead, new.device)).code == ""
     assert len(new.pull(book.book)) == 2 + 12 + 2
-    revoke = organisation.directory.statement(organisation.admin.keys, membership.Revoke(new.device))
+    revoke = organisation.directory.statement(organisation.admin.keys, statements.Revoke(new.device))
     assert organisation.admin.control(revoke).code == ""
     new.http = there.http
     assert refused(new.send("GET", "/v1/news")) == "device_revoked", "revoked at one process, refused at once by the other"
@@ -310,7 +271,7 @@ def test_of_two_changes_of_members_at_two_processes_one_is_told(two: tuple[World
     book = organisation.casebook(lead, [(second, Role.SUPERVISOR)])
     for _ in range(5):
         grants = [
-            book.control.copy().statement(laptop.keys, membership.Grant(1, {laptop.device: secrets.token_bytes(80)}))
+            book.control.copy().statement(laptop.keys, statements.Grant(1, {laptop.device: secrets.token_bytes(80)}))
             for laptop in (lead, second)
         ]
         with ThreadPoolExecutor(2) as pool:
@@ -337,31 +298,3 @@ def test_when_postgresql_is_pulled_the_store_says_so_and_goes_on_afterwards() ->
         assert world.organisation.http.get("/v1/health").status_code == 204
         assert told(wire.Pushed, lead.send("POST", "/v1/push", body)).outcomes[0].ns == (53, 54)
         assert kept[0].ns == tuple(range(3, 53)) and len(lead.pull(book)) == 54
-
-
-def dump(database: str) -> bytes:
-    """Return every byte that a store keeps: the files of SQLite, or all rows of all tables."""
-    if not database.startswith("postgresql"):
-        return b"".join(path.read_bytes() for path in sorted(Path(database).parent.glob("hub.db*")))
-    parts = []
-    with psycopg.connect(database) as server:
-        tables = server.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").fetchall()
-        for (table,) in tables:
-            for row in server.execute(f'SELECT * FROM "{table}" ORDER BY 1, 2').fetchall():
-                parts += [value if isinstance(value, bytes) else str(value).encode() for value in row]
-    return b"\n".join(parts)
-
-
-def execute(database: str, statement: str) -> None:
-    if database.startswith("postgresql"):
-        with psycopg.connect(database) as server:
-            server.execute(statement)
-    else:
-        file = sqlite3.connect(database)
-        file.execute(statement)
-        file.commit()
-        file.close()
-
-
-def blob(database: str, value: bytes) -> str:
-    return f"'\\x{value.hex()}'::bytea" if database.startswith("postgresql") else f"x'{value.hex()}'"

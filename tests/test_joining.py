@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from leadworker import membership
+from leadworker import statements
 from leadworker.crypto.identity import Identity, InviteSecret
 from leadworker.crypto.words import to_words, word_list
 from leadworker.errors import HubMistrusted, InviteRefused, NotUnderstood, Offline, Refused
-from leadworker.membership import Founding, Role, root_id
-from sync import joining, wire
+from leadworker.statements import Founding, Role, root_id
+from sync import inviting, joining, wire
 from sync.client import ANOTHER_VERSION
 from sync.founding import control_change
 from tests.evil_hub import Evil, Rogue, altered, flipped, replace
@@ -46,7 +46,7 @@ async def found(office: Office, ruth: Laptop) -> joining.Ceremony:
 async def test_an_organisation_is_set_up_a_colleague_invited_and_let_in(empty_office: Office) -> None:
     ruth, alex = empty_office.laptop(RUTH), empty_office.laptop(ALEX)
     ceremony = await found(empty_office, ruth)
-    invitation = await joining.invite(ruth.box, ruth.client, ruth.clock, ALEX, role=Role.KEY_WORKER, team=TEAM)
+    invitation = await inviting.invite(ruth.box, ruth.client, ruth.clock, ALEX, role=Role.KEY_WORKER, team=TEAM)
     assert len(invitation.words) == 24
     assert (invitation.name, invitation.hub_url) == (ALEX, empty_office.url)
     assert (await joining.ask_to_join(alex.box, alex.client, " ".join(invitation.words))).state == "waiting"
@@ -434,24 +434,47 @@ async def test_an_enrolment_whose_answer_is_lost_is_found_at_the_next_sync(team_
     assert ruth.line.hang_up() == ["GET /v1/news"]
 
 
-async def test_a_second_laptop_of_the_same_person(team: Team) -> None:
-    me = await team.ruth.box.joined()
-    assert me is not None
-    made = await joining.invite(
-        team.ruth.box, team.ruth.client, team.ruth.clock, RUTH, role=Role.SUPERVISOR, team=TEAM, person=me.person
-    )
+async def test_a_second_laptop_is_let_in_by_typing_its_check_words_on_the_first(team: Team) -> None:
+    alex, ruth = team.alex, team.ruth
+    keira = alex.add()
+    alex.write(keira, "written before there was a second laptop")
+    await alex.sync()
+    made = await inviting.invite_laptop(alex.box, alex.client, alex.clock)
+    second = team.office.laptop(CEM)
+    with pytest.raises(Refused, match="No laptop waits"):
+        await inviting.approve(alex.box, alex.client, alex.clock, "abandon")
+    await joining.ask_to_join(second.box, second.client, " ".join(made.words))
+    await alex.sync()
+    assert not (await second.sync_somehow()).admitted_me, "not before somebody has typed what it shows"
+    with pytest.raises(Refused, match="not the check words of the laptop that waits"):
+        await inviting.approve(alex.box, alex.client, alex.clock, " ".join(alex.vault.identity.check_words()))
+    shown = second.vault.identity.check_words()
+    said = await inviting.approve(alex.box, alex.client, alex.clock, "; ".join(f"{n} {word.upper()}" for n, word in enumerate(shown, 1)))
+    assert said == ALEX
+    await alex.sync()
+    await second.sync()
+    assert second.titles(keira) == ["written before there was a second laptop"], "its owner's first laptop handed it the history"
+    second.write(keira, "written on the second")
+    await second.sync()
+    for laptop in (ruth, alex):
+        await laptop.sync()
+        assert laptop.titles(keira)[-1] == "written on the second"
+    await agree(alex, ruth, second)
+
+
+async def test_an_administrator_invites_a_new_laptop_for_a_colleague_and_a_colleague_only_for_themselves(team: Team) -> None:
+    alex, ruth = team.alex, team.ruth
+    with pytest.raises(Refused, match="Only an administrator can invite a laptop of somebody else"):
+        await inviting.invite_laptop(alex.box, alex.client, alex.clock, alex.person_of(ruth))
+    made = await inviting.invite_laptop(ruth.box, ruth.client, ruth.clock, ruth.person_of(alex))
+    assert made.name == ALEX
     second = team.office.laptop(CEM)
     await joining.ask_to_join(second.box, second.client, " ".join(made.words))
-    await team.ruth.sync()
+    assert await inviting.approve(ruth.box, ruth.client, ruth.clock, " ".join(second.vault.identity.check_words())) == ALEX
     await second.sync()
-    await team.alex.sync()
-    keira = team.alex.add()
-    team.alex.write(keira, "for both of her laptops")
-    await team.alex.sync()
-    for laptop in (team.ruth, second):
-        await laptop.sync()
-        assert laptop.titles(keira) == ["for both of her laptops"]
-    await agree(team.alex, team.ruth, second)
+    now = await second.box.joined()
+    assert now is not None
+    assert (now.person, now.admin, now.role) == (ruth.person_of(alex), False, Role.KEY_WORKER)
 
 
 NOT_SIGNED = "The central store's organisation is not signed as it must be. Nothing was sent. Tell your administrator."
@@ -463,9 +486,9 @@ async def test_a_store_that_swaps_the_escrow_key_or_the_root_is_found_out_before
 
     def escrow_swapped(told: wire.Organisation) -> wire.Organisation:
         assert told.founding is not None
-        said = membership._directory_decoder.decode(told.founding.body)
+        said = statements.read_directory_statement(told.founding.body)
         assert isinstance(said, Founding)
-        body = membership.write_statement(replace(said, escrow=mallory.unsealing_public))
+        body = statements.write_statement(replace(said, escrow=mallory.unsealing_public))
         return replace(told, founding=replace(told.founding, body=body))
 
     def another_root(told: wire.Organisation) -> wire.Organisation:
@@ -510,9 +533,9 @@ async def test_a_newcomer_believes_no_directory_whose_escrow_key_was_swapped(tea
     await bea.tap(evil)
 
     def swapped(page: wire.Page) -> wire.Page:
-        said = membership._directory_decoder.decode(page.changes[0].body)
+        said = statements.read_directory_statement(page.changes[0].body)
         assert isinstance(said, Founding)
-        return altered(page, 0, body=membership.write_statement(replace(said, escrow=mallory.unsealing_public)))
+        return altered(page, 0, body=statements.write_statement(replace(said, escrow=mallory.unsealing_public)))
 
     evil.directory = swapped
     with pytest.raises(HubMistrusted) as told:

@@ -5,6 +5,7 @@ A model of plain dictionaries, written from the rules alone (security D), must a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -17,12 +18,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from leadworker import change, record
 from leadworker.change import Content
 from leadworker.clock import Moment
-from leadworker.domain import actions, alerts, journal, people, visits
+from leadworker.domain import actions, alerts, conflicts, journal, people, visits
 from leadworker.domain.alerts import AccessNote, Alert
+from leadworker.domain.conflicts import Choice, Conflict
 from leadworker.domain.journal import JournalEntry, NewEntry
 from leadworker.domain.people import KnownAs, Person
 from leadworker.domain.visits import Visit
-from leadworker.errors import HubMistrusted
+from leadworker.errors import HubMistrusted, NotUnderstood
 from storage import anchor
 from tests.apart import Fields, Hub, Laptop, Team, forge
 from tests.vaults import ask, do
@@ -71,6 +73,8 @@ class Apart(RuleBasedStateMachine):
     def begin(self, size: int) -> None:
         self.team = Team(size)
         self.count = 0
+        self.on_screen: dict[int, dict[str, bytes]] = {}
+        self.inbox: dict[int, tuple[Conflict, ...]] = {}
 
     def laptop(self, which: int) -> Laptop:
         return self.team.laptops[which % len(self.team.laptops)]
@@ -85,6 +89,51 @@ class Apart(RuleBasedStateMachine):
 
         do(laptop.vault, together)
         laptop.is_as_the_model_says()
+
+    @rule(which=st.integers(0, 3))
+    def open_a_form(self, which: int) -> None:
+        """What stands on somebody's screen is what was there when they opened it, whatever comes in meanwhile."""
+        records = {self.team.person: Person, self.team.alert: Alert, self.team.visit: Visit, self.team.access: AccessNote}
+        vault = self.laptop(which).vault
+        self.on_screen[which % len(self.team.laptops)] = {
+            record_id: ask(vault, lambda shelf, kind=kind, record_id=record_id: shelf.get(kind, record_id).marks)
+            for record_id, kind in records.items()
+        }
+
+    @rule(which=st.integers(0, 3), deed=st.sampled_from(sorted(DEEDS)), n=st.integers(0, 11))
+    def save_the_form(self, which: int, deed: str, n: int) -> None:
+        laptop, shown = self.laptop(which), self.on_screen.get(which % len(self.team.laptops), {})
+
+        def as_shown(shelf: Any) -> None:
+            with contextlib.ExitStack() as stack:
+                for record_id, marks in shown.items():
+                    stack.enter_context(shelf.as_shown(record_id, marks))
+                DEEDS[deed](self.team, shelf, n)
+
+        do(laptop.vault, as_shown)
+        laptop.is_as_the_model_says()
+
+    @rule(which=st.integers(0, 3))
+    def look_at_what_was_written_apart(self, which: int) -> None:
+        self.inbox[which % len(self.team.laptops)] = self.laptop(which).conflicts()
+
+    @rule(which=st.integers(0, 3), at=st.integers(0, 5), choice=st.sampled_from(["first", "last", "both", "by hand"]))
+    def settle(self, which: int, at: int, choice: str) -> None:
+        laptop, inbox = self.laptop(which), self.inbox.get(which % len(self.team.laptops), ())
+        if not inbox:
+            return
+        shown = inbox[at % len(inbox)]
+        before = {version.change for one in laptop.conflicts() if one.key == shown.key for version in one.versions}
+        try:
+            is_settled = do(laptop.vault, conflicts.settle, shown, choice_of(shown, choice))
+        except NotUnderstood:
+            assert not before, "a choice is refused only when nothing is left to choose"
+            return
+        laptop.is_as_the_model_says()
+        unseen = before - {version.change for version in shown.versions}
+        still = {version.change for one in laptop.conflicts() if one.key == shown.key for version in one.versions}
+        assert is_settled == (not still)
+        assert unseen <= still or is_settled, "what was not shown is not silenced, unless it says the same"
 
     @rule(which=st.integers(0, 3), answered=st.booleans())
     def send(self, which: int, answered: bool) -> None:
@@ -110,6 +159,8 @@ class Apart(RuleBasedStateMachine):
     @rule(which=st.integers(0, 3))
     def copy_is_put_back(self, which: int) -> None:
         self.count += 1
+        self.on_screen.pop(which % len(self.team.laptops), None)  # the program was started anew
+        self.inbox.pop(which % len(self.team.laptops), None)
         self.laptop(which).put_the_copy_back()
         self.laptop(which).is_as_the_model_says()
 
@@ -119,6 +170,16 @@ class Apart(RuleBasedStateMachine):
                 self.team.are_of_one_mind()
             finally:
                 self.team.close()
+
+
+def choice_of(shown: Conflict, wanted: str) -> Choice:
+    """Return a choice that this conflict allows."""
+    if wanted == "both" and shown.both:
+        return Choice(both=True)
+    if wanted == "by hand" and shown.both:
+        return Choice(value="as Keira says it herself")
+    versions = sorted(shown.versions, key=lambda version: version.words)
+    return Choice(version=versions[0 if wanted == "first" else -1].change)
 
 
 TestApart = Apart.TestCase

@@ -12,9 +12,9 @@ from leadworker.clock import SystemClock
 from leadworker.demo.stage import Laptop
 from leadworker.domain import caseload, drafts, journal, people
 from leadworker.errors import DiskTrouble, NotUnderstood, Offline
-from leadworker.membership import Role
+from leadworker.statements import Role
 from storage import anchor, backing_up, opening, slots
-from sync import joining
+from sync import inviting, joining
 from sync.hub.serve import EmbeddedHub
 
 PASSPHRASE = "copper lantern meadow tunnel basket violin"
@@ -23,7 +23,7 @@ CLOCK = SystemClock()
 
 async def _let_in(admin: Laptop, colleague: Laptop, role: Role) -> None:
     client = admin.client()
-    invite = await joining.invite(admin.box, client, CLOCK, colleague.name, role=role, team="North")
+    invite = await inviting.invite(admin.box, client, CLOCK, colleague.name, role=role, team="North")
     await client.close()
     client = colleague.client()
     await joining.ask_to_join(colleague.box, client, " ".join(invite.words))
@@ -170,7 +170,7 @@ def test_somebody_who_asked_one_organisation_and_was_never_let_in_can_join_anoth
 
         async def ask(admin: Laptop, folder: str) -> Laptop:
             client = admin.client()
-            invite = await joining.invite(admin.box, client, CLOCK, "Alex", role=Role.KEY_WORKER, team="North")
+            invite = await inviting.invite(admin.box, client, CLOCK, "Alex", role=Role.KEY_WORKER, team="North")
             alex = Laptop(tmp_path / folder, "Alex", client.url, CLOCK)
             theirs = alex.client()
             await joining.ask_to_join(alex.box, theirs, " ".join(invite.words))

@@ -15,8 +15,8 @@ import pytest
 
 from leadworker.crypto import words
 from leadworker.crypto.identity import Identity
-from leadworker.membership import root_id
 from leadworker.plain import ceremony
+from leadworker.statements import root_id
 from storage.postbox import VaultPostbox
 from tests.plain_world import Plain, empty, harmless, plain, template
 

@@ -23,7 +23,6 @@ from leadworker.domain import actions, alerts, caseload, drafts, journal, people
 from leadworker.domain.alerts import Alert
 from leadworker.domain.journal import JournalEntry, NewEntry
 from leadworker.domain.people import Person
-from leadworker.domain.visits import Visit
 from leadworker.errors import NotFound, NotUnderstood
 from leadworker.text import clean
 from storage import anchor, backing_up, checking, opening, rebuilding, taking_in
@@ -367,10 +366,19 @@ def test_types_of_record_declare_a_rule_for_every_field_and_a_safer_value_where_
     for kind in record.topics().values():
         for name, kept in record.kept_fields(kind).items():
             assert isinstance(kept.rule, record.Rule)
-            assert kept.safer in ("", "on", "earliest", "longest")
-            assert not kept.safer or kept.rule is record.Rule.ASK, f"{kind.__name__}.{name}"
+            assert kept.safer in ("", "on", "earliest", "longest", "default")
+            assert kept.safer in ("", "default") or kept.rule is record.Rule.ASK, f"{kind.__name__}.{name}"
+            assert kept.words or kept.rule is not record.Rule.ASK, "who is asked must be told what about"
+            assert set(kept.along) <= set(record.kept_fields(kind)), f"{kind.__name__}.{name}"
+            assert not kept.both or kind.model_fields[name].annotation is str, "only texts can stand one beneath the other"
             if kind.frozen:
                 assert kept.rule is record.Rule.APPEND
     assert {kind for kind in record.topics().values() if kind.frozen} >= {JournalEntry}
     assert record.kept_fields(Person)["lives_at"].rule is record.Rule.ASK
-    assert record.kept_fields(Visit)["starts_ms"].safer == "earliest"
+    assert {
+        f"{topic}.{name}": field.safer
+        for topic, kind in record.topics().items() for name, field in record.kept_fields(kind).items()
+        if field.rule is record.Rule.ASK
+    } == {
+        "person.lives_at": "", "alert.text": "longest", "alert.on": "on", "visit.starts_ms": "earliest", "visit.state": "default",
+    }  # fmt: skip

@@ -279,9 +279,12 @@ def test_no_port_of_the_house_has_a_way_to_delete() -> None:
 
 def test_the_central_store_never_rewrites_or_deletes_a_change() -> None:
     rewriting = re.compile(r"(UPDATE\s+changes|DELETE\s+FROM\s+changes|TRUNCATE|DROP\s+TABLE|ON CONFLICT.*changes)", re.IGNORECASE)
-    found = [name for name, text in sources().items() if name.startswith("sync/") and rewriting.search(text)]
+    moving = "sync/hub/migrations/versions/v0003_by_book.py"  # drops the one table after every row is in its part, and counts before
+    found = {name: rewriting.findall(text) for name, text in sources().items() if name.startswith("sync/") and rewriting.search(text)}
 
-    assert found == []
+    assert {name: words for name, words in found.items() if name != moving} == {}
+    assert found.get(moving, ["DROP TABLE"]) == ["DROP TABLE"]
+    assert sources()[moving].index("if not moved") < sources()[moving].index("DROP TABLE changes_in_one")
 
 
 def test_nothing_but_the_words_is_asked_for(vault: Vault) -> None:

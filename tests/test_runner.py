@@ -11,9 +11,10 @@ import pytest
 
 from leadworker.desk import Bell, PostState
 from leadworker.domain import journal
-from leadworker.errors import DiskTrouble
+from leadworker.errors import DiskTrouble, Refused
 from sync import joining, wire
 from sync.client import OFFLINE
+from sync.hub.databases import change_allowance
 from sync.runner import ALL_SENT, WAITING_TO_BE_LET_IN, Pace, Runner
 from tests.evil_hub import SAFE, Case, Evil, altered, flipped
 from tests.laptops import ALEX, BEA, ORGANISATION, Laptop, Line, Team
@@ -191,6 +192,47 @@ async def test_after_a_failure_it_waits_longer_each_time_and_not_for_ever(desk: 
     team.alex.line.dead = False
     desk.time.passes()
     assert await desk.time.next_nap() == 60, "one success and all is as before"
+
+
+async def test_a_pause_that_the_store_asks_for_is_kept_even_when_something_is_saved_and_nothing_is_lost(desk: Desk, team: Team) -> None:
+    desk.runner.start()
+    assert await desk.time.next_nap() == 60
+    keira = team.alex.add()
+    assert [await desk.time.next_nap() for _ in range(2)] == [Pace().after_change_s, 60]
+    change_allowance(team.office.database, device_per_second=0.05, device_at_once=1)
+    team.office.hub._hub._allowed_until = 0.0
+    await team.alex.client.news()
+    await desk.write(keira, "Visit")
+    assert await desk.time.next_nap() == Pace().after_change_s
+    pause = await desk.time.next_nap()
+    assert 5 <= pause <= 22
+    assert (desk.runner.state.word, desk.runner.state.waiting) == ("offline", 1)
+    assert "a pause of" in desk.runner.state.sentence and "It goes on by itself." in desk.runner.state.sentence
+    await desk.write(keira, "Another")
+    await desk.until(lambda state: state.waiting == 2)
+    assert desk.time.naps.empty(), "a save does not cut the pause short"
+    change_allowance(team.office.database, device_at_once=3000)
+    team.office.hub._hub._allowed_until = 0.0
+    team.office.hub._hub._devices._left.clear()
+    desk.time.passes()
+    assert await desk.time.next_nap() in (60, Pace().after_change_s)
+    assert desk.runner.state.waiting == 0
+    assert team.alex.where(keira) == ["on the central store"] * 2
+
+
+async def test_a_store_cannot_ask_for_a_pause_longer_than_the_longest(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    time = Time()
+
+    async def asks() -> None:
+        error = Refused("A pause, please.")
+        error.retry_after_s = 999_999.0
+        raise error
+
+    monkeypatch.setattr(team.alex.client, "news", asks)
+    runner = Runner(team.alex.box, team.alex.client, team.alex.clock, lambda bell: None, sleep=time.sleep)
+    runner.start()
+    assert await time.next_nap() == Pace().longest_wait_s
+    await runner.stop()
 
 
 async def test_the_waits_of_an_office_are_spread(team: Team) -> None:

@@ -19,18 +19,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlcipher3 import dbapi2 as sqlcipher
 
-from leadworker import change, membership, proof
+from leadworker import change, proof, statements
 from leadworker.change import Content, Header, Kind
 from leadworker.crypto import identity, words
 from leadworker.crypto.envelope import BookKey, key_info
 from leadworker.crypto.identity import Identity, InviteSecret
+from leadworker.directory import Directory
 from leadworker.domain import journal, people
 from leadworker.domain.journal import NewEntry
-from leadworker.membership import Directory, Role
 from leadworker.postbox import Joined
+from leadworker.statements import Role
 from storage import backing_up, opening
 from storage.vault import Vault
-from sync.founding import ESCROW, control_change, found_book
+from sync.founding import ESCROW, Speaker, control_change, found_book
 from tests import second_reader as second
 
 PASSPHRASE = "plum tidy orbit seven lake marble"
@@ -192,12 +193,12 @@ def test_the_statements_that_found_an_organisation_and_a_casebook_read_as_the_pa
     root, escrow, laptop = Identity.new(), Identity.new(), Identity.new()
     organisation, person, key, hub = (secrets.token_bytes(size) for size in (16, 16, 32, 32))
     fingerprint = second.root_fingerprint(root.signing_public)
-    founding = membership.Founding(
+    founding = statements.Founding(
         root.signing_public, escrow.unsealing_public, hub, 1, 300, identity.seal_name(key, organisation, "Harbour Town")
     )
     first = control_change(founding, organisation, fingerprint, 1, change.FIRST, root.sign)
     info = identity.organisation_key_info(organisation, laptop.device)
-    enrol = membership.Enrol(
+    enrol = statements.Enrol(
         laptop.signing_public, laptop.unsealing_public, person, Role.KEY_WORKER, True, identity.team_code(key, "  Early  HELP "),
         b"", identity.seal_name(key, person, "Alex Marsh"), identity.seal_to(laptop.unsealing_public, key, info),
     )  # fmt: skip
@@ -207,7 +208,7 @@ def test_the_statements_that_found_an_organisation_and_a_casebook_read_as_the_pa
         directory.apply(said.header, said.body, said.signature)
     me = Joined("", fingerprint, organisation=organisation, person=person, team=second.team_code(key, "early help"))
     book, secret = secrets.token_bytes(16), secrets.token_bytes(32)
-    members, rotation = found_book(book, secret, directory, me, laptop.device, laptop.sign)
+    members, rotation = found_book(book, secret, me, Speaker(laptop.device, laptop.sign, directory))
 
     read = read_statement(first, root.signing_public)
     assert read[:6] == ["founding", root.signing_public, escrow.unsealing_public, hub, 1, 300]
@@ -250,10 +251,10 @@ def made() -> dict[str, str]:
     header = Header(Kind.CONTENT, book, laptop.device, 1, 1, change.FIRST, change.padded_size(len(body)), change.commitment(body)).pack()
     identity_ = change.change_id(header)
     invite = InviteSecret(bytes([8] * 16), bytes([9] * 16))
-    statement = membership.write_statement(membership.Grant(1, {laptop.device: bytes(80)}))
+    statement = statements.write_statement(statements.Grant(1, {laptop.device: bytes(80)}))
     return {
         "device": laptop.device.hex(),
-        "root fingerprint": membership.root_id(laptop.signing_public).hex(),
+        "root fingerprint": statements.root_id(laptop.signing_public).hex(),
         "body": body.hex(),
         "header": header.hex(),
         "id": identity_.hex(),

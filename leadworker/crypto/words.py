@@ -58,12 +58,7 @@ def from_words(text: str, count: int) -> bytes:
 
     Raises `NotUnderstood` naming the word that is not in the list, a wrong count, or a checksum that does not fit.
     """
-    words = "".join(c if c.isalpha() else " " for c in text.casefold()).split()
-    unknown = [word for word in words if word[:4] not in _index() or not _is_spelt(word)]
-    if unknown:
-        raise NotUnderstood(
-            f"“{unknown[0][:20]}” is not one of the words that leadworker uses. Check its spelling; nothing was changed."
-        )
+    words = fold_words(text)
     if len(words) != count:
         raise NotUnderstood(f"There should be {count} words, and these are {len(words)}. Nothing was changed.")
     number = 0
@@ -75,6 +70,20 @@ def from_words(text: str, count: int) -> bytes:
             "All the words are known, but together they do not fit: one of them is wrong or two have changed places."
         )
     return raw[:-1]
+
+
+def fold_words(text: str) -> tuple[str, ...]:
+    """Return the words that somebody typed, each in full; case, punctuation and numbering between them do not matter.
+
+    Raises `NotUnderstood` naming the first that is not in the list.
+    """
+    words = "".join(c if c.isalpha() else " " for c in text.casefold()).split()
+    unknown = [word for word in words if word[:4] not in _index() or not _is_spelt(word)]
+    if unknown:
+        raise NotUnderstood(
+            f"“{unknown[0][:20]}” is not one of the words that leadworker uses. Check its spelling; nothing was changed."
+        )
+    return tuple(word_list()[_index()[word[:4]]] for word in words)
 
 
 def _is_spelt(word: str) -> bool:

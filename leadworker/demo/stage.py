@@ -14,11 +14,11 @@ from leadworker.clock import Clock, SystemClock
 from leadworker.crypto import keys
 from leadworker.demo import PASSPHRASE
 from leadworker.desk import Bell, Desk
-from leadworker.membership import Role
+from leadworker.statements import Role
 from storage import opening
 from storage.postbox import VaultPostbox
 from storage.vault import Vault
-from sync import joining
+from sync import inviting, joining
 from sync.client import HubClient
 from sync.exchange import Exchange, Result
 from sync.hub.serve import EmbeddedHub
@@ -108,7 +108,7 @@ class Stage:
         try:
             await joining.set_up(ruth.box, client, self.hub.setup_code, ORGANISATION, RUTH, role=Role.SUPERVISOR, team=TEAM)
             for colleague in colleagues:
-                invite = await joining.invite(
+                invite = await inviting.invite(
                     ruth.box, client, SystemClock(), colleague.name, role=Role.KEY_WORKER, team=TEAM
                 )
                 theirs = colleague.client()

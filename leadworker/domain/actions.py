@@ -22,15 +22,16 @@ class Action(Record, table=True):
     """An owned, dated task. `owner` is the name of one person; `done_on` is empty while it is open."""
 
     __tablename__: ClassVar[str] = "action"
+    titled_by: ClassVar[str] = "text"
 
     person_id: str = kept(rule=Rule.APPEND, index=True)
     entry_id: str = kept(rule=Rule.APPEND, index=True)
-    text: str = kept(find=True, words="action")
+    text: str = kept(find=True, words="what is to be done", both=True)
     owner: str = kept(words="owner")
     owner_id: str = kept(words="owner's record")
     mine: bool = kept(False, words="owned by its writer")
-    due_on: str = kept(index=True, words="due")
-    done_on: str = kept(words="done")
+    due_on: str = kept(index=True, words="due", says="day")
+    done_on: str = kept(words="done", safer="default", along=("done_by",), says="day")
     done_by: str = kept(words="done by")
 
 

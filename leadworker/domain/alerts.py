@@ -17,10 +17,11 @@ class Alert(Record, table=True):
     """Something that could harm somebody at a visit or by a message. Ended, never deleted; in doubt it is on."""
 
     __tablename__: ClassVar[str] = "alert"
+    titled_by: ClassVar[str] = "text"
 
     person_id: str = kept(rule=Rule.APPEND, index=True)
-    text: str = kept(rule=Rule.ASK, find=True, words="alert", safer="longest")
-    on: bool = kept(True, rule=Rule.ASK, words="alert is on", safer="on")
+    text: str = kept(rule=Rule.ASK, find=True, words="alert", safer="longest", both=True)
+    on: bool = kept(True, rule=Rule.ASK, words="whether the alert still holds", safer="on", along=("ended_because",), says="on/ended")
     ended_because: str = kept(words="why it was ended")
 
 
@@ -28,9 +29,10 @@ class AccessNote(Record, table=True):
     """How to get in, how to knock, when to ring."""
 
     __tablename__: ClassVar[str] = "access_note"
+    titled_by: ClassVar[str] = "text"
 
     person_id: str = kept(rule=Rule.SET, index=True)
-    text: str = kept(find=True, words="access")
+    text: str = kept(find=True, words="how to get in", both=True)
 
 
 class DoorLine(msgspec.Struct, frozen=True):
@@ -40,18 +42,19 @@ class DoorLine(msgspec.Struct, frozen=True):
     kind: str
     text: str
     contested: str = ""
+    marks: bytes = b""
 
 
 _alert = table_of(Alert).c
 _access = table_of(AccessNote).c
 _who: BindParameter[str] = bindparam("person_id")
 _ALERTS = (
-    select(_alert.id, bindparam("kind", "alert"), _alert.text, _alert.contested)
+    select(_alert.id, bindparam("kind", "alert"), _alert.text, _alert.contested, _alert.marks)
     .where(_alert.person_id == _who, _alert.on == 1, _alert.gone == 0)
     .order_by(_alert.no)
 )
 _ACCESS = (
-    select(_access.id, bindparam("kind", "access"), _access.text, _access.contested)
+    select(_access.id, bindparam("kind", "access"), _access.text, _access.contested, _access.marks)
     .where(_access.person_id == _who, _access.gone == 0)
     .order_by(_access.no)
 )

@@ -31,6 +31,7 @@ class PersonRow(msgspec.Struct, frozen=True):
     last_ms: int
     last_offset: int
     open_actions: int
+    contested: str
 
 
 class _KnownRow(msgspec.Struct, frozen=True):
@@ -57,6 +58,7 @@ _last_ms, _last_offset = last_contact_of(_person.id)
 _ROWS = select(
     _person.id, _person.name, _names, _person.born_on, _person.age_about, _person.age_said_on, _person.lives_at,
     _on_caseload.label("on_caseload"), func.coalesce(_last_ms, 0), func.coalesce(_last_offset, 0), open_actions_of(_person.id),
+    _person.contested,
 ).where(_person.gone == 0)  # fmt: skip
 _MINE = _ROWS.where(_on_caseload == 1).order_by(_person.sorted_as)
 _OTHERS = _ROWS.where(_on_caseload == 0).order_by(_person.sorted_as).limit(bindparam("limit"))

@@ -32,6 +32,7 @@ class JournalEntry(Record, table=True):
 
     `happened_ms` and `happened_offset` are when it took place, as the writer says; `made_at` is when it was written.
     `jotting` is the first line as it was typed (REC-04). `child_seen` and `think` keep fact and opinion apart (REC-02).
+    `taken_in_from` names who wrote it, and `taken_in_ms` when, where it was handed in late and taken in by the signer.
     """
 
     __tablename__: ClassVar[str] = "journal_entry"
@@ -54,6 +55,9 @@ class JournalEntry(Record, table=True):
     next_steps: str = kept(rule=Rule.APPEND, find=True, words="next")
     continues: str = kept(rule=Rule.APPEND)
     clock_doubt: str = kept(rule=Rule.APPEND)
+    taken_in_from: str = kept(rule=Rule.APPEND, words="written by")
+    taken_in_ms: int = kept(0, rule=Rule.APPEND)
+    taken_in_offset: int = kept(0, rule=Rule.APPEND)
 
 
 class NewEntry(msgspec.Struct, frozen=True):
@@ -110,6 +114,9 @@ class EntryView(msgspec.Struct, frozen=True):
     n: int
     sent_ms: int
     received_ms: int
+    taken_in_from: str = ""
+    taken_in_ms: int = 0
+    taken_in_offset: int = 0
     actions: tuple[ActionRow, ...] = ()
 
     def happened(self) -> Moment:
@@ -136,6 +143,7 @@ _VIEW = (
         _entry.noticed, _entry.think, _entry.next_steps, _entry.continues, _entry.clock_doubt, _entry.made_at,
         _entry.made_offset, func.coalesce(writers.c.name, ""), func.coalesce(writers.c.mine, 0),
         func.coalesce(receipts.c.n, 0), func.coalesce(receipts.c.sent_ms, 0), func.coalesce(receipts.c.received_ms, 0),
+        _entry.taken_in_from, _entry.taken_in_ms, _entry.taken_in_offset,
     )
     .select_from(table_of(JournalEntry))
     .outerjoin(table_of(people.Person), _person.id == _entry.person_id)

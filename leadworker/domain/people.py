@@ -24,20 +24,21 @@ class Person(Record, table=True):
 
     __tablename__: ClassVar[str] = "person"
 
-    name: str = kept(find=True, words="name")
+    name: str = kept(find=True, words="name", along=("sorted_as",))
     sorted_as: str = kept(index=True)
     pronouns: str = kept(words="pronouns")
-    born_on: str = kept(words="date of birth")
-    age_about: int = kept(0, words="age, about")
-    age_said_on: str = kept(words="when that age was said")
-    lives_at: str = kept(rule=Rule.ASK, words="where they live")
-    talking: str = kept(words="how to talk with them")
+    born_on: str = kept(words="date of birth", along=("age_about", "age_said_on"), says="born")
+    age_about: int = kept(0, words="age, about", along=("born_on", "age_said_on"))
+    age_said_on: str = kept(words="when that age was said", says="day")
+    lives_at: str = kept(rule=Rule.ASK, words="where they live", both=True)
+    talking: str = kept(words="how to talk with them", both=True)
 
 
 class KnownAs(Record, table=True):
     """Another name that a person goes by."""
 
     __tablename__: ClassVar[str] = "known_as"
+    titled_by: ClassVar[str] = "name"
 
     person_id: str = kept(rule=Rule.SET, index=True)
     name: str = kept(rule=Rule.SET, find=True, words="also known as")
@@ -47,6 +48,7 @@ class ContactPoint(Record, table=True):
     """One way to reach a person. `label` says whose or when: "mum's", "after school"."""
 
     __tablename__: ClassVar[str] = "contact_point"
+    titled_by: ClassVar[str] = "value"
 
     person_id: str = kept(rule=Rule.SET, index=True)
     kind: str = kept("phone", rule=Rule.SET)
@@ -58,6 +60,7 @@ class Identifier(Record, table=True):
     """A number that another agency gives a person. It is looked up, never shown as who they are."""
 
     __tablename__: ClassVar[str] = "identifier"
+    titled_by: ClassVar[str] = "value"
 
     person_id: str = kept(rule=Rule.SET, index=True)
     scheme: str = kept(rule=Rule.SET, words="whose number")
@@ -111,7 +114,7 @@ class IdentifierRow(msgspec.Struct, frozen=True):
 
 
 class PersonFacts(msgspec.Struct, frozen=True):
-    """The header of a person's page, and their contacts. `book` is the casebook's id."""
+    """The header of a person's page, and their contacts. `book` is the casebook's id; `marks` say what was shown (`Shelf.as_shown`)."""
 
     id: str
     book: str
@@ -124,6 +127,7 @@ class PersonFacts(msgspec.Struct, frozen=True):
     talking: str
     on_caseload: bool
     contested: str
+    marks: bytes = b""
     known_as: tuple[NameRow, ...] = ()
     contacts: tuple[ContactRow, ...] = ()
     identifiers: tuple[IdentifierRow, ...] = ()
@@ -148,6 +152,7 @@ _FACTS = select(
     _person.talking,
     select(func.count()).where(_involved.person_id == _who).scalar_subquery(),
     _person.contested,
+    _person.marks,
 ).where(_person.id == _who, _person.gone == 0)
 _KNOWN_AS = select(_known.id, _known.name).where(_known.person_id == _who, _known.gone == 0).order_by(_known.no)
 _CONTACTS = (

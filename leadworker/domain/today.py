@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, func, select
 
 from leadworker.domain import actions, drafts, visits
 from leadworker.domain.actions import ActionRow
+from leadworker.domain.conflicts import Conflict, open_conflicts
 from leadworker.domain.drafts import Draft
 from leadworker.domain.journal import JournalEntry
 from leadworker.domain.people import Person
@@ -38,6 +39,7 @@ class Today(msgspec.Struct, frozen=True):
     drafts: tuple[Draft, ...]
     todo: tuple[ActionRow, ...]
     news: tuple[NewsRow, ...]
+    apart: tuple[Conflict, ...] = ()
 
 
 _entry = table_of(JournalEntry).c
@@ -63,7 +65,7 @@ _NEWS = (
 
 
 def today(shelf: Shelf) -> Today:
-    """Return what needs me today: visits first, then what is unfinished, what is due, and what others wrote this week."""
+    """Return what needs me today: visits first, what is unfinished, due, new from others this week, and what was written apart."""
     now = shelf.now()
     return Today(
         visits.on_day(shelf, now.day()),
@@ -71,4 +73,5 @@ def today(shelf: Shelf) -> Today:
         drafts.unfinished(shelf),
         actions.todo(shelf),
         shelf.rows(_NEWS, NewsRow, since=now.ms - A_WEEK_MS, limit=20),
+        open_conflicts(shelf),
     )

@@ -23,14 +23,17 @@ class Visit(Record, table=True):
     """A visit in the diary. `entry_id` is the journal entry that wrote it up, empty until then."""
 
     __tablename__: ClassVar[str] = "visit"
+    titled_by: ClassVar[str] = "starts_ms"
 
     person_id: str = kept(rule=Rule.APPEND, index=True)
-    starts_ms: int = kept(0, rule=Rule.ASK, index=True, words="when", safer="earliest")
+    starts_ms: int = kept(
+        0, rule=Rule.ASK, index=True, words="when the visit is", safer="earliest", along=("starts_offset", "state"), says="time"
+    )
     starts_offset: int = kept(0)
     minutes: int = kept(60, words="minutes")
     place: str = kept(words="where")
-    note: str = kept(words="visit note")
-    state: str = kept(PLANNED, words="visit")
+    note: str = kept(words="visit note", both=True)
+    state: str = kept(PLANNED, rule=Rule.ASK, words="whether the visit takes place", safer="default")
     entry_id: str = kept()
 
 
@@ -48,6 +51,7 @@ class VisitRow(msgspec.Struct, frozen=True):
     state: str
     entry_id: str
     contested: str
+    marks: bytes = b""
     door: tuple[DoorLine, ...] = ()
 
     def starts(self) -> Moment:
@@ -63,6 +67,7 @@ _VIEW = (
     select(
         _visit.id, _visit.person_id, func.coalesce(_person.name, ""), _visit.starts_ms, _visit.starts_offset,
         _visit.minutes, _visit.place, _visit.note, _visit.state, _visit.entry_id, _visit.contested,
+        _visit.marks,
     )
     .select_from(table_of(Visit))
     .outerjoin(table_of(Person), _person.id == _visit.person_id)
@@ -88,8 +93,8 @@ def plan(shelf: Shelf, person_id: str, starts: Moment, *, minutes: int = 60, pla
 
 
 def move(shelf: Shelf, visit_id: str, starts: Moment) -> None:
-    """Give a visit another time."""
-    shelf.amend(Visit, visit_id, starts_ms=starts.ms, starts_offset=starts.offset)
+    """Give a visit another time: whoever moves it means it to take place, also when somebody cancelled it meanwhile."""
+    shelf.amend(Visit, visit_id, starts_ms=starts.ms, starts_offset=starts.offset, state=PLANNED)
 
 
 def cancel(shelf: Shelf, visit_id: str) -> None:

@@ -11,7 +11,22 @@ import typer
 
 from leadworker import __version__
 from leadworker.errors import LeadworkerError
-from leadworker.plain import bringing_in, diary, doctor, keeping, notes, output, persons, place, post, store
+from leadworker.plain import (
+    apart,
+    bringing_in,
+    diary,
+    doctor,
+    keeping,
+    late,
+    notes,
+    organisation,
+    output,
+    persons,
+    place,
+    post,
+    readers,
+    store,
+)
 from leadworker.plain.command import Given, flag, option
 from screens import crash
 
@@ -53,7 +68,7 @@ def demo() -> None:
     raise typer.Exit(importlib.import_module("leadworker.demo").run() or 0)
 
 
-for topic in (keeping, doctor, diary, persons, notes, bringing_in, post, store):
+for topic in (keeping, doctor, apart, diary, persons, notes, bringing_in, readers, late, post, organisation, store):
     topic.register(app)
 
 

@@ -51,6 +51,7 @@ def today(place: Place) -> None:
         tuple(documents.draft(kept) for kept in found.drafts),
         tuple(documents.action(row) for row in found.todo),
         tuple(documents.news(row) for row in found.news),
+        tuple(documents.apart(one) for one in found.apart),
     )
     place.tell(document, _today(found, now))
 
@@ -60,6 +61,10 @@ def _today(found: day.Today, now: datetime) -> Iterator[str]:
     yield "Visits today:" if found.visits else "No visits today."
     for row in found.visits:
         yield from sentences.visit(row, now, day=False)
+    if found.apart:
+        yield f"Written apart: {len(found.apart)}. “leadworker settle” chooses."
+        for one in found.apart:
+            yield from sentences.written_apart(one, now)
     if found.drafts or found.not_written_up:
         yield "Not finished:"
         for kept in found.drafts:

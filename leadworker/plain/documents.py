@@ -11,6 +11,7 @@ from leadworker.clock import Moment
 from leadworker.domain.actions import ActionRow
 from leadworker.domain.alerts import DoorLine
 from leadworker.domain.caseload import PersonRow
+from leadworker.domain.conflicts import Conflict, Version
 from leadworker.domain.drafts import Draft
 from leadworker.domain.journal import EntryView
 from leadworker.domain.people import PersonFacts
@@ -35,7 +36,7 @@ class Door(msgspec.Struct, frozen=True):
 
 
 class Visit(msgspec.Struct, frozen=True):
-    """A visit in the diary."""
+    """A visit in the diary. `contested` names the fields of which several versions stand: ``starts_ms``, ``state``."""
 
     id: str
     person_id: str
@@ -47,6 +48,7 @@ class Visit(msgspec.Struct, frozen=True):
     state: str
     entry_id: str
     door: tuple[Door, ...]
+    contested: tuple[str, ...]
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -82,7 +84,10 @@ class DraftNote(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A journal entry. `where` is ``here``, ``on its way`` or ``on the central store``, there as number `n` of its casebook."""
+    """A journal entry. `where` is ``here``, ``on its way`` or ``on the central store``, there as number `n` of its casebook.
+
+    `taken_in_from` names whose words they were, where they came too late and somebody took them in.
+    """
 
     id: str
     person_id: str
@@ -107,6 +112,8 @@ class Entry(msgspec.Struct, frozen=True):
     n: int
     received: str
     actions: tuple[Action, ...]
+    taken_in_from: str = ""
+    taken_in_written: str = ""
 
 
 class News(msgspec.Struct, frozen=True):
@@ -121,6 +128,35 @@ class News(msgspec.Struct, frozen=True):
     received: str
 
 
+class VersionOf(msgspec.Struct, frozen=True):
+    """One of several values that were written apart; `id` names it in “leadworker settle”. `where` as of an entry."""
+
+    id: str
+    value: str | int | bool
+    words: str
+    written_by: str
+    by_me: bool
+    written: str
+    where: str
+    n: int
+    received: str
+
+
+class WrittenApart(msgspec.Struct, frozen=True):
+    """A field of a record of which several versions stand. `meanwhile` says which one is shown until somebody chooses."""
+
+    id: str
+    topic: str
+    field: str
+    what: str
+    title: str
+    person_id: str
+    person: str
+    meanwhile: str
+    can_be_both: bool
+    versions: tuple[VersionOf, ...]
+
+
 class Today(msgspec.Struct, frozen=True):
     """What needs me today."""
 
@@ -130,6 +166,7 @@ class Today(msgspec.Struct, frozen=True):
     drafts: tuple[DraftNote, ...]
     todo: tuple[Action, ...]
     news: tuple[News, ...]
+    apart: tuple[WrittenApart, ...]
 
 
 class PersonInList(msgspec.Struct, frozen=True):
@@ -144,6 +181,7 @@ class PersonInList(msgspec.Struct, frozen=True):
     lives_at: str
     on_caseload: bool
     last_entry: str
+    contested: tuple[str, ...]
 
 
 class People(msgspec.Struct, frozen=True):
@@ -177,7 +215,7 @@ class Identifier(msgspec.Struct, frozen=True):
 
 
 class Person(msgspec.Struct, frozen=True):
-    """What is written about a person."""
+    """What is written about a person. `contested` names the fields of which several versions stand: ``lives_at``."""
 
     id: str
     name: str
@@ -191,6 +229,7 @@ class Person(msgspec.Struct, frozen=True):
     known_as: tuple[Name, ...]
     contacts: tuple[Contact, ...]
     identifiers: tuple[Identifier, ...]
+    contested: tuple[str, ...]
 
 
 class Brief(msgspec.Struct, frozen=True):
@@ -274,7 +313,7 @@ def visit(row: VisitRow) -> Visit:
     """Return a visit as a document."""
     return Visit(
         row.id, row.person_id, row.person_name, moment(row.starts_ms, row.starts_offset), row.minutes, row.place, row.note,
-        row.state, row.entry_id, tuple(door(line) for line in row.door),
+        row.state, row.entry_id, tuple(door(line) for line in row.door), _names(row.contested),
     )  # fmt: skip
 
 
@@ -299,7 +338,8 @@ def entry(view: EntryView) -> Entry:
         view.id, view.person_id, view.person_name, view.kind, moment(view.happened_ms, view.happened_offset), view.precision,
         view.minutes, view.place, view.title, view.seen, view.said, view.noticed, view.think, view.next_steps, view.continues,
         view.clock_doubt, moment(view.made_at, view.made_offset), view.written_by, view.by_me, view.whereabouts(), view.n,
-        moment(view.received_ms, view.made_offset), tuple(action(row) for row in view.actions),
+        moment(view.received_ms, view.made_offset), tuple(action(row) for row in view.actions), view.taken_in_from,
+        moment(view.taken_in_ms, view.taken_in_offset),
     )  # fmt: skip
 
 
@@ -311,11 +351,30 @@ def news(row: NewsRow) -> News:
     )  # fmt: skip
 
 
+def apart(shown: Conflict) -> WrittenApart:
+    """Return an open conflict as a document."""
+    return WrittenApart(
+        shown.record_id, shown.topic, shown.field, shown.what, shown.title, shown.person_id, shown.person_name, shown.meanwhile,
+        shown.both, tuple(_version(one) for one in shown.versions),
+    )  # fmt: skip
+
+
+def _version(one: Version) -> VersionOf:
+    return VersionOf(
+        one.change, one.value, one.words, one.written_by, one.by_me, moment(one.wrote_ms, one.wrote_offset), one.whereabouts(),
+        one.n, moment(one.received_ms, one.wrote_offset),
+    )  # fmt: skip
+
+
+def _names(contested: str) -> tuple[str, ...]:
+    return tuple(filter(None, contested.split(",")))
+
+
 def person_in_list(row: PersonRow) -> PersonInList:
     """Return a person of a list as a document."""
     return PersonInList(
         row.id, row.name, tuple(filter(None, row.known_as.split("\n"))), row.born_on, row.age_about, row.age_said_on,
-        row.lives_at, row.on_caseload, moment(row.last_ms, row.last_offset),
+        row.lives_at, row.on_caseload, moment(row.last_ms, row.last_offset), _names(row.contested),
     )  # fmt: skip
 
 
@@ -325,5 +384,5 @@ def person(facts: PersonFacts) -> Person:
         facts.id, facts.name, facts.pronouns, facts.born_on, facts.age_about, facts.age_said_on, facts.lives_at, facts.talking,
         facts.on_caseload, tuple(Name(n.id, n.name) for n in facts.known_as),
         tuple(Contact(c.id, c.kind, c.value, c.label) for c in facts.contacts),
-        tuple(Identifier(i.id, i.scheme, i.value) for i in facts.identifiers),
+        tuple(Identifier(i.id, i.scheme, i.value) for i in facts.identifiers), _names(facts.contested),
     )  # fmt: skip

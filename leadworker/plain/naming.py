@@ -21,12 +21,12 @@ from leadworker.text import one_line
 
 FEWEST_DIGITS = 4
 
-_NAMED: tuple[type[Record], ...] = (Action, Alert, AccessNote, Visit, ContactPoint, Identifier, KnownAs)
+NAMED: tuple[type[Record], ...] = (Action, Alert, AccessNote, Visit, ContactPoint, Identifier, KnownAs)
 _IDS: Mapping[type[Record], Select[tuple[str]]] = {
     kind: select(table_of(kind).c.id).where(
         table_of(kind).c.id.like(bindparam("ending")) | table_of(kind).c.id.like(bindparam("beginning"))
     )
-    for kind in _NAMED
+    for kind in NAMED
 }
 
 
@@ -39,7 +39,7 @@ def find(shelf: Shelf, kinds: Sequence[type[Record]], given: str, what: str) -> 
 
     `what` is what people call it. Raises `NotFound` and `Ambiguous`.
     """
-    digits = _digits(given, what)
+    digits = digits_of(given, what)
     values = {"ending": f"%{digits}", "beginning": f"{digits}%"}
     found = [(kind, row.id) for kind in kinds for row in shelf.rows(_IDS[kind], _Id, **values)]
     if not found:
@@ -56,7 +56,7 @@ def find_one(shelf: Shelf, kind: type[Record], given: str, what: str) -> str:
 
 def find_draft(shelf: Shelf, given: str) -> Draft:
     """Return the one draft whose id ends or begins so."""
-    digits = _digits(given, "draft")
+    digits = digits_of(given, "draft")
     found = [draft for draft in drafts.unfinished(shelf) if draft.id.endswith(digits) or draft.id.startswith(digits)]
     if not found:
         raise NotFound(f"No draft here has the id {digits}. “leadworker drafts” lists them. Nothing was changed.")
@@ -65,9 +65,10 @@ def find_draft(shelf: Shelf, given: str) -> Draft:
     return found[0]
 
 
-def _digits(given: str, what: str) -> str:
+def digits_of(given: str, what: str) -> str:
+    """Return the digits of an id, or of its beginning or end, as somebody typed it; raise `NotFound` for anything else."""
     digits = one_line(given).lower().removeprefix("id").strip(" .")
-    if not re.fullmatch(rf"[0-9a-f]{{{FEWEST_DIGITS},32}}", digits):
+    if not re.fullmatch(rf"[0-9a-f]{{{FEWEST_DIGITS},64}}", digits):
         raise NotFound(
             f"“{one_line(given)[:40]}” is not the id of a {what}. Lists show the last 8 digits of each. Nothing was changed."
         )

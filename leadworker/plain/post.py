@@ -15,18 +15,19 @@ import typer
 from leadworker.clock import Moment
 from leadworker.crypto.identity import CannotOpen, open_name
 from leadworker.crypto.words import check_words
+from leadworker.directory import Enrolled
 from leadworker.errors import NotUnderstood, PostError
-from leadworker.membership import Enrolled, Role
 from leadworker.plain import asking, documents, output, secret
 from leadworker.plain.command import command, flag, option
 from leadworker.plain.place import Open, Place
 from leadworker.postbox import Joined
+from leadworker.statements import Role
 from leadworker.text import one_line, skeleton
 from leadworker.words.saying import say_count, say_time
 
 if TYPE_CHECKING:
     from sync.exchange import Progress, Result
-    from sync.joining import Invitation
+    from sync.inviting import Invitation
 
 HubAddress = Annotated[str, option("--hub", "URL", "The central store's address: https://store.example.org.")]
 Team = Annotated[str, option("--team", "TEAM", "The team; members know it by name, the central store does not.")]
@@ -109,7 +110,7 @@ def sync(
 ) -> None:
     """Send what waits and receive what is new. Exit code 1 when something could not be sent or received."""
     with place.opened() as opened:
-        result, waiting = asyncio.run(_sync(opened, silent=quiet or place.as_json))
+        result, waiting = asyncio.run(run_sync(opened, silent=quiet or place.as_json))
     document = Synced(
         result.received, result.sent, waiting, result.alarms, result.admitted, result.admitted_me, result.clock_warning
     )
@@ -121,7 +122,8 @@ def sync(
         raise PostError(" ".join(result.alarms))
 
 
-async def _sync(opened: Open, *, silent: bool) -> tuple[Result, int]:
+async def run_sync(opened: Open, *, silent: bool) -> tuple[Result, int]:
+    """Do one whole sync; return what it did and how many changes are still only here."""
     from sync.exchange import Exchange
 
     known = await asking.joined_of(opened)
@@ -174,27 +176,30 @@ def invite(
     wanted = read_role(role)
     with place.opened() as opened:
         made, now = asyncio.run(_invite(opened, name, wanted, team, admin)), opened.now()
-    expires = datetime.fromtimestamp(made.expires_ms / 1000, tz=UTC).astimezone(now.tzinfo)
     document = Invited(
         made.name, wanted.words, made.words, made.hub_url, documents.moment(made.expires_ms, Moment.of(now).offset)
     )
-    place.tell(document, _invited(made, say_time(expires, now)))
+    place.tell(document, [*invited_words(made, now), _HAND_OVER])
 
 
 async def _invite(opened: Open, name: str, role: Role, team: str, admin: bool) -> Invitation:
-    from sync import joining
+    from sync import inviting
 
     known = await asking.joined_of(opened)
     async with asking.connected(opened, known.hub_url) as (box, client):
-        return await joining.invite(box, client, opened.vault.clock, name, role=role, team=team, admin=admin)
+        return await inviting.invite(box, client, opened.vault.clock, name, role=role, team=team, admin=admin)
 
 
-def _invited(made: Invitation, until: str) -> Iterator[str]:
+_HAND_OVER = "Hand the words over in person or by telephone, never by e-mail. Then run “leadworker sync” to let them in."
+
+
+def invited_words(made: Invitation, now: datetime) -> Iterator[str]:
+    """Say an invite: its words, and where they go."""
+    until = say_time(datetime.fromtimestamp(made.expires_ms / 1000, tz=UTC).astimezone(now.tzinfo), now)
     yield f"An invite for {made.name}, to be used once, until {until}. The words:"
     for at in range(0, len(made.words), 6):
         yield "  " + "  ".join(made.words[at : at + 6])
     yield f"They go with this command on {made.name}'s laptop: leadworker join --hub {made.hub_url}"
-    yield "Hand the words over in person or by telephone, never by e-mail. Then run “leadworker sync” to let them in."
 
 
 def join(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
-from leadworker.errors import LeadworkerError
 from leadworker.plain.command import command, flag, group
-from leadworker.plain.hub_database import Database, hub_parts_missing, named_database
+from leadworker.plain.hosting import Database, hub_parts, named
 from leadworker.plain.place import Place
 
 if TYPE_CHECKING:
@@ -57,12 +55,20 @@ def begin(place: Place, database: Database = "") -> None:
 
     It then gives no new number and takes back, from the laptops, what it had numbered since the backup.
     """
-    _tell(place, lambda name: _desk().begin(name), database)
+    with hub_parts():
+        from sync.hub import recovery_desk
+
+        document = _document(recovery_desk.begin(named(database)))
+    place.tell(document, _words(document))
 
 
 def status(place: Place, database: Database = "") -> None:
     """Say how far each book has come and which laptops have reported."""
-    _tell(place, lambda name: _desk().look(name), database)
+    with hub_parts():
+        from sync.hub import recovery_desk
+
+        document = _document(recovery_desk.look(named(database)))
+    place.tell(document, _words(document))
 
 
 def end(
@@ -71,25 +77,10 @@ def end(
     anyway: Annotated[bool, flag("--anyway", "Also while laptops have not reported; a number that only they know is given again.")] = False,
 ) -> None:
     """End recovery mode: the central store gives numbers again."""
-    _tell(place, lambda name: _desk().end(name, anyway=anyway), database)
-
-
-def _desk() -> ModuleType:
-    """Import the store's side late: a laptop may not have its parts."""
-    try:
+    with hub_parts():
         from sync.hub import recovery_desk
-    except ImportError as error:
-        raise hub_parts_missing() from error
-    return recovery_desk
 
-
-def _tell(place: Place, ask: Callable[[str], Progress], database: str) -> None:
-    desk = _desk()
-    try:
-        progress = ask(named_database(database))
-    except desk.HubTrouble as trouble:
-        raise LeadworkerError(trouble.sentence) from trouble
-    document = _document(progress)
+        document = _document(recovery_desk.end(named(database), anyway=anyway))
     place.tell(document, _words(document))
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 
+from leadworker.clock import Moment
 from leadworker.domain.actions import ActionRow
 from leadworker.domain.alerts import DoorLine
 from leadworker.domain.caseload import PersonRow
+from leadworker.domain.conflicts import Conflict, Version
 from leadworker.domain.drafts import Draft
+from leadworker.domain.histories import HistoryLine
 from leadworker.domain.journal import EntryView
 from leadworker.domain.people import PersonFacts
 from leadworker.domain.today import NewsRow
@@ -72,7 +75,10 @@ def labelled(label: str, text: str) -> Iterator[str]:
 def door(line: DoorLine) -> str:
     """Return an alert or access note, whole."""
     label = "Alert" if line.kind == "alert" else "Access"
-    versions = " Two people wrote this differently; the safer one is shown." if line.contested else ""
+    ended = "One person ended this, another did not; it counts as holding until somebody settles it."
+    differs = "Two people wrote this differently; the longer one is shown."
+    names = line.contested.split(",") if line.contested else []
+    versions = "".join(f" {ended if name == 'on' else differs}" for name in names)
     return f"{label}: {line.text}{versions} Id {short(line.id)}."
 
 
@@ -109,10 +115,15 @@ def visit(row: VisitRow, now: datetime, *, day: bool = True) -> Iterator[str]:
     state = "" if state == said else state
     yield f"{sentence(when, row.person_name or 'someone', row.place, say_length(row.minutes), state)} Id {short(row.id)}."
     if row.contested:
-        yield "  Two people wrote different times; the earlier one is shown."
+        yield f"  Written apart by two people: {_apart_in_visit(row.contested)}. “leadworker conflicts” shows both versions."
     yield from doors(row.door)
     if row.note:
         yield from labelled("Note", row.note)
+
+
+def _apart_in_visit(contested: str) -> str:
+    said = {"starts_ms": "the time, and the earlier one is shown", "state": "whether it takes place, and it is shown as planned"}
+    return "; ".join(said.get(name, name) for name in contested.split(","))
 
 
 def draft(kept: Draft, now: datetime) -> str:
@@ -135,6 +146,8 @@ def entry(view: EntryView, now: datetime, *, named: bool = False) -> Iterator[st
     clock = {"exact": f" {say_clock(happened)}", "about": f" about {say_clock(happened)}"}.get(view.precision, "")
     kind = kind_words(view.kind) + (", goes on from the entry before" if view.continues else "")
     who = "written by you" if view.by_me else f"written by {view.written_by or 'somebody'}"
+    if view.taken_in_from:
+        who = f"written by {view.taken_in_from}, taken in by {'you' if view.by_me else view.written_by or 'somebody'}"
     recorded = view.recorded().local()
     late = f"on {say_date(recorded.date(), now.date())}" if recorded.date() != happened.date() else ""
     length = say_length(view.minutes) if view.minutes else ""
@@ -165,12 +178,33 @@ def where(view: EntryView, now: datetime) -> str:
     return f"on the central store{f' {since(view.received_ms, now)}' if view.received_ms else ''}"
 
 
+def written_apart(shown: Conflict, now: datetime) -> Iterator[str]:
+    """Return an open conflict, whole."""
+    yield f"{sentence(shown.person_name or 'Somebody', shown.what, one_line(shown.title))} Id {short(shown.record_id)}."
+    for version in shown.versions:
+        who = "You wrote" if version.by_me else f"{version.written_by} wrote"
+        facts = f"{who}, {say_time(Moment(version.wrote_ms, version.wrote_offset).local(), now)}, {place(version, now)}"
+        yield from labelled(f"{facts}, version {short(version.change)}", version.words)
+    yield f"  {shown.meanwhile}"
+
+
+def place(line: Version | HistoryLine, now: datetime) -> str:
+    """Return where a version is."""
+    match line.whereabouts():
+        case "here":
+            return "on this laptop only"
+        case "on its way":
+            return "on its way to the central store"
+    return f"on the central store{f' {since(line.received_ms, now)}' if line.received_ms else ''}"
+
+
 def in_list(row: PersonRow, now: datetime) -> str:
     """Return a person of a list in one line."""
     known = row.known_as.replace("\n", ", ")
     age = age_words(row.born_on, row.age_about, row.age_said_on, now.date())
+    apart = "two versions of where they live" if row.contested else ""
     last = f"last entry {say_day(here(row.last_ms, now).date(), now.date())}" if row.last_ms else ""
-    return sentence(row.name, f"also {known}" if known else "", age, one_line(row.lives_at), last)
+    return sentence(row.name, f"also {known}" if known else "", age, one_line(row.lives_at), apart, last)
 
 
 def header(facts: PersonFacts, now: datetime) -> Iterator[str]:
@@ -185,7 +219,7 @@ def header(facts: PersonFacts, now: datetime) -> Iterator[str]:
     if facts.talking:
         yield from labelled("Talking", facts.talking)
     if facts.contested:
-        yield "  Two people wrote some of this differently; the safer one is shown."
+        yield "  Two people wrote where they live differently; the one written last is shown. “leadworker conflicts” shows both."
 
 
 def reach(facts: PersonFacts, *, ids: bool = False) -> Iterator[str]:

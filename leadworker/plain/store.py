@@ -1,4 +1,4 @@
-"""Commands about the central store: set an organisation up at one, run one, ask one."""
+"""Commands about the central store: set an organisation up at one, ask one. `hosting` has those of whoever runs one."""
 
 from __future__ import annotations
 
@@ -11,20 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from leadworker.errors import LeadworkerError
-from leadworker.plain import asking, ceremony, output, recovery, secret
+from leadworker.plain import asking, ceremony, hosting, output, recovery, secret
 from leadworker.plain.ceremony import KeyFile, Passphrases
-from leadworker.plain.command import command, flag, group, option
-from leadworker.plain.hub_database import Database, hub_parts_missing, named_database
+from leadworker.plain.command import command, group, option
 from leadworker.plain.place import Open, Place
 from leadworker.plain.post import HubAddress, RoleNamed, Team, read_role
 
 if TYPE_CHECKING:
-    from leadworker.membership import Role
+    from leadworker.statements import Role
     from sync.joining import Prepared
     from sync.wire import Organisation
-
-USUAL_PORT = 8470
 
 
 class SetUp(msgspec.Struct, frozen=True):
@@ -52,7 +48,7 @@ def register(app: typer.Typer) -> None:
     """Add these commands."""
     store = group(app, "hub", "The central store: set up, run, ask.")
     command(store, "init")(init)
-    command(store, "serve", data=False, vault=False)(serve)
+    hosting.register(store)
     command(store, "status")(status)
     recovery.register(store)
 
@@ -126,36 +122,6 @@ def _set_up_words(made: SetUp, chosen: Passphrases, files: tuple[KeyFile, ...]) 
     yield "  3. An escrow file opens with two passphrases, one after the other: age -d FILE | age -d; first the lower number's."
     yield "  4. Take the files away from this computer. It does not need them."
     yield "“leadworker invite NAME --team TEAM” invites the first colleague. Make a second one an administrator with --admin."
-
-
-def serve(
-    place: Place,
-    database: Database = "",
-    host: Annotated[str, option("--host", "ADDRESS", "Where to listen; without TLS on this machine only.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", metavar="PORT", help="The port.", min=0, max=65535)] = USUAL_PORT,
-    tls_cert: Annotated[Path | None, option("--tls-cert", "FILE", "The certificate, PEM.")] = None,
-    tls_key: Annotated[Path | None, option("--tls-key", "FILE", "Its key, PEM.")] = None,
-    behind_proxy: Annotated[bool, flag("--behind-proxy", "A proxy in front of it speaks TLS.")] = False,
-    new_setup_code: Annotated[bool, flag("--new-setup-code", "Show a fresh set-up code, where nothing is set up yet.")] = False,
-) -> None:
-    """Run a central store until it is stopped. The first time it shows the set-up code for “leadworker hub init”."""
-    try:
-        from sync.hub.serve import serve as run
-        from sync.hub.store import HubTrouble
-    except ImportError as error:
-        raise hub_parts_missing() from error
-    try:
-        run(
-            named_database(database),
-            host,
-            port,
-            certificate=tls_cert,
-            key=tls_key,
-            behind_proxy=behind_proxy,
-            new_setup_code=new_setup_code,
-        )
-    except HubTrouble as trouble:
-        raise LeadworkerError(trouble.sentence) from trouble
 
 
 def status(

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from sync import wire
 from sync.hub import bodies, live_routes
 from sync.hub.hub import Hub
+from sync.hub.metrics import Measured
 from sync.hub.reading import USUAL_PAGE
 from sync.hub.rules import Refusal
 
@@ -43,6 +44,7 @@ def build_app(hub: Hub) -> FastAPI:
     app.include_router(routes)
     app.include_router(live_routes.routes)
     app.add_middleware(bodies.Calm)
+    app.add_middleware(Measured)  # around everything, so that it sees every answer
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _no_such_route)
     app.add_exception_handler(RequestValidationError, _malformed)
@@ -95,14 +97,14 @@ async def push(request: Request) -> Response:
 @routes.get("/health", status_code=204, response_class=Response, response_model=None)
 async def health(request: Request) -> Response:
     """Say that the store and its database answer."""
-    await bodies.hub_of(request).check_up()
+    await bodies.unsigned(request).check_up()
     return Response(status_code=204)
 
 
 @routes.get("/organisation", **_described(None, "Organisation", signed=False))
 async def organisation(request: Request) -> Response:
     """Say which organisation this store serves, to anybody."""
-    return bodies.answer(await bodies.hub_of(request).organisation())
+    return bodies.answer(await bodies.unsigned(request).organisation())
 
 
 @routes.post("/organisation", **_described("Control", "Outcome", signed=False))
@@ -123,19 +125,19 @@ async def join(request: Request) -> Response:
 @routes.get("/join/{invite}", **_described(None, "JoinState", signed=False))
 async def join_state(request: Request, invite: InviteId) -> Response:
     """Say where a join stands."""
-    return bodies.answer(await bodies.hub_of(request).join_state(bytes.fromhex(invite)))
+    return bodies.answer(await bodies.unsigned(request).join_state(bytes.fromhex(invite)))
 
 
 @routes.post("/invites", **_described("Invite", "JoinState", signed=True))
 async def invite(request: Request) -> Response:
-    """Announce an invite; for directory administrators."""
+    """Announce an invite."""
     asked = await bodies.signed_body(request, bodies.SMALL_BODY)
     return bodies.answer(await bodies.hub_of(request).invite(asked))
 
 
 @routes.get("/joins", **_described(None, "Joins", signed=True))
 async def joins(request: Request) -> Response:
-    """List the devices that wait to be admitted; for directory administrators."""
+    """List the devices that wait to be admitted: all for a directory administrator, others' own invites for them."""
     return bodies.answer(await bodies.hub_of(request).joins(bodies.signed(request)))
 
 
@@ -160,11 +162,31 @@ async def recovery_changes(request: Request) -> Response:
     return bodies.answer(await bodies.hub_of(request).take_back(asked))
 
 
+@routes.post("/late", **_described("Late", "LateItems", signed=True))
+async def hand_in(request: Request) -> Response:
+    """Leave what was written in a book that one has lost, sealed to those who decide about it."""
+    asked = await bodies.signed_body(request, wire.LARGEST_BATCH)
+    return bodies.answer(await bodies.hub_of(request).hand_in(asked))
+
+
+@routes.get("/late", **_described(None, "LateItems", signed=True))
+async def late(request: Request) -> Response:
+    """Return what was handed in late for the asking device."""
+    return bodies.answer(await bodies.hub_of(request).late(bodies.signed(request)))
+
+
+@routes.post("/late/taken", **_described("Taken", "LateItems", signed=True))
+async def late_taken(request: Request) -> Response:
+    """Say what of it the asking device has in its vault."""
+    asked = await bodies.signed_body(request, bodies.SMALL_BODY)
+    return bodies.answer(await bodies.hub_of(request).late_taken(asked))
+
+
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     hub = bodies.hub_of(request)
     hub.log.note("turned_away", code=error.code, status=error.status)
-    return bodies.trouble(hub, error)
+    return bodies.trouble(request.scope, error)
 
 
 async def _no_such_route(request: Request, error: Exception) -> Response:
@@ -174,9 +196,9 @@ async def _no_such_route(request: Request, error: Exception) -> Response:
         "The central store does not know this kind of request. Nothing was taken. Check the address and the version.",
         error.status_code,
     )
-    return bodies.trouble(bodies.hub_of(request), refusal)
+    return bodies.trouble(request.scope, refusal)
 
 
 async def _malformed(request: Request, error: Exception) -> Response:
     refusal = Refusal("bad_request", "The central store cannot read this address. Nothing was taken.")
-    return bodies.trouble(bodies.hub_of(request), refusal)
+    return bodies.trouble(request.scope, refusal)

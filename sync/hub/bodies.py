@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sync import wire
 from sync.hub.gate import read_claim
 from sync.hub.hub import Asked, Hub
+from sync.hub.metrics import CODE
 from sync.hub.rules import Refusal
 from sync.hub.store import StoreAway
 
@@ -35,8 +36,16 @@ def hub_of(request: Request) -> Hub:
     return hub
 
 
+def unsigned(request: Request) -> Hub:
+    """Return the store that a request without a signature is for; raise `Refusal` when its address asks too often."""
+    hub = hub_of(request)
+    hub.check_address(_asker(request, hub.limits.behind_proxy))
+    return hub
+
+
 async def open_body(request: Request, largest: int) -> bytes:
     """Return the body of a request that needs no signature."""
+    unsigned(request)
     _check_type(request)
     return await _read(request, largest)
 
@@ -59,10 +68,14 @@ def answer(message: msgspec.Struct | bytes, status: int = 200) -> Response:
     return Response(body, status, media_type=wire.MEDIA_TYPE, headers={"cache-control": "no-store"})
 
 
-def trouble(hub: Hub, refusal: Refusal) -> Response:
+def trouble(scope: Scope, refusal: Refusal) -> Response:
     """Return a refusal as a response, with the store's time so that a wrong clock can be told."""
+    hub: Hub = scope["app"].state.hub
+    scope[CODE] = refusal.code
     response = answer(wire.Trouble(refusal.code, refusal.sentence), refusal.status)
     response.headers[wire.TIME_HEADER] = str(hub.now_ms())
+    if refusal.retry_after_s:
+        response.headers["retry-after"] = str(refusal.retry_after_s)
     if refusal.status in _UNREAD:
         response.headers["connection"] = "close"
     return response
@@ -95,7 +108,7 @@ class Calm:
         except Exception as error:  # noqa: BLE001 - the last place where a fault can still become words
             hub.log.fault(error)
             if not started:
-                await trouble(hub, _unforeseen(error))(scope, receive, send)
+                await trouble(scope, _unforeseen(error))(scope, receive, send)
         finally:
             hub.held_bytes -= held[0]
 
@@ -181,6 +194,15 @@ async def _listen_on(request: Request) -> None:
                 pass
 
 
+def _asker(request: Request, behind_proxy: bool) -> str:
+    """Return the address that asks. Only what the proxy itself has written is believed, and it writes at the end."""
+    if behind_proxy:
+        said = ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
+        if said:
+            return said
+    return request.client.host if request.client else ""
+
+
 def _target(request: Request) -> str:
     """Return path and query exactly as they were sent, since that is what was signed."""
     raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
@@ -202,4 +224,5 @@ def _busy() -> Refusal:
         "busy",
         "The central store has too much in hand just now. Nothing was taken, and what is written is safe. Try again in a minute.",
         429,
+        retry_after_s=60,
     )

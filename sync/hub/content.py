@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sync import wire
-from sync.hub import numbering, rules
+from sync.hub import allowance, numbering, rules
+from sync.hub.allowance import Allowance
 from sync.hub.rules import CheckedRun, Refusal
 from sync.hub.store import Known, Lane, Row, Session
 
@@ -39,12 +40,14 @@ def books_of(sent: Sequence[SentRun]) -> list[bytes]:
     return sorted({item.book for item in sent if isinstance(item.run, CheckedRun)})
 
 
-def take(session: Session, device: bytes, sent: Sequence[SentRun], now_ms: int, sign: numbering.Sign) -> list[wire.Outcome]:
+def take(
+    session: Session, device: bytes, sent: Sequence[SentRun], now_ms: int, sign: numbering.Sign, allowed: Allowance
+) -> list[wire.Outcome]:
     """Take what is in order and say of each run what became of it; raise `Refusal` for a device revoked meanwhile."""
     asker = session.device(device)
     if asker is None or not asker.active:
         raise rules.revoked()
-    taking = _Taking(session, device, books_of(sent), now_ms, sign)
+    taking = _Taking(session, device, books_of(sent), now_ms, sign, allowed)
     outcomes = []
     for item in sent:
         try:
@@ -71,13 +74,18 @@ def _check(run: wire.Run, device: bytes, signing: bytes) -> SentRun:
 class _Taking:
     """One push under way: the books' heads and the device's lanes as they will be, and the rows to add."""
 
-    def __init__(self, session: Session, device: bytes, books: Sequence[bytes], now_ms: int, sign: numbering.Sign) -> None:
+    def __init__(
+        self, session: Session, device: bytes, books: Sequence[bytes], now_ms: int, sign: numbering.Sign, allowed: Allowance
+    ) -> None:
         self._session = session
         self._device = device
         self._now_ms = now_ms
         self._sign = sign
+        self._allowed = allowed
+        self._size = session.device_size(device)
         self._heads = session.heads(books)
         self._roles = session.roles(device, books)
+        self._owing = session.owing(books)
         self._lanes = session.lanes(device, books)
         self._rows: list[Row] = []
         self._moved_books: set[bytes] = set()
@@ -94,12 +102,15 @@ class _Taking:
         if not new:
             return numbering.taken(run.book, last, known, (), self._sign)
         head = self._heads.get(run.book)
-        rules.check_writer(self._roles.get(run.book), head.epoch if head else 0, new)
+        rules.check_writer(self._roles.get(run.book), head.epoch if head else 0, run.book in self._owing, new)
         assert head is not None, "a member's book has a head"
+        size = sum(len(item.header) + len(item.seal) for item in new) + len(run.signature)
+        allowance.check_room(self._allowed, self._size, head.size, size)
         entries = [(header, change, seal, b"") for header, change, seal in new]
         entries[-1] = (*entries[-1][:3], run.signature)
         rows, self._heads[run.book] = numbering.number(head, self._device, run.lane, run.first + count, entries, self._now_ms)
-        self._lanes[(run.book, run.lane)] = Lane(rows[-1].seq, last)
+        self._lanes[(run.book, run.lane)] = Lane(rows[-1].seq, last, lane.size + size)
+        self._size += size
         self._moved_books.add(run.book)
         self._moved_lanes.add((run.book, run.lane))
         self._rows += rows

@@ -82,12 +82,7 @@ class Nonces:
                 self._sweep(now_ms)
             seen = self._seen.setdefault(claim.device, {})
             if claim.nonce in seen or claim.time_ms <= self._floors.get(claim.device, 0):
-                raise Refusal(
-                    "replayed",
-                    "The central store has seen this very request before, so it did not act on it again. "
-                    "What is written is safe. Try again.",
-                    401,
-                )
+                raise replayed()
             seen[claim.nonce] = claim.time_ms
             if len(seen) > NONCES_PER_DEVICE:
                 self._forget_half(claim.device, seen)
@@ -108,6 +103,15 @@ class Nonces:
                 del self._seen[device]
         self._floors = {device: floor for device, floor in self._floors.items() if floor >= oldest}
         self._until_sweep = _SWEEP_EVERY + sum(map(len, self._seen.values()))
+
+
+def replayed() -> Refusal:
+    """Return the refusal of a request that was seen before."""
+    return Refusal(
+        "replayed",
+        "The central store has seen this very request before, so it did not act on it again. What is written is safe. Try again.",
+        401,
+    )
 
 
 def _bytes(headers: Mapping[str, str], name: str, length: int) -> bytes:

@@ -9,18 +9,18 @@ import secrets
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, TextIO, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sync import wire
-from sync.hub import content, joining, reading, recovery, rules
-from sync.hub.gate import Claim, Nonces, check_claim
+from sync.hub import allowance, content, joining, late, reading, recovery, rules
+from sync.hub.allowance import Allowance, Buckets
+from sync.hub.gate import Claim, Nonces, check_claim, replayed
 from sync.hub.live import Live
 from sync.hub.log import Log
+from sync.hub.metrics import Metrics
 from sync.hub.rules import Refusal
-from sync.hub.sqlite_store import SqliteStore
 from sync.hub.statements import DIRECTORY_SETTING, Registry
 from sync.hub.store import Alarm, Device, Session, Store
 
@@ -39,10 +39,14 @@ def system_now_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much the store puts up with: seconds for a body to arrive, bytes of bodies held at once."""
+    """How much the store puts up with: seconds for a body to arrive, bytes of bodies held at once.
+
+    `behind_proxy`: a proxy in front of it speaks TLS and says, last in ``x-forwarded-for``, who asked it.
+    """
 
     body_seconds: float = 30.0
     most_held: int = 256 * 1024 * 1024
+    behind_proxy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +57,6 @@ class Asked:
     method: str
     target: str
     body: bytes
-
-
-def open_store(database: str) -> Store:
-    """Open the database that a ``postgresql://`` URL or a path names; raise `HubTrouble` in words."""
-    if database.startswith(("postgresql://", "postgres://")):
-        from sync.hub.postgres_store import PostgresStore  # a small hub does not need the driver installed
-
-        return PostgresStore(database)
-    return SqliteStore(Path(database))
 
 
 class Hub:
@@ -85,14 +80,19 @@ class Hub:
         self.now_ms = now_ms
         self.log = Log(log, now_ms)
         self.limits = limits or Limits()
+        self.metrics = Metrics()
         self.held_bytes = 0
         self.nonces = Nonces()
+        self.allowed = Allowance()
+        self._allowed_until = 0.0
+        self._devices, self._addresses = Buckets(), Buckets()
         self._directory_id = b""
         secret, self.setup_code, self.was_founded = store.write(lambda session: _first_start(session, new_setup_code)).result()
         self._key = Ed25519PrivateKey.from_private_bytes(secret)
         self.public_key = self._key.public_key().public_bytes_raw()
         self.registry = Registry(self.public_key, self._key.sign)
         self.live = Live(self._read, self._directory, store.listen, self.log)
+        store.read(self._refresh_allowance).result()
 
     def close(self) -> None:
         """Finish what is queued and let go of the database."""
@@ -102,6 +102,10 @@ class Hub:
     def alarms(self) -> list[Alarm]:
         """Return what honest laptops never do, as counted so far."""
         return self.store.read(lambda session: session.alarms()).result()
+
+    def figures(self) -> str:
+        """Return the store's figures in Prometheus' text form."""
+        return self.metrics.text({"held_bytes": self.held_bytes, **self.store.figures()._asdict()})
 
     async def organisation(self) -> wire.Organisation:
         """Say which organisation this is."""
@@ -149,21 +153,22 @@ class Hub:
 
         In recovery mode only what is said to be for it (`recovering`) is answered.
         """
-        device = await self._read(lambda session: session.device(asked.claim.device))
-        return self._admit(asked, device, recovering=recovering)
+        device = await self._read(lambda session: self._admit(session, asked, recovering=recovering))
+        await self._use_once(asked.claim)
+        return device
 
     async def invite(self, asked: Asked) -> wire.JoinState:
-        """Keep a `wire.Invite` of an administrator's laptop."""
-        device = await self._administrator(asked)
+        """Keep a `wire.Invite` of a laptop."""
+        device = await self.asker(asked)
         wanted = rules.read_message(wire.Invite, asked.body)
-        state = await self._write(lambda session: joining.invite(session, wanted, self.now_ms()))
+        state = await self._write(lambda session: joining.invite(session, wanted, device.device, self.now_ms()))
         self.log.note("invited", invite=wanted.invite, device=device.device)
         return state
 
     async def joins(self, asked: Asked) -> wire.Joins:
-        """Return the requests that wait for an administrator's laptop."""
-        await self._administrator(asked)
-        return await self._read(lambda session: joining.waiting(session, self.now_ms()))
+        """Return the requests that wait for the asking laptop to countersign them."""
+        device = await self.asker(asked)
+        return await self._read(lambda session: joining.waiting(session, device, self.now_ms()))
 
     async def control(self, asked: Asked) -> wire.Outcome:
         """Take a `wire.Control`: statements about members, keys or the directory."""
@@ -181,14 +186,16 @@ class Hub:
         self.log.note("control", code=outcome.code, book=checked.book, device=device, count=len(control.changes))
         if not outcome.code:
             self.live.moved([checked.book], device)
+        self._count(outcome)
         return outcome
 
     async def push(self, asked: Asked) -> wire.Pushed:
         """Take a `wire.Push`: runs of sealed changes."""
         sent, device = await self._read(lambda session: self._check_push(session, asked))
+        await self._use_once(asked.claim)
         weight = 1 + sum(item.size for item in sent)
         outcomes = await self._write(
-            lambda session: content.take(session, device, sent, self.now_ms(), self._key.sign),
+            lambda session: content.take(session, device, sent, self.now_ms(), self._key.sign, self.allowed),
             content.books_of(sent),
             weight,
         )
@@ -200,10 +207,10 @@ class Hub:
         """Return the heads of what a device may read."""
 
         def answer(session: Session) -> wire.News:
-            device = self._admit(asked, session.device(asked.claim.device))
+            device = self._admit(session, asked)
             return reading.news(session, device.device, self._directory(session), self.now_ms())
 
-        return await self._read(answer)
+        return await self._answer_once(asked.claim, answer)
 
     async def heads_of(self, device: bytes) -> list[tuple[bytes, int, bytes]]:
         """Return book, number and digest of everything that a device may read now."""
@@ -213,13 +220,34 @@ class Hub:
         """Return a page of a book as it travels."""
 
         def answer(session: Session) -> bytes:
-            device = self._admit(asked, session.device(asked.claim.device))
+            device = self._admit(session, asked)
             directory, now_ms = self._directory(session), self.now_ms()
             return wire.write(
                 reading.page(session, device.device, book, after, most, directory, now_ms, self._key.sign)
             )
 
-        return await self._read(answer)
+        return await self._answer_once(asked.claim, answer)
+
+    async def hand_in(self, asked: Asked) -> wire.LateItems:
+        """Take a `wire.Late`, also from a device that was taken out of the directory: its owner's words are not lost (C.6)."""
+        admitted = await self._read(lambda session: self._admit(session, asked, revoked_too=True))
+        await self._use_once(asked.claim)
+        submission = rules.read_message(wire.Late, asked.body)
+        identity = await self._write(lambda session: late.hand_in(session, admitted.device, submission, self.now_ms()))
+        self.log.note("handed_in_late", device=admitted.device, book=submission.book, count=len(submission.seals))
+        return wire.LateItems((wire.LateItem(identity, submission.book, admitted.device, b"", b"", self.now_ms()),))
+
+    async def late(self, asked: Asked) -> wire.LateItems:
+        """Return the late submissions that wait for the asking device."""
+        device = await self.asker(asked)
+        return await self._read(lambda session: late.waiting(session, device.device))
+
+    async def late_taken(self, asked: Asked) -> wire.LateItems:
+        """Forget the late submissions that the asking device has in its vault, a `wire.Taken`; return what still waits."""
+        device = await self.asker(asked)
+        taken = rules.read_message(wire.Taken, asked.body)
+        await self._write(lambda session: session.late_taken(device.device, taken.items[: late.MOST_AT_ONCE * 10]))
+        return await self._read(lambda session: late.waiting(session, device.device))
 
     async def report(self, asked: Asked) -> wire.Recovery:
         """Note a `wire.Report` of what a laptop holds, in recovery mode."""
@@ -254,30 +282,51 @@ class Hub:
         return self._directory_id
 
     def _check_push(self, session: Session, asked: Asked) -> tuple[list[content.SentRun], bytes]:
-        device = self._admit(asked, session.device(asked.claim.device))
+        device = self._admit(session, asked)
         push = rules.read_message(wire.Push, asked.body)
         return content.check_push(push, device.device, device.signing), device.device
 
-    def _admit(self, asked: Asked, device: Device | None, *, recovering: bool = False) -> Device:
+    def _admit(self, session: Session, asked: Asked, *, revoked_too: bool = False, recovering: bool = False) -> Device:
+        """Return the device that signed a request; raise `Refusal` unless it may ask, in time, and for the first time here."""
         now_ms = self.now_ms()
         wrong = rules.clock_refusal(asked.claim.time_ms, now_ms)
         if wrong is not None:
             raise wrong
+        device = session.device(asked.claim.device)
+        if device is not None and revoked_too:
+            device = device._replace(active=True)
         admitted = check_claim(asked.claim, device, asked.method, asked.target, asked.body)
+        self._refresh_allowance(session)
+        wait_s = self._devices.take(admitted.device, self.allowed.device_per_second, self.allowed.device_at_once)
+        if wait_s:
+            raise allowance.too_often(wait_s)
         self.nonces.use(asked.claim, now_ms)
         if admitted.recovering and not recovering:
             raise recovery.recovering()
         return admitted
 
-    async def _administrator(self, asked: Asked) -> Device:
-        device = await self.asker(asked)
-        if not device.admin:
-            raise Refusal(
-                "not_an_administrator",
-                "Only the laptop of a directory administrator may do this. Nothing was changed. Ask one of them.",
-                403,
-            )
-        return device
+    def check_address(self, host: str) -> None:
+        """Raise `Refusal` when an address asks too often what needs no signature."""
+        wait_s = self._addresses.take(allowance.address_key(host), self.allowed.address_per_second, self.allowed.address_at_once)
+        if wait_s:
+            raise allowance.too_often(wait_s)
+
+    def _refresh_allowance(self, session: Session) -> None:
+        """Read the figures again when they were read some seconds ago: somebody may have changed them."""
+        if time.monotonic() >= self._allowed_until:
+            self._allowed_until = time.monotonic() + allowance.READ_EVERY_S
+            self.allowed = allowance.read(session.setting(allowance.SETTING))
+
+    async def _use_once(self, claim: Claim) -> None:
+        """Raise `Refusal` when another hub process has seen this request before. Called with claims that were checked."""
+        if not await asyncio.wrap_future(self.store.first_use(claim.device, claim.nonce, claim.time_ms)):
+            raise replayed()
+
+    async def _answer_once(self, claim: Claim, question: Callable[[Session], Answer]) -> Answer:
+        """Answer a question that checks a claim; nothing of the answer goes out when the claim was used elsewhere before."""
+        answer = await self._read(question)
+        await self._use_once(claim)
+        return answer
 
     async def _read(self, question: Callable[[Session], Answer]) -> Answer:
         return await asyncio.wrap_future(self.store.read(question))
@@ -305,12 +354,21 @@ class Hub:
 
     def _refused_control(self, refusal: Refusal, device: bytes) -> wire.Outcome:
         self.log.note("control", code=refusal.code, device=device)
-        return wire.Outcome(b"", refusal.code, refusal.sentence)
+        outcome = wire.Outcome(b"", refusal.code, refusal.sentence)
+        self._count(outcome)
+        return outcome
+
+    def _count(self, outcome: wire.Outcome) -> None:
+        if outcome.code:
+            self.metrics.refused(outcome.code)
+        else:
+            self.metrics.taken(len(outcome.ns))
 
     def _log_push(self, device: bytes, outcomes: Collection[wire.Outcome]) -> None:
         taken = sum(len(outcome.ns) for outcome in outcomes if not outcome.code)
         self.log.note("push", device=device, runs=len(outcomes), taken=taken)
         for outcome in outcomes:
+            self._count(outcome)
             if outcome.code:
                 self.log.note("refused", code=outcome.code, book=outcome.book, device=device)
 

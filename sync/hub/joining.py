@@ -6,24 +6,28 @@ from typing import Final
 
 from sync import wire
 from sync.hub.rules import Refusal
-from sync.hub.store import InviteRow, Session
+from sync.hub.store import Device, InviteRow, Session
 
 MOST_WAITING: Final = 1000
 """Join requests that an administrator's laptop is given at once."""
 
 
-def invite(session: Session, wanted: wire.Invite, now_ms: int) -> wire.JoinState:
-    """Keep an invite that an administrator's laptop made. Making the same one again changes nothing."""
+def invite(session: Session, wanted: wire.Invite, maker: bytes, now_ms: int) -> wire.JoinState:
+    """Keep an invite that a laptop made. Making the same one again changes nothing.
+
+    Anybody may make one, since what it admits is decided when its enrolment is signed: by an administrator anybody, by
+    others a laptop of their own.
+    """
     if len(wanted.invite) != wire.INVITE_ID_BYTES:
         raise Refusal("bad_request", f"The id of an invite has {wire.INVITE_ID_BYTES} bytes. Nothing was changed.")
     longest = now_ms + wire.INVITE_LIFE_MS + wire.CLOCK_TOLERANCE_MS
     if not now_ms < wanted.expires_ms <= longest:
         raise Refusal("bad_request", "An invite holds for at most 72 hours from now. Nothing was changed; make a new one.")
     known = session.invite(wanted.invite, lock=True)
-    if known is not None and known.expires_ms != wanted.expires_ms:
+    if known is not None and (known.expires_ms, known.made_by) != (wanted.expires_ms, maker):
         raise Refusal("invite_taken", "There is such an invite already. Nothing was changed; make a new one.", 409)
     if known is None:
-        session.put_invite(InviteRow(wanted.invite, wanted.expires_ms))
+        session.put_invite(InviteRow(wanted.invite, wanted.expires_ms, made_by=maker))
     return state(session, wanted.invite, now_ms)
 
 
@@ -60,9 +64,9 @@ def state(session: Session, wanted: bytes, now_ms: int) -> wire.JoinState:
     return wire.JoinState(found, now_ms)
 
 
-def waiting(session: Session, now_ms: int) -> wire.Joins:
-    """Return the requests that wait, the first to expire first."""
-    rows = session.waiting(now_ms, MOST_WAITING)
+def waiting(session: Session, asker: Device, now_ms: int) -> wire.Joins:
+    """Return the requests that wait, the first to expire first: an administrator's laptop sees all, others their own."""
+    rows = session.waiting(now_ms, MOST_WAITING, b"" if asker.admin else asker.device)
     return wire.Joins(tuple(wire.JoinRequest(row.invite, row.signing, row.unsealing, row.proof) for row in rows))
 
 

@@ -25,7 +25,7 @@ def number(
         n += 1
         digest = wire.next_digest(digest, change, n)
         rows.append(Row(head.book, n, device, lane, seq, header, body, signature, received_ms, digest))
-    return rows, head._replace(n=n, digest=digest)
+    return rows, head._replace(n=n, digest=digest, size=head.size + sum(row.size for row in rows))
 
 
 def taken(book: bytes, last: bytes, known: Sequence[Known], rows: Sequence[Row], sign: Sign) -> wire.Outcome:

@@ -9,25 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import errors
 
-from sync.hub import schema
+from sync.hub import postgres_schema
 from sync.hub.postgres_channel import CHANNEL, listen
+from sync.hub.shared_nonces import SharedNonces
 from sync.hub.sql_session import ADD_CHANGES, SqlSession
-from sync.hub.store import Again, HubTrouble, Session, StoreAway
-from sync.hub.workers import Workers
+from sync.hub.store import Again, Figures, Session, StoreAway
+from sync.hub.workers import Trips, Workers, figures
 
 Answer = TypeVar("Answer")
 
 _READERS: Final = 4
 _WRITERS: Final = 4
 _MOST_IN_TRANSACTION: Final = 2000
-_SCHEMA_LOCK: Final = 0x6C77687562
-"""Held while tables are made, so that two hub processes that start at once do not make them twice."""
-
 _MODE_LOCK: Final = 0x6C776D6F6465
 
 _COPY_FROM: Final = 8
@@ -41,9 +38,11 @@ class PostgresStore:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        _prepare(url)
-        self._writers = Workers("writer", _WRITERS, lambda: _PostgresConnection(url, writes=True), _MOST_IN_TRANSACTION)
-        self._readers = Workers("reader", _READERS, lambda: _PostgresConnection(url, writes=False))
+        postgres_schema.prepare(url)
+        self._trips = Trips()
+        self._writers = Workers("writer", _WRITERS, lambda: _PostgresConnection(url, True, self._trips), _MOST_IN_TRANSACTION)
+        self._readers = Workers("reader", _READERS, lambda: _PostgresConnection(url, False, self._trips))
+        self._nonces = SharedNonces(lambda: postgres_schema.connect(url))
 
     def read(self, question: Callable[[Session], Answer]) -> Future[Answer]:
         return self._readers.submit(question)
@@ -53,31 +52,41 @@ class PostgresStore:
 
     def listen(self, heard: Callable[[str], None]) -> Callable[[], None]:
         return listen(self._url, heard)
+    def first_use(self, device: bytes, nonce: bytes, time_ms: int) -> Future[bool]:
+        return self._nonces.use(device, nonce, time_ms)
+
+    def figures(self) -> Figures:
+        return figures(self._readers, self._writers, self._trips)
 
     def close(self) -> None:
         self._writers.close()
         self._readers.close()
+        self._nonces.close()
 
 
 class _PostgresSession(SqlSession):
     lock_suffix = " FOR UPDATE"
 
-    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+    def __init__(self, cursor: psycopg.Cursor[Any], trips: Trips) -> None:
+        self._trips = trips
         self._cursor = cursor
 
     def _all(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        self._trips.one()
         try:
             return self._cursor.execute(_translated(statement), values).fetchall()
         except psycopg.Error as error:
             raise _trouble(error) from error
 
     def _run(self, statement: str, values: Sequence[Any] = ()) -> None:
+        self._trips.one()
         try:
             self._cursor.execute(_translated(statement), values)
         except psycopg.Error as error:
             raise _trouble(error) from error
 
     def _run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._trips.one()
         try:
             if statement is ADD_CHANGES and len(rows) >= _COPY_FROM:
                 self._copy(rows)
@@ -107,14 +116,15 @@ class _PostgresSession(SqlSession):
 class _PostgresConnection:
     """One thread's connection. A reader commits each statement by itself: what it reads never changes afterwards."""
 
-    def __init__(self, url: str, writes: bool) -> None:
+    def __init__(self, url: str, writes: bool, trips: Trips | None = None) -> None:
         self._writes = writes
+        self._trips = trips or Trips()
         try:
-            self._database = _connect(url)
+            self._database = postgres_schema.connect(url)
             cursor = self._database.cursor(binary=True)
         except psycopg.Error as error:
             raise StoreAway from error
-        self._session = _PostgresSession(cursor)
+        self._session = _PostgresSession(cursor, self._trips)
         self.session: Session = self._session
 
     def begin(self, books: Collection[bytes]) -> None:
@@ -137,51 +147,11 @@ class _PostgresConnection:
         self._database.close()
 
     def _execute(self, statement: str) -> None:
+        self._trips.one()
         try:
             self._database.execute(statement)
         except psycopg.Error as error:
             raise _trouble(error) from error
-
-
-def _connect(url: str) -> psycopg.Connection[Any]:
-    database = psycopg.connect(url, autocommit=True, connect_timeout=10)
-    # An acknowledgement must not outrun the disk, whatever the server's own default is.
-    database.execute("SET synchronous_commit = on")
-    database.execute("SET default_transaction_isolation = 'read committed'")
-    return database
-
-
-def _prepare(url: str) -> None:
-    """Make the tables, or bring them up to this version; refuse what is newer or something else."""
-    try:
-        with _connect(url) as database, database.transaction():
-            database.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
-            have = _version(database)
-            for number, statements in enumerate(schema.POSTGRES[have:], start=have + 1):
-                for statement in statements:
-                    database.execute(statement)
-                database.execute(
-                    "INSERT INTO hub_settings (name, value) VALUES (%s, %s) "
-                    "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                    (schema.VERSION_NAME, b"%d" % number),
-                )
-    except psycopg.Error as error:
-        raise HubTrouble(
-            f"The central store cannot use the PostgreSQL database at {_where(url)}: {_reason(error)}. "
-            "Nothing was changed. Check that the server runs, and the address, name and rights in the URL."
-        ) from error
-
-
-def _version(database: psycopg.Connection[Any]) -> int:
-    names = {row[0] for row in database.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall()}
-    if "hub_settings" not in names:
-        if names & {"books", "changes", "devices", "members"}:
-            raise HubTrouble("This database holds another program's tables. It was left as it was. Name another one.")
-        return 0
-    found = database.execute("SELECT value FROM hub_settings WHERE name = %s", (schema.VERSION_NAME,)).fetchall()
-    have = schema.read_version(bytes(found[0][0]) if found else b"")
-    schema.refuse_newer(have, len(schema.POSTGRES))
-    return have
 
 
 def _translated(statement: str) -> str:
@@ -190,13 +160,3 @@ def _translated(statement: str) -> str:
 
 def _trouble(error: psycopg.Error) -> Exception:
     return Again() if isinstance(error, _MEET) else StoreAway()
-
-
-def _reason(error: psycopg.Error) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
-
-
-def _where(url: str) -> str:
-    """Return the server and database of a URL, without the password that may stand in it."""
-    parts = urlsplit(url)
-    return f"{parts.hostname or 'this machine'}{parts.path}"

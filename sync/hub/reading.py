@@ -23,7 +23,7 @@ def organisation(session: Session, hub_key: bytes, now_ms: int) -> wire.Organisa
 
 def news(session: Session, device: bytes, directory: bytes, now_ms: int) -> wire.News:
     """Return the present head of every book that an enrolled device may read, the directory first."""
-    return wire.News(tuple(wire.BookNews(*row) for row in session.news(device, directory)), now_ms)
+    return wire.News(tuple(wire.BookNews(*row) for row in session.news(device, directory)), now_ms, session.late_count(device))
 
 
 def page(
@@ -47,8 +47,12 @@ def page(
 
 
 def _readable(session: Session, device: bytes, book: bytes, directory: bytes) -> Head:
+    """Return a book's head as a device may see it: who left sees it as it stood when they did, with their leaving the last."""
     head = session.heads([book]).get(book)
-    if head is None or (book != directory and book not in session.roles(device, [book])):
+    if head is not None and (book == directory or book in session.roles(device, [book])):
+        return head
+    former = None if head is None else session.former(device, book)
+    if head is None or former is None:
         # The same words for a book that does not exist: nobody learns which ids are in use.
         raise Refusal(
             "not_a_member",
@@ -56,4 +60,4 @@ def _readable(session: Session, device: bytes, book: bytes, directory: bytes) ->
             "Ask the lead or a supervisor to be added.",
             403,
         )
-    return head
+    return head._replace(n=former.n, digest=former.digest)

@@ -145,7 +145,7 @@ def _chained(head: Head, back: wire.Returned, hub_key: bytes) -> tuple[list[Row]
     said = wire.receipt_message(head.book, wire.change_id(rows[-1].header), n, digest, rows[-1].received_ms)
     if not wire.is_signed(hub_key, wire.RECEIPT, said, back.receipt):
         raise _not_vouched()
-    return rows, head._replace(n=n, digest=digest)
+    return rows, head._replace(n=n, digest=digest, size=head.size + sum(row.size for row in rows))
 
 
 def _take_directory(session: Session, registry: Registry, rows: Sequence[Row]) -> None:
@@ -158,7 +158,7 @@ def _take_directory(session: Session, registry: Registry, rows: Sequence[Row]) -
             if invited is not None and not invited.device:
                 came = invited._replace(signing=said.signing, unsealing=said.unsealing)
                 joining.admit(session, came, wire.device_id(said.signing, said.unsealing))
-    project(session, applied)
+    project(session, twin, applied)
 
 
 class _Taking:
@@ -177,21 +177,35 @@ class _Taking:
         for header, body, signature in self._session.control(self._book, 0):
             self._members.apply(header, body, signature, self._directory)
         before = dict(self._members.members)
+        left: dict[bytes, int] = {}
         for row in rows:
             if row.lane == wire.CONTROL_LANE:
                 if self._run is not None:
                     raise _unsigned()
-                _folded(partial(self._members.apply, directory=self._directory), row)
+                said = _folded(partial(self._members.apply, directory=self._directory), row)
+                if isinstance(said, wire.Membership):
+                    left |= dict.fromkeys(said.remove, row.n)
             else:
                 self._content(row)
         if self._run is not None:
             raise _unsigned()
         now = self._members.members
-        changed = [(device, member.role) for device, member in now.items() if before.get(device) != member]
-        self._session.set_members(self._book, set(before) - set(now), changed)
+        self._session.set_members(
+            self._book,
+            [(device, n) for device, n in left.items() if device not in now],
+            [(device, member.role) for device, member in now.items() if before.get(device) != member],
+        )
+        self._owe_key([device for device in now if self._directory.active(device) is None])
         for device, lanes in self._lanes.items():
             self._session.put_lanes(device, [(book, number, lane) for (book, number), lane in lanes.items()])
         return head._replace(epoch=self._members.epoch)
+
+    def _owe_key(self, gone: Sequence[bytes]) -> None:
+        """Note whether the book needs a new key, because a member was taken out of the directory meanwhile."""
+        if not gone:
+            self._session.key_given(self._book)
+        for device in gone:
+            self._session.owe_keys(device)
 
     def _content(self, row: Row) -> None:
         header = rules.read_header(row.header)
@@ -203,10 +217,10 @@ class _Taking:
             raise Refusal("broken_chain", "A writer's changes do not follow one another. Nothing of them was taken.")
         if len(row.body) != header.size + wire.SEAL_OVERHEAD:
             raise Refusal("wrong_size", "A sealed change is not of the size that was signed. Nothing of them was taken.")
-        if not self._members.may_write(row.device) or not 1 <= wire.seal_epoch(row.body) <= self._members.epoch:
+        if not self._members.may_write(row.device) or wire.seal_epoch(row.body) != self._members.epoch:
             raise Refusal("not_allowed", "A change came back that could not have been taken at its number. Nothing of them was taken.")
         change = wire.change_id(row.header)
-        lanes[(self._book, row.lane)] = Lane(header.seq, change)
+        lanes[(self._book, row.lane)] = Lane(header.seq, change, lane.size + row.size)
         self._run = (row.device, row.lane)
         if row.signature:
             enrolled = self._directory.devices.get(row.device)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
 from sync.hub import recovery
-from sync.hub.hub import open_store, system_now_ms
+from sync.hub.databases import open_store
+from sync.hub.hub import system_now_ms
 from sync.hub.rules import Refusal
 from sync.hub.sql_session import MODE_SETTING
 from sync.hub.store import BookRecovery, HubTrouble, Session, Store, StoreAway

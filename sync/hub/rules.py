@@ -22,16 +22,20 @@ _SAFE = "Nothing of it was taken, and what is on the laptop is as it was."
 class Refusal(Exception):
     """Something that the central store does not do. `status` is the HTTP status where a whole request is refused.
 
-    `alarm` marks what honest laptops never do; `held` is the last place that the store has of a lane.
+    `alarm` marks what honest laptops never do; `held` is the last place that the store has of a lane; after
+    `retry_after_s` seconds it may be asked again.
     """
 
-    def __init__(self, code: str, sentence: str, status: int = 400, *, alarm: bool = False, held: int | None = None) -> None:
+    def __init__(
+        self, code: str, sentence: str, status: int = 400, *, alarm: bool = False, held: int | None = None, retry_after_s: int = 0
+    ) -> None:
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
         self.status = status
         self.alarm = alarm
         self.held = held
+        self.retry_after_s = retry_after_s
 
 
 class Item(NamedTuple):
@@ -147,10 +151,11 @@ def check_place(run: CheckedRun, lane: Lane, known: Sequence[Known]) -> int:
     return count
 
 
-def check_writer(role: int | None, epoch: int, new: Sequence[Item]) -> None:
-    """Check that the writer may add these changes to the book as it stands: a writing member, a present key.
+def check_writer(role: int | None, epoch: int, owes_key: bool, new: Sequence[Item]) -> None:
+    """Check that the writer may add these changes to the book as it stands: a writing member, the present key.
 
-    `role` is the device's in the book, None for no member; `epoch` is the number of the book's present key.
+    `role` is the device's in the book, None for no member; `epoch` is the number of the book's present key; `owes_key` says
+    that a member's device was revoked, so that a new key comes first.
     """
     if role is None:
         raise Refusal(
@@ -166,9 +171,13 @@ def check_writer(role: int | None, epoch: int, new: Sequence[Item]) -> None:
             "They are safe on the laptop. Ask the lead or a supervisor.",
             403,
         )
-    allowed = {number for number in (epoch, epoch - 1) if number >= 1}
-    used = {wire.seal_epoch(seal) for seal in {item.seal[:4] for item in new}}
-    if not used <= allowed:
+    if owes_key:
+        raise Refusal(
+            "key_owed",
+            "A laptop that read this casebook was taken out of the organisation, so the casebook needs a new key before anything "
+            "is written in it. Nothing was taken; it is safe on the laptop. Fetch the news, give it a new key and send again.",
+        )
+    if any(wire.seal_epoch(seal) != epoch for seal in {item.seal[:4] for item in new}):
         raise Refusal(
             "wrong_epoch",
             f"The changes are sealed with a key that is not in use: the casebook is at key number {epoch}. "

@@ -1,146 +1,98 @@
-"""The central store's tables, numbered: each version is a list of statements that leads from the one before.
+"""The central store's tables and their versions: made and brought up to date by Alembic (`sync.hub.migrations`).
 
-Nothing here holds a word of anybody's record: ids, role codes, public keys, seals and numbers.
+A store that is up to date never loads Alembic. One of an earlier version is refused until somebody has made a backup and
+said so (docs/decisions/0015); one of a later version is refused always.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import functools
+import threading
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from sync.hub.store import HubTrouble
 
-_TABLES: Final = """
-CREATE TABLE hub_settings (
-    name {text} PRIMARY KEY,
-    value {bytes} NOT NULL
-);
-CREATE TABLE books (
-    book {bytes} PRIMARY KEY,
-    n {number} NOT NULL,
-    digest {bytes} NOT NULL,
-    epoch {number} NOT NULL,
-    control_seq {number} NOT NULL,
-    control_head {bytes} NOT NULL
-);
-CREATE TABLE changes (
-    book {bytes} NOT NULL,
-    n {number} NOT NULL,
-    device {bytes} NOT NULL,
-    lane {number} NOT NULL,
-    seq {number} NOT NULL,
-    header {bytes} NOT NULL,
-    body {bytes} NOT NULL,
-    signature {bytes} NOT NULL,
-    received_ms {number} NOT NULL,
-    digest {bytes} NOT NULL,
-    PRIMARY KEY (book, n)
-);
-CREATE UNIQUE INDEX changes_by_lane ON changes (book, device, lane, seq);
-CREATE TABLE lanes (
-    book {bytes} NOT NULL,
-    device {bytes} NOT NULL,
-    lane {number} NOT NULL,
-    seq {number} NOT NULL,
-    head {bytes} NOT NULL,
-    PRIMARY KEY (book, device, lane)
-);
-CREATE TABLE members (
-    device {bytes} NOT NULL,
-    book {bytes} NOT NULL,
-    role {number} NOT NULL,
-    PRIMARY KEY (device, book)
-);
-CREATE TABLE devices (
-    device {bytes} PRIMARY KEY,
-    signing {bytes} NOT NULL,
-    admin {number} NOT NULL,
-    active {number} NOT NULL
-);
-CREATE TABLE invites (
-    invite {bytes} PRIMARY KEY,
-    expires_ms {number} NOT NULL,
-    signing {bytes} NOT NULL,
-    unsealing {bytes} NOT NULL,
-    proof {bytes} NOT NULL,
-    device {bytes} NOT NULL
-);
-CREATE TABLE alarms (
-    code {text} NOT NULL,
-    book {bytes} NOT NULL,
-    device {bytes} NOT NULL,
-    times {number} NOT NULL,
-    last_ms {number} NOT NULL,
-    PRIMARY KEY (code, book, device)
-);
-"""
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
-# Who reads a book: asked at each commit, to tell them of it.
-_READERS: Final = "CREATE INDEX members_by_book ON members (book)"
+MIGRATIONS: Final = Path(__file__).with_name("migrations")
+VERSION_TABLE: Final = "hub_version"
+"""Alembic's own name for it could be another program's in the same database."""
+SETTINGS_TABLE: Final = "hub_settings"
+BEFORE_ALEMBIC: Final = "schema_version"
+"""The setting in which a store from before Alembic says its version."""
+_BEFORE: Final = {b"1": "0001", b"2": "0002"}
 
-# What a store that was restored from a backup remembers of its recovery: where each book stood and has to come to, what
-# each laptop says that it holds, and who gave what back.
-_RECOVERY: Final = """
-CREATE TABLE recovery_books (
-    book {bytes} PRIMARY KEY,
-    began_n {number} NOT NULL,
-    goal_n {number} NOT NULL
-);
-CREATE TABLE recovery_reports (
-    device {bytes} NOT NULL,
-    book {bytes} NOT NULL,
-    n {number} NOT NULL,
-    state {text} NOT NULL,
-    at_ms {number} NOT NULL,
-    PRIMARY KEY (device, book)
-);
-CREATE TABLE recovery_returns (
-    book {bytes} NOT NULL,
-    first_n {number} NOT NULL,
-    last_n {number} NOT NULL,
-    device {bytes} NOT NULL,
-    at_ms {number} NOT NULL,
-    PRIMARY KEY (book, first_n)
-);
-"""
-
-VERSION_NAME: Final = "schema_version"
+_OURS: Final = frozenset({"books", "changes", "devices", "members"})
+EMPTY: Final = ""
+_one_at_a_time = threading.Lock()
+"""Alembic keeps what it works on in a place that all threads share."""
 
 
-def _statements(tables: str, **types: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in tables.format(**types).split(";") if part.strip())
+
+@functools.cache
+def versions() -> tuple[str, ...]:
+    """Return every version that this program knows, the present one last."""
+    return tuple(sorted(path.name[1:5] for path in (MIGRATIONS / "versions").glob("v[0-9][0-9][0-9][0-9]_*.py")))
 
 
-SQLITE: Final[tuple[tuple[str, ...], ...]] = (
-    _statements(_TABLES, bytes="BLOB", number="INTEGER", text="TEXT"),
-    (_READERS, *_statements(_RECOVERY, bytes="BLOB", number="INTEGER", text="TEXT")),
-)
-"""Statements by version for SQLite; the first makes an empty file into version 1."""
+def is_ours(tables: Collection[str], *, shared: bool) -> bool:
+    """Return whether a database holds a store, or False when it is empty; raise `HubTrouble` for another program's.
 
-POSTGRES: Final[tuple[tuple[str, ...], ...]] = (
-    (
-        *_statements(_TABLES, bytes="bytea", number="bigint", text="text"),
-        # Seals do not compress; trying costs time on every write.
-        "ALTER TABLE changes ALTER COLUMN body SET STORAGE EXTERNAL",
-    ),
-    (_READERS, *_statements(_RECOVERY, bytes="bytea", number="bigint", text="text")),
-)
-"""The same for PostgreSQL."""
+    `shared` says that other programs may have tables of other names beside ours.
+    """
+    if SETTINGS_TABLE in tables:
+        return True
+    if (_OURS & set(tables)) if shared else tables:
+        raise HubTrouble("This database is another program's. It was left as it was. Name another one for the central store.")
+    return False
 
 
-def read_version(kept: bytes) -> int:
-    """Return the version that a database says it has; raise `HubTrouble` when it says nothing sensible."""
-    if not kept.isdigit():
+def judge(kept: str | None, before: bytes | None) -> str:
+    """Return the version of a store; raise `HubTrouble` when it says none that makes sense, or a newer one.
+
+    `kept` is what Alembic noted, or None; `before` is what a store from before Alembic says, or None.
+    """
+    if kept is None and before in _BEFORE:
+        return _BEFORE[before]
+    have = kept if kept is not None else (before or b"").decode("ascii", "replace")
+    if not have.isdigit():
         raise HubTrouble(
             "This database looks like a central store's but does not say its version. It was left as it was. "
             "Restore it from a backup."
         )
-    return int(kept)
-
-
-def refuse_newer(have: int, known: int) -> None:
-    """Raise `HubTrouble` when a newer leadworker made the database: an older one could harm what it does not know."""
-    if have > known:
+    if have not in versions():
         raise HubTrouble(
-            f"A newer leadworker made this central store's database (version {have}; this one knows {known}). "
+            f"A newer leadworker made this central store's database (version {int(have)}; this one knows {int(versions()[-1])}). "
             "It was left as it was. Update leadworker on this machine and start again."
         )
+    return have
+
+
+def needs_work(have: str, upgrade: bool) -> bool:
+    """Return whether a database of this version must be worked on; raise `HubTrouble` where somebody has to say so first."""
+    if have == versions()[-1]:
+        return False
+    if have != EMPTY and not upgrade:
+        raise HubTrouble(
+            f"An earlier leadworker made this central store's database (version {int(have)}; this one needs {int(versions()[-1])}). "
+            "Nothing was changed. Make a backup, stop every process of the store, and bring it up to date with "
+            "“leadworker hub upgrade”."
+        )
+    return True
+
+
+def bring_up_to_date(connection: Connection, have: str, *, noted: bool) -> None:
+    """Take every step from a version to the present one, in the caller's transaction. `noted` says that Alembic knows the version."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    with _one_at_a_time:
+        if have != EMPTY and not noted:
+            command.stamp(config, have)
+        command.upgrade(config, "head")

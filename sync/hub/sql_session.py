@@ -7,13 +7,12 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sync.hub.recovery_rows import RecoveryRows
-from sync.hub.store import Alarm, Device, Head, InviteRow, Known, Lane, Mark, Row
+from sync.hub.store import Alarm, Device, Former, Head, InviteRow, Known, Lane, LateRow, Mark, Row
 
-_HEAD = "book, n, digest, epoch, control_seq, control_head"
+_HEAD = "book, n, digest, epoch, control_seq, control_head, size"
+_INVITE = "invite, expires_ms, signing, unsealing, proof, device, made_by"
 MODE_SETTING = "recovery"
 """The setting that is not empty while the store is in recovery mode."""
-
-_INVITE = "invite, expires_ms, signing, unsealing, proof, device"
 
 _ALL = 2**62
 
@@ -64,11 +63,11 @@ class SqlSession(RecoveryRows, ABC):
         return {row[0]: Head(*row) for row in found}
 
     def add_book(self, head: Head) -> None:
-        self._run(f"INSERT INTO books ({_HEAD}) VALUES (?, ?, ?, ?, ?, ?)", head)
+        self._run(f"INSERT INTO books ({_HEAD}) VALUES (?, ?, ?, ?, ?, ?, ?)", head)
 
     def put_head(self, head: Head) -> None:
         self._run(
-            "UPDATE books SET n = ?, digest = ?, epoch = ?, control_seq = ?, control_head = ? WHERE book = ?",
+            "UPDATE books SET n = ?, digest = ?, epoch = ?, control_seq = ?, control_head = ?, size = ? WHERE book = ?",
             (*head[1:], head.book),
         )
 
@@ -82,16 +81,19 @@ class SqlSession(RecoveryRows, ABC):
         if not books:
             return {}
         found = self._all(
-            f"SELECT book, lane, seq, head FROM lanes WHERE book IN ({_places(books)}) AND device = ?",
+            f"SELECT book, lane, seq, head, size FROM lanes WHERE book IN ({_places(books)}) AND device = ?",
             (*books, device),
         )
-        return {(row[0], row[1]): Lane(row[2], row[3]) for row in found}
+        return {(row[0], row[1]): Lane(row[2], row[3], row[4]) for row in found}
+
+    def device_size(self, device: bytes) -> int:
+        return int(self._all("SELECT coalesce(sum(size), 0) FROM lanes WHERE device = ?", (device,))[0][0])
 
     def put_lanes(self, device: bytes, lanes: Iterable[tuple[bytes, int, Lane]]) -> None:
         self._run_many(
-            "INSERT INTO lanes (book, device, lane, seq, head) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (book, device, lane) DO UPDATE SET seq = excluded.seq, head = excluded.head",
-            [(book, device, lane, last.seq, last.head) for book, lane, last in lanes],
+            "INSERT INTO lanes (book, device, lane, seq, head, size) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (book, device, lane) DO UPDATE SET seq = excluded.seq, head = excluded.head, size = excluded.size",
+            [(book, device, lane, last.seq, last.head, last.size) for book, lane, last in lanes],
         )
 
     def known(self, book: bytes, device: bytes, lane: int, first: int, last: int) -> list[Known]:
@@ -138,9 +140,10 @@ class SqlSession(RecoveryRows, ABC):
     def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes]]:
         found = self._all(
             "SELECT 0, book, n, digest FROM books WHERE book = ? UNION ALL "
-            "SELECT 1, b.book, b.n, b.digest FROM members m JOIN books b ON b.book = m.book WHERE m.device = ? "
-            "ORDER BY 1, 2",
-            (directory, device),
+            "SELECT 1, b.book, b.n, b.digest FROM members m JOIN books b ON b.book = m.book WHERE m.device = ? UNION ALL "
+            "SELECT 1, f.book, f.n, c.digest FROM former_members f JOIN changes c ON c.book = f.book AND c.n = f.n "
+            "WHERE f.device = ? ORDER BY 1, 2",
+            (directory, device, device),
         )
         return [(book, n, digest) for _, book, n, digest in found]
 
@@ -160,13 +163,41 @@ class SqlSession(RecoveryRows, ABC):
     def tell_others(self, words: Sequence[str]) -> None:
         return None  # where one process serves one database
 
-    def set_members(self, book: bytes, gone: Iterable[bytes], present: Iterable[tuple[bytes, int]]) -> None:
-        self._run_many("DELETE FROM members WHERE device = ? AND book = ?", [(device, book) for device in gone])
+    def set_members(self, book: bytes, gone: Iterable[tuple[bytes, int]], present: Iterable[tuple[bytes, int]]) -> None:
+        left, here = list(gone), list(present)
+        self._run_many("DELETE FROM members WHERE device = ? AND book = ?", [(device, book) for device, _ in left])
+        self._run_many(
+            "INSERT INTO former_members (device, book, n) VALUES (?, ?, ?) ON CONFLICT (device, book) DO UPDATE SET n = excluded.n",
+            [(device, book, n) for device, n in left],
+        )
         self._run_many(
             "INSERT INTO members (device, book, role) VALUES (?, ?, ?) "
             "ON CONFLICT (device, book) DO UPDATE SET role = excluded.role",
-            [(device, book, role) for device, role in present],
+            [(device, book, role) for device, role in here],
         )
+        self._run_many("DELETE FROM former_members WHERE device = ? AND book = ?", [(device, book) for device, _ in here])
+
+    def former(self, device: bytes, book: bytes) -> Former | None:
+        rows = self._all(
+            "SELECT f.n, c.digest FROM former_members f JOIN changes c ON c.book = f.book AND c.n = f.n "
+            "WHERE f.device = ? AND f.book = ?",
+            (device, book),
+        )
+        return Former(*rows[0]) if rows else None
+
+    def owe_keys(self, device: bytes) -> None:
+        self._run(
+            "INSERT INTO keys_owed (book) SELECT book FROM members WHERE device = ? ON CONFLICT (book) DO NOTHING", (device,)
+        )
+
+    def owing(self, books: Collection[bytes]) -> frozenset[bytes]:
+        if not books:
+            return frozenset()
+        found = self._all(f"SELECT book FROM keys_owed WHERE book IN ({_places(books)})", list(books))
+        return frozenset(row[0] for row in found)
+
+    def key_given(self, book: bytes) -> None:
+        self._run("DELETE FROM keys_owed WHERE book = ?", (book,))
 
     def device(self, device: bytes) -> Device | None:
         rows = self._all(
@@ -182,7 +213,7 @@ class SqlSession(RecoveryRows, ABC):
     def put_device(self, device: Device) -> None:
         self._run(
             "INSERT INTO devices (device, signing, admin, active) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (device) DO UPDATE SET active = excluded.active",
+            "ON CONFLICT (device) DO UPDATE SET admin = excluded.admin, active = excluded.active",
             (device.device, device.signing, int(device.admin), int(device.active)),
         )
 
@@ -193,19 +224,52 @@ class SqlSession(RecoveryRows, ABC):
 
     def put_invite(self, row: InviteRow) -> None:
         self._run(
-            f"INSERT INTO invites ({_INVITE}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (invite) DO UPDATE SET "
+            f"INSERT INTO invites ({_INVITE}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (invite) DO UPDATE SET "
             "signing = excluded.signing, unsealing = excluded.unsealing, proof = excluded.proof, "
             "device = excluded.device",
             row,
         )
 
-    def waiting(self, now_ms: int, most: int) -> list[InviteRow]:
+    def waiting(self, now_ms: int, most: int, made_by: bytes = b"") -> list[InviteRow]:
+        whose, values = (" AND made_by = ?", (now_ms, made_by, most)) if made_by else ("", (now_ms, most))
         found = self._all(
-            f"SELECT {_INVITE} FROM invites WHERE expires_ms > ? AND length(signing) > 0 AND length(device) = 0 "
+            f"SELECT {_INVITE} FROM invites WHERE expires_ms > ? AND length(signing) > 0 AND length(device) = 0{whose} "
             "ORDER BY expires_ms, invite LIMIT ?",
-            (now_ms, most),
+            values,
         )
         return [InviteRow(*row) for row in found]
+
+    def late_count(self, recipient: bytes) -> int:
+        return int(self._all("SELECT count(*) FROM late_seals WHERE recipient = ?", (recipient,))[0][0])
+
+    def late_of(self, sender: bytes) -> int:
+        return int(self._all("SELECT count(*) FROM late_submissions WHERE sender = ?", (sender,))[0][0])
+
+    def add_late(self, row: LateRow, seals: Sequence[tuple[bytes, bytes]]) -> None:
+        self._run(
+            "INSERT INTO late_submissions (late, book, sender, sealed, received_ms) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (late) DO NOTHING",
+            (row.late, row.book, row.sender, row.sealed, row.received_ms),
+        )
+        self._run_many(
+            "INSERT INTO late_seals (recipient, late, seal) VALUES (?, ?, ?) ON CONFLICT (recipient, late) DO NOTHING",
+            [(recipient, row.late, seal) for recipient, seal in seals],
+        )
+
+    def late_for(self, recipient: bytes, most: int) -> list[LateRow]:
+        found = self._all(
+            "SELECT l.late, l.book, l.sender, s.seal, l.sealed, l.received_ms FROM late_seals s "
+            "JOIN late_submissions l ON l.late = s.late WHERE s.recipient = ? ORDER BY l.received_ms, l.late LIMIT ?",
+            (recipient, most),
+        )
+        return [LateRow(*row) for row in found]
+
+    def late_taken(self, recipient: bytes, late: Collection[bytes]) -> None:
+        self._run_many("DELETE FROM late_seals WHERE recipient = ? AND late = ?", [(recipient, one) for one in late])
+        self._run_many(
+            "DELETE FROM late_submissions WHERE late = ? AND NOT EXISTS (SELECT 1 FROM late_seals s WHERE s.late = ?)",
+            [(one, one) for one in late],
+        )
 
     def count_alarm(self, code: str, book: bytes, device: bytes, now_ms: int) -> None:
         self._run(

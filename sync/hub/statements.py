@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
 from sync import wire
 from sync.hub import joining, numbering, rules
 from sync.hub.rules import CheckedControl, Refusal, Statement
@@ -17,8 +15,6 @@ from sync.hub.store import Device, Head, InviteRow, Known, Row, Session
 
 DIRECTORY_SETTING: Final = "directory"
 """The setting that holds the id of the organisation's directory, from its founding on."""
-
-_decoder: msgspec.msgpack.Decoder[wire.DirectoryStatement] = msgspec.msgpack.Decoder(wire.DirectoryStatement)
 
 _SHARED = b""
 """The device under which a control lane is kept: it belongs to all members."""
@@ -58,12 +54,12 @@ class Registry:
             if not new:
                 return numbering.taken(control.book, control.statements[-1].change, known, (), self._sign)
             if control.book == directory.book:
-                rules.check_speakers(new, asker, wire.root_id(directory.founding.root) if directory.founding else None)
+                rules.check_speakers(new, asker, wire.root_id(directory.root))
                 self._take_directory(session, directory, new, now_ms)
                 epoch = 0
             else:
                 rules.check_speakers(new, asker, None)
-                epoch = _take_book(session, directory, control.book, new)
+                epoch = _take_book(session, directory, head, new)
             rows = self._keep(session, head, new, epoch, now_ms)
             return numbering.taken(control.book, new[-1].change, known, rows, self._sign)
         except Refusal as refusal:
@@ -100,7 +96,7 @@ class Registry:
             raise rules.not_allowed("an organisation begins with its founding and a first administrator's device")
         root = wire.root_id(founding.root)
         rules.check_speakers(control.statements, root, root)
-        project(session, applied)
+        project(session, directory, applied)
         session.keep_setting(DIRECTORY_SETTING, control.book)
         rows = self._keep(session, new_head(control.book), control.statements, 0, now_ms)
         return numbering.taken(control.book, control.statements[-1].change, (), rows, self._sign)
@@ -128,7 +124,7 @@ class Registry:
             raise rules.not_allowed("a directory keeps at least one administrator's device")
         for row, device in invited.values():
             joining.admit(session, row, device)
-        project(session, applied)
+        project(session, twin, applied)
 
     def _keep(self, session: Session, head: Head, new: Sequence[Statement], epoch: int, now_ms: int) -> Sequence[Row]:
         entries = [(s.header, s.change, s.body, s.signature) for s in new]
@@ -143,32 +139,42 @@ class Registry:
         return rows
 
 
-def _take_book(session: Session, directory: wire.Directory, book: bytes, new: Sequence[Statement]) -> int:
+def _take_book(session: Session, directory: wire.Directory, head: Head, new: Sequence[Statement]) -> int:
     """Fold a book's statements, old and new, and keep who is a member now; return the number of its present key."""
-    members = wire.BookMembers(book)
-    for header, body, signature in session.control(book, 0):
+    members = wire.BookMembers(head.book)
+    for header, body, signature in session.control(head.book, 0):
         members.apply(header, body, signature, directory)
     before = dict(members.members)
-    for statement in new:
+    left: dict[bytes, int] = {}
+    for n, statement in enumerate(new, start=head.n + 1):
         try:
             said = members.apply(statement.header, statement.body, statement.signature, directory)
         except wire.NotAllowed as error:
             raise rules.not_allowed(str(error)) from error
-        if isinstance(said, wire.Membership) and any(directory.active(m.device) is None for m in said.add):
-            raise rules.not_allowed("a device that was revoked cannot become a member")
+        if isinstance(said, wire.Membership):
+            left |= dict.fromkeys(said.remove, n)
+            if any(directory.active(m.device) is None for m in said.add):
+                raise rules.not_allowed("a device that was revoked cannot become a member")
     if not members.epoch:
         raise rules.not_allowed("a new book needs its first key in the same request as its first members")
+    if members.owes_key:
+        raise rules.not_allowed("a removal needs the new key in the same request")
     now = members.members
-    changed = [(device, member.role) for device, member in now.items() if before.get(device) != member]
-    session.set_members(book, set(before) - set(now), changed)
+    session.set_members(
+        head.book,
+        [(device, n) for device, n in left.items() if device not in now],
+        [(device, member.role) for device, member in now.items() if before.get(device) != member],
+    )
+    if all(directory.active(device) is not None for device in now):
+        session.key_given(head.book)
     return members.epoch
 
 
 def _read(body: bytes) -> wire.DirectoryStatement | None:
     """Read a directory statement, or return None: the directory itself refuses what cannot be read, in words."""
     try:
-        return _decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+        return wire.read_directory_statement(body)
+    except wire.NotAllowed:
         return None
 
 
@@ -179,7 +185,7 @@ def _apply(directory: wire.Directory, statement: Statement) -> wire.DirectorySta
         raise rules.not_allowed(str(error)) from error
 
 
-def project(session: Session, applied: Sequence[wire.DirectoryStatement]) -> None:
+def project(session: Session, directory: wire.Directory, applied: Sequence[wire.DirectoryStatement]) -> None:
     """Keep what requests ask of devices where they can ask it quickly."""
     for said in applied:
         if isinstance(said, wire.Enrol):
@@ -189,6 +195,12 @@ def project(session: Session, applied: Sequence[wire.DirectoryStatement]) -> Non
             known = session.device(said.device)
             assert known is not None, "a revoked device was enrolled before"
             session.put_device(known._replace(active=False))
+            session.owe_keys(said.device)
+        elif isinstance(said, wire.Appoint):
+            for device, _ in directory.devices_of(said.person):
+                known = session.device(device)
+                assert known is not None, "an appointed person's devices were enrolled before"
+                session.put_device(known._replace(admin=said.admin))
 
 
 def _continued(session: Session, folded: wire.Directory, book: bytes) -> wire.Directory | None:

@@ -30,7 +30,7 @@ class Again(Exception):
 
 
 class Head(NamedTuple):
-    """A book's present number and running digest, its epoch, and the end of its control lane."""
+    """A book's present number and running digest, its epoch, the end of its control lane, and its size in bytes."""
 
     book: bytes
     n: int
@@ -38,13 +38,15 @@ class Head(NamedTuple):
     epoch: int
     control_seq: int
     control_head: bytes
+    size: int = 0
 
 
 class Lane(NamedTuple):
-    """The last change of one lane: its place and its id."""
+    """The last change of one lane, its place and its id, and the lane's size in bytes."""
 
     seq: int
     head: bytes
+    size: int = 0
 
 
 class Row(NamedTuple):
@@ -64,6 +66,11 @@ class Row(NamedTuple):
     received_ms: int
     digest: bytes
 
+    @property
+    def size(self) -> int:
+        """Return how many bytes of a laptop's are kept with it."""
+        return len(self.header) + len(self.body) + len(self.signature)
+
 
 class Known(NamedTuple):
     """A change of a lane that is held already, for telling a retry from a fork."""
@@ -72,6 +79,13 @@ class Known(NamedTuple):
     header: bytes
     n: int
     received_ms: int
+    digest: bytes
+
+
+class Former(NamedTuple):
+    """Up to which number somebody who left a book may read it, and the running digest there."""
+
+    n: int
     digest: bytes
 
 
@@ -113,7 +127,10 @@ class DeviceReport(NamedTuple):
 
 
 class InviteRow(NamedTuple):
-    """An invite and, once somebody came with it, the keys that wait; `device` is set when they were admitted."""
+    """An invite and, once somebody came with it, the keys that wait; `device` is set when they were admitted.
+
+    `made_by` is the device that announced it, empty for one that was announced before that was noted.
+    """
 
     invite: bytes
     expires_ms: int
@@ -121,6 +138,18 @@ class InviteRow(NamedTuple):
     unsealing: bytes = b""
     proof: bytes = b""
     device: bytes = b""
+    made_by: bytes = b""
+
+
+class LateRow(NamedTuple):
+    """A late submission as it is kept for one recipient."""
+
+    late: bytes
+    book: bytes
+    sender: bytes
+    seal: bytes
+    sealed: bytes
+    received_ms: int
 
 
 class Alarm(NamedTuple):
@@ -131,6 +160,16 @@ class Alarm(NamedTuple):
     device: bytes
     times: int
     last_ms: int
+
+
+class Figures(NamedTuple):
+    """How busy a database is: what waits for a connection now, and what was done since the start."""
+
+    readers_waiting: int
+    writers_waiting: int
+    deeds_total: int
+    transactions_total: int
+    round_trips_total: int
 
 
 class Session(Protocol):
@@ -156,6 +195,9 @@ class Session(Protocol):
     def lanes(self, device: bytes, books: Collection[bytes]) -> dict[tuple[bytes, int], Lane]:
         """Return a device's own lanes in these books, by book and lane number."""
 
+    def device_size(self, device: bytes) -> int:
+        """Return how many bytes a device has written into all books."""
+
     def put_lanes(self, device: bytes, lanes: Iterable[tuple[bytes, int, Lane]]) -> None: ...
 
     def known(self, book: bytes, device: bytes, lane: int, first: int, last: int) -> list[Known]:
@@ -178,7 +220,10 @@ class Session(Protocol):
         """Return a book's running digest at a number that it has."""
 
     def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes]]:
-        """Return book, number and digest of the directory, then of every book of which a device is a member."""
+        """Return book, number and digest of the directory, then of every book that a device reads.
+
+        A book of which it was a member stands with the number up to which it may read.
+        """
 
     def readers(self, books: Collection[bytes], directory: bytes) -> list[tuple[bytes, bytes]]:
         """Return book and device for every active device that may read one of these books now; all may read the directory."""
@@ -186,7 +231,20 @@ class Session(Protocol):
     def tell_others(self, words: Sequence[str]) -> None:
         """Tell the other processes of this store; where there are none, nobody."""
 
-    def set_members(self, book: bytes, gone: Iterable[bytes], present: Iterable[tuple[bytes, int]]) -> None: ...
+    def set_members(self, book: bytes, gone: Iterable[tuple[bytes, int]], present: Iterable[tuple[bytes, int]]) -> None:
+        """Keep who left, each with the number of the statement that says so, and who is a member, each with their role."""
+
+    def former(self, device: bytes, book: bytes) -> Former | None:
+        """Return up to where a device may read a book of which it was a member, or None."""
+
+    def owe_keys(self, device: bytes) -> None:
+        """Note that every book of which a device is a member needs a new key before anything is written in it."""
+
+    def owing(self, books: Collection[bytes]) -> frozenset[bytes]:
+        """Return which of these books need a new key."""
+
+    def key_given(self, book: bytes) -> None:
+        """Note that a book needs no new key any more."""
 
     def device(self, device: bytes) -> Device | None: ...
 
@@ -196,8 +254,23 @@ class Session(Protocol):
 
     def put_invite(self, row: InviteRow) -> None: ...
 
-    def waiting(self, now_ms: int, most: int) -> list[InviteRow]:
-        """Return invites that hold, with keys that wait to be admitted."""
+    def waiting(self, now_ms: int, most: int, made_by: bytes = b"") -> list[InviteRow]:
+        """Return invites that hold, with keys that wait to be admitted; with `made_by`, that device's alone."""
+
+    def late_count(self, recipient: bytes) -> int:
+        """Return how many late submissions wait for a device."""
+
+    def late_of(self, sender: bytes) -> int:
+        """Return how many late submissions of a device are kept."""
+
+    def add_late(self, row: LateRow, seals: Sequence[tuple[bytes, bytes]]) -> None:
+        """Keep a late submission with its key as sealed to each recipient; one that is there already stays as it is."""
+
+    def late_for(self, recipient: bytes, most: int) -> list[LateRow]:
+        """Return what waits for a device, the oldest first."""
+
+    def late_taken(self, recipient: bytes, late: Collection[bytes]) -> None:
+        """Forget what a device has; what no recipient waits for any more is kept no longer."""
 
     def hold_mode(self) -> None:
         """Wait until no other transaction gives numbers, and let none begin before this one has ended."""
@@ -239,6 +312,12 @@ class Store(Protocol):
 
     def listen(self, heard: Callable[[str], None]) -> Callable[[], None]:
         """Begin to hear what other processes of this store tell, on a thread of its own; return how to stop."""
+
+    def first_use(self, device: bytes, nonce: bytes, time_ms: int) -> Future[bool]:
+        """Note a request where every hub process over this database sees it; say whether none has noted it before."""
+
+    def figures(self) -> Figures:
+        """Say how busy the database is."""
 
     def close(self) -> None:
         """Finish what is queued, then let go of the database."""

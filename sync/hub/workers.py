@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar, cast
 
-from sync.hub.store import Again, Session, StoreAway
+from sync.hub.store import Again, Figures, Session, StoreAway
 
 Answer = TypeVar("Answer")
 
@@ -46,6 +46,19 @@ class _Job:
     future: Future[Any] = field(default_factory=Future)
 
 
+class Trips:
+    """Counts statements sent to a database. Threads share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.count = 0
+
+    def one(self) -> None:
+        """Count one."""
+        with self._lock:
+            self.count += 1
+
+
 class Workers:
     """`count` threads, each with its own connection, that share one queue.
 
@@ -58,6 +71,9 @@ class Workers:
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self._gate = threading.Lock()
+        self._counting = threading.Lock()
+        self.deeds = 0
+        self.transactions = 0
         self._threads = [threading.Thread(target=self._work, name=f"hub-{name}-{number}", daemon=True) for number in range(count)]
         for thread in self._threads:
             thread.start()
@@ -71,6 +87,10 @@ class Workers:
             else:
                 self._queue.put(job)
         return cast("Future[Answer]", job.future)
+
+    def waiting(self) -> int:
+        """Return about how many deeds wait for a thread."""
+        return self._queue.qsize()
 
     def close(self) -> None:
         """Finish what is queued and end the threads."""
@@ -154,9 +174,18 @@ class Workers:
                 connection.rollback()
                 raise
             else:
+                with self._counting:
+                    self.deeds += len(jobs)
+                    self.transactions += 1
                 for job, answer in zip(jobs, answers, strict=True):
                     job.future.set_result(answer)
                 return
+
+
+def figures(readers: Workers, writers: Workers, trips: Trips) -> Figures:
+    """Say how busy a database with these threads is."""
+    deeds, transactions = readers.deeds + writers.deeds, readers.transactions + writers.transactions
+    return Figures(readers.waiting(), writers.waiting(), deeds, transactions, trips.count)
 
 
 def _fail(jobs: list[_Job], trouble: BaseException) -> None:

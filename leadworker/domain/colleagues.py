@@ -1,0 +1,88 @@
+"""Colleagues: the people of the organisation's directory and the laptops through which they speak (C.3)."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import select
+
+from leadworker.errors import Ambiguous, NotFound
+from leadworker.record import colleagues as _table
+from leadworker.shelf import Shelf
+from leadworker.statements import Role
+from leadworker.text import one_line, skeleton
+
+
+class Laptop(msgspec.Struct, frozen=True):
+    """A laptop of the organisation. `device` and `person` are ids in hexadecimal digits; `role` is a `statements.Role`."""
+
+    device: str
+    person: str
+    name: str
+    role: int
+    admin: bool
+    my_team: bool
+    me: bool
+    active: bool
+    check_words: str
+
+
+class Colleague(msgspec.Struct, frozen=True):
+    """Somebody of the organisation, with their laptops; `here` says whether any of them may speak now."""
+
+    person: str
+    name: str
+    role: int
+    admin: bool
+    my_team: bool
+    me: bool
+    laptops: tuple[Laptop, ...]
+
+    @property
+    def here(self) -> bool:
+        return any(laptop.active for laptop in self.laptops)
+
+    @property
+    def role_words(self) -> str:
+        return Role(self.role).words if self.role in set(Role) else "a role of a later version"
+
+
+_c = _table.c
+_ALL = select(
+    _c.device, _c.person, _c.name, _c.role, _c.admin, _c.my_team, _c.me, _c.active, _c.check_words
+).order_by(_c.name, _c.person, _c.device)  # fmt: skip
+
+
+def everybody(shelf: Shelf) -> tuple[Colleague, ...]:
+    """Return everybody who was ever enrolled, by name; also those who have left."""
+    grouped: dict[str, list[Laptop]] = {}
+    for laptop in shelf.rows(_ALL, Laptop):
+        grouped.setdefault(laptop.person, []).append(laptop)
+    return tuple(_colleague(laptops) for laptops in grouped.values())
+
+
+def resolve(shelf: Shelf, called: str, *, gone: bool = False) -> Colleague:
+    """Return the one colleague who is called so, as `caseload.resolve` does for people; with `gone`, also who has left.
+
+    Raises `NotFound` and `Ambiguous`, naming who fits.
+    """
+    wanted = skeleton(called)
+    known = [one for one in everybody(shelf) if one.here or gone]
+    fits = [one for one in known if one.person == called or skeleton(one.name) == wanted]
+    fits = fits or [one for one in known if wanted and _begins(skeleton(one.name), wanted)]
+    if len(fits) == 1:
+        return fits[0]
+    shown = one_line(called)[:40]
+    if fits:
+        names = ", ".join(f"{one.name} ({one.role_words}, {one.laptops[0].check_words.split(' ')[0]})" for one in fits[:8])
+        raise Ambiguous(f"“{shown}” could be several colleagues: {names}. Write more of the name.")
+    raise NotFound(f"No colleague is called “{shown}”, as far as this laptop knows. “leadworker devices” lists them.")
+
+
+def _colleague(laptops: list[Laptop]) -> Colleague:
+    last = laptops[-1]
+    return Colleague(last.person, last.name, last.role, last.admin, last.my_team, last.me, tuple(laptops))
+
+
+def _begins(name: str, wanted: str) -> bool:
+    words = iter(name.split())
+    return all(any(word.startswith(part) for word in words) for part in wanted.split())

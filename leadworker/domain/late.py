@@ -1,0 +1,183 @@
+"""Late submissions: what somebody had written in a casebook when they lost it, handed in to those who decide about it (C.6).
+
+Nothing of it is in the record until one of them takes it in: then it is theirs, and says whose words it was and when
+they were written.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import bindparam, func, select
+
+from leadworker import change
+from leadworker.change import DROP, Content
+from leadworker.domain.journal import JournalEntry
+from leadworker.domain.people import Person
+from leadworker.errors import NotFound, Refused
+from leadworker.record import Record, Rule, books, kept_fields, lanes, receipts, table_of, topics
+from leadworker.shelf import Shelf
+from leadworker.text import one_line
+
+TO_HAND_IN: Final = "hand in"
+HANDED_IN: Final = "handed in"
+DRAWER: Final = "late"
+
+
+class HandedIn(msgspec.Struct, frozen=True):
+    """How far a casebook's unsent changes were handed in, by number of this vault, to whom, and when (UTC ms)."""
+
+    upto: int
+    to: tuple[str, ...]
+    at_ms: int
+
+
+class Submission(msgspec.Struct, frozen=True):
+    """What was handed in, checked: signed by the device in its lane, in the order in which it was written.
+
+    `subject` is the person whose casebook it is; `bodies` are the changes as they were signed.
+    """
+
+    id: str
+    book: str
+    subject: str
+    device: str
+    name: str
+    received_ms: int
+    bodies: tuple[bytes, ...]
+
+
+class Late(msgspec.Struct, frozen=True):
+    """A late submission in a list: from whom, about whom, when it came, and the first lines of its entries."""
+
+    id: str
+    name: str
+    person_id: str
+    person: str
+    received_ms: int
+    entries: tuple[str, ...]
+    others: int
+
+
+class TakenIn(msgspec.Struct, frozen=True):
+    """What taking a submission in made: so many entries and other changes, and how many could not be read here."""
+
+    entries: int
+    others: int
+    unread: int
+
+
+class _Name(msgspec.Struct, frozen=True):
+    name: str
+
+
+class _Writable(msgspec.Struct, frozen=True):
+    writable: bool
+
+
+_NAME = select(table_of(Person).c.name).where(table_of(Person).c.id == bindparam("person_id"))
+_UNSENT = (
+    select(func.count())
+    .select_from(receipts.join(lanes, lanes.c.no == receipts.c.lane_no).join(books, books.c.no == lanes.c.book_no))
+    .where(books.c.subject == bindparam("person_id"), lanes.c.mine == 1, lanes.c.lane > 0, receipts.c.no > bindparam("after"))
+    .where(receipts.c.n.is_(None))
+)
+_WRITABLE = select(books.c.writable).where(books.c.subject == bindparam("person_id"))
+
+
+def hand_in(shelf: Shelf, person_id: str) -> None:
+    """Decide to hand in what was written about somebody and cannot be sent any more; the next sync does it."""
+    shelf.keep(TO_HAND_IN, shelf.casebook_of(person_id), b"")
+
+
+def may_hand_in(shelf: Shelf, person_id: str) -> bool:
+    """Return whether something stands in a casebook that can only be handed in: it may not be written in any more."""
+    found = shelf.rows(_WRITABLE, _Writable, person_id=person_id)
+    if not found or found[0].writable:
+        return False
+    done = handed_in(shelf, person_id)
+    after = done.upto if done else 0
+    return bool(shelf.number(_UNSENT, person_id=person_id, after=after))
+
+
+def handed_in(shelf: Shelf, person_id: str) -> HandedIn | None:
+    """Return what was handed in of a person's casebook, or None."""
+    kept = shelf.kept(HANDED_IN).get(shelf.casebook_of(person_id))
+    return None if kept is None else msgspec.msgpack.decode(kept, type=HandedIn)
+
+
+def waiting(shelf: Shelf) -> tuple[Late, ...]:
+    """Return what was handed in to me and nobody here has taken in, the oldest first."""
+    return tuple(_late(shelf, one) for one in _kept(shelf))
+
+
+def take_in(shelf: Shelf, late_id: str) -> TakenIn:
+    """Write what was handed in into the casebook, as mine, saying whose words it was. Raises `NotFound`, `Refused`."""
+    submission = next((one for one in _kept(shelf) if one.id == late_id), None)
+    if submission is None:
+        raise NotFound("This was taken in already, or is not in this vault.")
+    found = shelf.rows(_WRITABLE, _Writable, person_id=submission.subject)
+    if not found or not found[0].writable:
+        raise Refused("You may not write in this casebook any more, so nothing was taken in. Ask its lead to sync.")
+    counts = {"entries": 0, "others": 0, "unread": 0}
+    for content in map(_content, submission.bodies):
+        counts[_write(shelf, submission, content)] += 1
+    shelf.throw_away(DRAWER, late_id)
+    return TakenIn(**counts)
+
+
+def _kept(shelf: Shelf) -> list[Submission]:
+    return [msgspec.msgpack.decode(value, type=Submission) for value in shelf.kept(DRAWER).values()]
+
+
+def _late(shelf: Shelf, submission: Submission) -> Late:
+    contents = [content for content in map(_content, submission.bodies) if content is not None]
+    entries = [content for content in contents if content.topic == "journal_entry"]
+    titles = tuple(one_line(str(e.values.get("title") or e.values.get("seen") or e.values.get("said") or "")) for e in entries)
+    names = shelf.rows(_NAME, _Name, person_id=submission.subject)
+    name = names[0].name if names else ""
+    return Late(
+        submission.id, submission.name, submission.subject, name, submission.received_ms, titles,
+        len(submission.bodies) - len(entries),
+    )  # fmt: skip
+
+
+def _content(body: bytes) -> Content | None:
+    try:
+        content = change.read_content(body)
+    except msgspec.DecodeError:
+        return None
+    return content if content.schema <= change.SCHEMA else None
+
+
+def _write(shelf: Shelf, submission: Submission, content: Content | None) -> str:
+    """Write one change anew; return which count it goes to."""
+    kind = topics().get(content.topic) if content is not None else None
+    if content is None or kind is None:
+        return "unread"
+    values = _sound(kind, content.values)
+    if kind is JournalEntry:
+        told = {"taken_in_from": submission.name, "taken_in_ms": content.wrote_at, "taken_in_offset": content.offset}
+        shelf.add(JournalEntry, submission.subject, **values | told)
+        return "entries"
+    try:
+        shelf.require(kind, content.record)
+    except NotFound:
+        if content.verb != DROP:
+            shelf.add(kind, submission.subject, record_id=content.record, **values)
+        return "others"
+    if content.verb == DROP:
+        shelf.drop(kind, content.record)
+    elif not kind.frozen:
+        changeable = {n: v for n, v in values.items() if kept_fields(kind)[n].rule is not Rule.APPEND}
+        shelf.amend(kind, content.record, **changeable)
+    return "others"
+
+
+def _sound(kind: type[Record], values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values that this record type has, each of its declared type; what a rogue laptop made up is left out."""
+    fields = kept_fields(kind)
+    return {n: v for n, v in values.items() if n in fields and type(v) is (kind.model_fields[n].annotation or str)}
+
+

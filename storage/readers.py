@@ -1,0 +1,128 @@
+"""Draws who reads each casebook from the statements in the log, for screens to ask: tables that can be made again at any time.
+
+The statements are checked by the same rules as when they came (`leadworker.membership`); nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from leadworker import change
+from leadworker.change import CONTROL_LANE
+from leadworker.crypto.words import check_words
+from leadworker.directory import Directory
+from leadworker.domain.readers import FIRST, KEY, LAPTOP, LEADS, LET_IN, LOST, ROLE, TAKEN_OUT
+from leadworker.membership import BookMembers
+from leadworker.postbox import Joined, Statement
+from leadworker.statements import Member, Rotation
+from storage.engine import Connection, scalar
+
+JOINED: Final = "joined"
+"""The fact under which a vault keeps what it knows of its organisation."""
+
+
+def control_lane(connection: Connection, book: bytes) -> tuple[Statement, ...]:
+    """Return the statements of a book's control lane, in order."""
+    sql = """SELECT c.header, c.body, c.signature, coalesce(c.n, 0), c.received_ms FROM change c
+             JOIN lane l ON l.no = c.lane_no JOIN book b ON b.no = l.book_no WHERE b.id = ? AND l.lane = ? ORDER BY c.seq"""
+    return tuple(Statement(*row) for row in connection.execute(sql, (book, CONTROL_LANE)))
+
+
+def directory_of(connection: Connection) -> Directory | None:
+    """Return the organisation's directory as its statements in the log make it."""
+    known = _joined(connection)
+    if known is None or not known.organisation:
+        return None
+    directory = Directory(known.organisation)
+    for statement in control_lane(connection, known.organisation):
+        directory.apply(statement.header, statement.body, statement.signature)
+    return directory
+
+
+def retell_everything(connection: Connection) -> None:
+    """Draw all of it anew, inside the caller's transaction."""
+    directory = directory_of(connection)
+    if directory is None:
+        return
+    retell_colleagues(connection, directory)
+    for (book,) in connection.execute("SELECT id FROM book").fetchall():
+        if bytes(book) != directory.book:
+            retell_readers(connection, bytes(book), directory)
+
+
+def retell_colleagues(connection: Connection, directory: Directory) -> None:
+    """Draw the people of the directory anew; their names are those that the vault has opened (`writer`)."""
+    known = _joined(connection)
+    team = known.team if known else b""
+    me = known.person if known else b""
+    names: dict[str, str] = dict(connection.execute("SELECT device, name FROM writer").fetchall())
+    connection.execute("DELETE FROM colleague")
+    rows = []
+    for device, enrolled in directory.devices.items():
+        said = enrolled.statement
+        words = " ".join(check_words(said.signing + said.unsealing))
+        name = names.get(device.hex(), "") or "a colleague"
+        facts = (said.role, said.admin, said.team == team, said.person == me, not enrolled.revoked)
+        rows.append((device.hex(), said.person.hex(), name, *(int(fact) for fact in facts), words))
+    connection.executemany("INSERT INTO colleague VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def retell_readers(connection: Connection, book: bytes, directory: Directory) -> None:
+    """Draw one book's readers and what happened to them anew."""
+    statements = control_lane(connection, book)
+    if not statements:
+        return
+    for table in ("reader", "access"):
+        connection.execute(f"DELETE FROM {table} WHERE book = ?", (book.hex(),))
+    members, since, lines = BookMembers(book), dict[bytes, int](), list[tuple[object, ...]]()
+    for seq, statement in enumerate(statements, start=1):
+        before = members.copy()
+        said = members.apply(statement.header, statement.body, statement.signature, directory)
+        for device in members.members.keys() - before.members.keys():
+            since[device] = statement.received_ms
+        by = directory.devices[change.unpack(statement.header).device].statement.person
+        happened = [(KEY, b"", 0)] if isinstance(said, Rotation) and not before.owes_key and seq > 2 else _happened(before, members)
+        for line, (what, person, role) in enumerate(happened):
+            lines.append((book.hex(), seq, line, statement.received_ms, by.hex(), what, person.hex(), role))
+    connection.executemany("INSERT INTO access VALUES (?, ?, ?, ?, ?, ?, ?, ?)", lines)
+    connection.executemany(
+        "INSERT INTO reader VALUES (?, ?, ?, ?, ?)",
+        [(book.hex(), m.device.hex(), m.person.hex(), m.role, since[m.device]) for m in members.members.values()],
+    )
+    mine = scalar(connection, "SELECT device FROM writer WHERE mine = 1")
+    writable = mine is not None and members.may_write(bytes.fromhex(mine))
+    connection.execute("UPDATE book SET lead = ?, writable = ? WHERE id = ?", (members.lead.hex(), int(writable), book))
+
+
+def _happened(before: BookMembers, after: BookMembers) -> Iterator[tuple[str, bytes, int]]:
+    """Tell person by person what a statement about members did: the kind of thing, whom it is about, their role."""
+    was, now = _people(before), _people(after)
+    for person, member in now.items():
+        if person not in was:
+            yield (FIRST if not before.members else LET_IN), person, member.role
+        elif was[person].role != member.role and person != after.lead:
+            yield ROLE, person, member.role
+        elif len(after.devices_of(person)) > len(before.devices_of(person)):
+            yield LAPTOP, person, member.role
+    for person, member in was.items():
+        if len(after.devices_of(person)) < len(before.devices_of(person)):
+            yield _gone(person, after), person, member.role
+    if before.members and after.lead != before.lead:
+        yield LEADS, after.lead, 0
+
+
+def _gone(person: bytes, after: BookMembers) -> str:
+    lost = after.devices_of(person) or any(member.person == person for member in after.lost.values())
+    return LOST if lost else TAKEN_OUT
+
+
+def _people(members: BookMembers) -> dict[bytes, Member]:
+    return {member.person: member for member in members.members.values()}
+
+
+def _joined(connection: Connection) -> Joined | None:
+    raw = scalar(connection, "SELECT value FROM fact WHERE key = ?", JOINED)
+    return None if raw is None else msgspec.msgpack.decode(raw, type=Joined)

@@ -1,0 +1,61 @@
+"""Which database a central store stands on: a ``postgresql://`` URL, or a path for SQLite. Opening it, keeping it in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from sync.hub import allowance, sqlite_schema
+from sync.hub.allowance import Allowance
+from sync.hub.sqlite_store import SqliteStore
+from sync.hub.store import Session, Store
+
+
+def is_postgres(database: str) -> bool:
+    """Return whether a name is a PostgreSQL database's."""
+    return database.startswith(("postgresql://", "postgres://"))
+
+
+def open_store(database: str) -> Store:
+    """Open a store's database, making its tables where it is empty; raise `HubTrouble` in words."""
+    if is_postgres(database):
+        from sync.hub.postgres_store import PostgresStore  # a small hub does not need the driver installed
+
+        return PostgresStore(database)
+    return SqliteStore(Path(database))
+
+
+def upgrade(database: str) -> tuple[str, str]:
+    """Bring a store's database up to this program's version, all or nothing; return the versions before and after."""
+    if is_postgres(database):
+        from sync.hub import postgres_schema
+
+        return postgres_schema.prepare(database, upgrade=True)
+    return sqlite_schema.prepare(Path(database), upgrade=True)
+
+
+def change_allowance(database: str, **wanted: float | int) -> Allowance:
+    """Change figures of what a store allows, by the fields of `Allowance`; return all as they are then.
+
+    A store that serves takes them over within seconds. Raises `HubTrouble` for figures with which none could work.
+    """
+    store = open_store(database)
+    try:
+        return store.write(lambda session: _changed(session, wanted)).result()
+    finally:
+        store.close()
+
+
+def _changed(session: Session, wanted: Mapping[str, float | int]) -> Allowance:
+    kept = session.setting(allowance.SETTING)
+    if not wanted:
+        return allowance.read(kept)
+    allowed = allowance.check(msgspec.structs.replace(allowance.read(kept), **wanted))
+    value = msgspec.json.encode(allowed)
+    if kept is None:
+        session.keep_setting(allowance.SETTING, value)
+    else:
+        session.replace_setting(allowance.SETTING, value)
+    return allowed

@@ -1,0 +1,157 @@
+"""How the store listens: on which address, over what, and until which signal."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import uvicorn
+
+from sync.hub.app import build_app
+from sync.hub.hub import Hub
+from sync.hub.store import HubTrouble
+
+GRACE_S: Final = 10
+"""Seconds that what is under way has left when the store is told to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What a process of the store serves, and where. Without a certificate it speaks plain HTTP; port 0 is any free one.
+
+    `metrics_port` is the first process's own listener for figures; 0 for none.
+    """
+
+    database: str
+    host: str
+    port: int
+    certificate: Path | None = None
+    key: Path | None = None
+    behind_proxy: bool = False
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
+
+    def url(self, listener: socket.socket) -> str:
+        """Return the address of a listener."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.certificate else 'http'}://{host}:{listener.getsockname()[1]}"
+
+
+def config(hub: Hub, certificate: Path | None, key: Path | None) -> uvicorn.Config:
+    """Return how uvicorn serves a hub."""
+    silence_uvicorn()
+    return uvicorn.Config(
+        build_app(hub),
+        access_log=False,
+        log_config=None,
+        lifespan="off",
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=75,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+
+
+def silence_uvicorn() -> None:
+    """Let uvicorn write nothing by itself."""
+    # Uvicorn's own loggers would print addresses and tracebacks; the store's log says what may be said.
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
+
+
+def check_transport(host: str, certificate: Path | None, key: Path | None, behind_proxy: bool) -> None:
+    """Raise `HubTrouble` where what is sealed would travel without TLS, or TLS cannot be spoken."""
+    if (certificate is None) != (key is None):
+        raise HubTrouble("A certificate needs its key and a key its certificate. Nothing was started. Give both.")
+    if certificate is not None and key is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+        except (OSError, ssl.SSLError) as error:
+            raise HubTrouble(
+                "The certificate and its key cannot be read, or do not belong together. Nothing was started. Give two PEM files."
+            ) from error
+    elif not behind_proxy and not _is_loopback(host):
+        raise HubTrouble(
+            f"Without TLS the central store listens on this machine only, and {host} is reachable from outside. "
+            "Nothing was started. Give a certificate and its key, or say that a proxy in front of it speaks TLS."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Return a socket that listens; `shared` with the other processes of this store. Raises `HubTrouble`."""
+    listener = bind(host, port, shared=shared)
+    listener.listen(2048)
+    return listener
+
+
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Return a socket that has its address and does not listen yet. Raises `HubTrouble`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name != "nt":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        # Answers are small and follow one another; waiting to fill a packet would only delay them.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise HubTrouble(
+            f"The central store cannot listen on {host}, port {port}: {reason}. Nothing was started. "
+            "Another program may be using it; choose another port."
+        ) from error
+    return listener
+
+
+class Server(uvicorn.Server):
+    """Serves a hub until `should_exit`. It hangs up on who listens first: their requests would not end by themselves."""
+
+    def __init__(self, hub: Hub, serving: uvicorn.Config) -> None:
+        super().__init__(serving)
+        self._hub = hub
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Hang up, finish what is under way, and end."""
+        self._hub.live.close()
+        await super().shutdown(sockets)
+
+
+@contextlib.contextmanager
+def ended_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C end the server and then come back here, so that the database is closed in order."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

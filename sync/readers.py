@@ -1,0 +1,171 @@
+"""Keeps who reads each casebook in step with the directory, and carries out what people decided (security C.4 to C.6).
+
+Only with the central store, by compare-and-swap: where somebody else was first, the book is fetched again and looked at anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from leadworker.crypto.envelope import BookKey
+from leadworker.directory import Directory
+from leadworker.domain.readers import KEY, LEADS, TAKEN_OUT, Decision
+from leadworker.membership import BookMembers
+from leadworker.postbox import BookState, Joined, Postbox
+from leadworker.statements import Member, Role
+from leadworker.text import one_line
+from sync import wire
+from sync.client import HubClient
+from sync.founding import Speaker, change_members, first_members, members_of, new_key
+
+TRIES: Final = 4
+"""How often a book is looked at anew when others change its members at the same moment."""
+
+_AGAIN: Final = "Others change who reads this casebook at the same moment. Nothing was changed; it is tried again."
+
+Receive = Callable[[bytes, Directory], Awaitable[None]]
+"""Fetches what is new in one book."""
+
+Wanted = Callable[[BookMembers], "tuple[tuple[Member, ...], bytes] | None"]
+"""Says of a book as it is who shall read it and who shall lead it, or None for leaving it alone."""
+
+
+class NotTaken(Exception):
+    """The central store did not take a change of members; the words are its own."""
+
+
+class _ChangedMeanwhile(Exception):
+    """Somebody else was first; the words say what is so now."""
+
+
+class Readers:
+    """Changes who reads casebooks, for one sync."""
+
+    def __init__(self, box: Postbox, client: HubClient, me: Joined, directory: Directory, receive: Receive) -> None:
+        self._box = box
+        self._client = client
+        self._me = me
+        self.directory = directory
+        self._receive = receive
+
+    def learn(self, directory: Directory) -> None:
+        """Go by a newer directory from here on."""
+        self.directory = directory
+
+    async def keep_up(self, book: bytes) -> None:
+        """Take laptops out that were revoked, and let in one's own and, as the lead, the team's supervisors'.
+
+        A revoked laptop costs the book a new key before anything more is written (C.5), whoever is first to see it.
+        """
+        await self.settle(book, self._in_step)
+        await self._follow_escrow(book)
+
+    async def settle(self, book: bytes, wanted: Wanted) -> None:
+        """Bring a book's members to what `wanted` says of them; raise `NotTaken`."""
+        for _ in range(TRIES):
+            state = await self._box.book_state(book)
+            self.directory = await self._newest(state.members.upon)
+            answer = wanted(state.members) if self._box.device in state.members.members else None
+            key = _present_key(state)
+            if answer is None or key is None:
+                return
+            statements = change_members(state.members, *answer, key, self._speaker())
+            if not statements or await self._said(book, statements):
+                return
+        raise NotTaken(_AGAIN)
+
+    async def carry_out(self, decision: Decision) -> str:
+        """Do at the central store what somebody decided; return why it did not come about, or nothing."""
+        book = bytes.fromhex(decision.book)
+        if self._box.device not in (await self._box.book_state(book)).members.members:
+            return "You do not read this casebook any more, so you cannot decide who does."
+        try:
+            if decision.kind == KEY:
+                return await self._give_new_key(book)
+            await self.settle(book, lambda present: _wanted(decision, present, self.directory))
+        except (NotTaken, _ChangedMeanwhile) as error:
+            return str(error)
+        return ""
+
+    async def _give_new_key(self, book: bytes) -> str:
+        for _ in range(TRIES):
+            state = await self._box.book_state(book)
+            key = _present_key(state)
+            if key is None or not state.members.may_write(self._box.device):
+                return "You may not write in this casebook any more, so it was given no new key."
+            if await self._said(book, new_key(state.members, key, self._speaker())):
+                return ""
+        raise NotTaken(_AGAIN)
+
+    def _in_step(self, present: BookMembers) -> tuple[tuple[Member, ...], bytes]:
+        device, directory = self._box.device, self.directory
+        me = present.members[device]
+        members = present.members
+        if Role(me.role).may_write:
+            members = {one: member for one, member in members.items() if directory.active(one) is not None}
+        wanted = list(members_of(directory, me.person, Role(me.role)))
+        if present.lead == self._me.person:
+            wanted += first_members(directory, self._me)
+        return (*members.values(), *(one for one in wanted if one.device not in present.ever)), present.lead
+
+    async def _follow_escrow(self, book: bytes) -> None:
+        """Give a book that one leads a new key when the organisation has named another escrow key since (C.10)."""
+        state = await self._box.book_state(book)
+        present, key = state.members, _present_key(state)
+        if present.lead != self._me.person or not present.may_write(self._box.device) or key is None:
+            return
+        if self.directory.escrow_at(present.keyed_upon) != self.directory.escrow:
+            await self._said(book, new_key(present, key, self._speaker()))
+
+    async def _said(self, book: bytes, statements: tuple[wire.OpenChange, ...]) -> bool:
+        """Send statements and fetch the book again; return whether they stand. Raises `NotTaken`."""
+        outcome = await self._client.control(statements)
+        if outcome.code not in ("", "head_moved"):
+            raise NotTaken(one_line(outcome.sentence)[:400])
+        await self._receive(book, self.directory)
+        return not outcome.code
+
+    async def _newest(self, upon: int) -> Directory:
+        """Return a directory that is no older than what the last one to speak of a book had seen."""
+        known = self.directory
+        return known if known.seq >= upon else await self._box.directory() or known
+
+    def _speaker(self) -> Speaker:
+        return Speaker(self._box.device, self._box.sign, self.directory)
+
+
+def _wanted(decision: Decision, present: BookMembers, directory: Directory) -> tuple[tuple[Member, ...], bytes]:
+    """Return who shall read a book, and who leads it, after a decision; raise `_ChangedMeanwhile`."""
+    person = bytes.fromhex(decision.colleague)
+    others = tuple(member for member in present.members.values() if member.person != person)
+    role = next((member.role for member in present.members.values() if member.person == person), 0)
+    if decision.kind == LEADS:
+        return _new_lead(decision, present, directory)
+    if decision.kind == TAKEN_OUT:
+        if person == present.lead:
+            raise _ChangedMeanwhile(f"{decision.name} leads the casebook now, so they were not taken out. Look again, and decide again.")
+        return others, present.lead
+    if role not in (int(decision.was or 0), decision.role):
+        raise _ChangedMeanwhile(f"Somebody else has decided about {decision.name} meanwhile. Look again, and decide again.")
+    return (*others, *members_of(directory, person, Role(decision.role))), present.lead
+
+
+def _new_lead(decision: Decision, present: BookMembers, directory: Directory) -> tuple[tuple[Member, ...], bytes]:
+    lead, before = bytes.fromhex(decision.colleague), bytes.fromhex(decision.was)
+    if present.lead == lead:
+        return tuple(present.members.values()), lead
+    if present.lead != before:
+        raise _ChangedMeanwhile("Somebody else has changed who leads this casebook meanwhile. Look again, and decide again.")
+    theirs = members_of(directory, lead, Role.KEY_WORKER)
+    if not theirs:
+        raise _ChangedMeanwhile(f"{decision.name} has no laptop in the organisation any more, so the lead was not changed.")
+    rest = [member for member in present.members.values() if member.person not in (lead, before)]
+    if decision.role:
+        rest += [Member(member.device, before, decision.role) for member in present.members.values() if member.person == before]
+    return (*rest, *theirs), lead
+
+
+def _present_key(state: BookState) -> BookKey | None:
+    epoch = state.members.epoch
+    return BookKey(state.book, epoch, state.keys[epoch]) if epoch in state.keys else None

@@ -1,0 +1,230 @@
+"""What somebody had written when they lost a casebook is handed in, checked, and taken in by name; nothing is lost."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from leadworker import change
+from leadworker.crypto.late import seal_late
+from leadworker.domain import alerts, journal, late
+from leadworker.domain.journal import NewEntry
+from leadworker.errors import Refused
+from leadworker.statements import Role
+from sync import late as post
+from sync import organising, wire
+from tests.laptops import ALEX, BEA, KEIRA, RUTH, TOBIAS, Laptop, Team, add_member, agree, hand_over, remove_member
+
+pytest_plugins = ["tests.laptop_fixtures"]
+
+
+async def a_leaver(team: Team) -> tuple[Laptop, Laptop, str]:
+    """Return Alex, who leads, Bea, who was taken out and knows of it, and Keira of whom Bea wrote meanwhile."""
+    alex, bea = team.alex, await team.office.let_in(team.ruth, BEA)
+    keira = alex.add(KEIRA)
+    await alex.sync()
+    await add_member(alex, keira, bea, Role.CO_WORKER)
+    await bea.sync()
+    bea.write(keira, "sent in time")
+    await bea.sync()
+    bea.write(keira, "On my last day", said="I will miss you.")
+    await remove_member(alex, keira, bea)
+    await bea.sync()
+    return alex, bea, keira
+
+
+async def handed_in(team: Team) -> tuple[Laptop, Laptop, str]:
+    alex, bea, keira = await a_leaver(team)
+    bea.desk.do_now(late.hand_in, keira)
+    await bea.sync()
+    return alex, bea, keira
+
+
+async def test_what_was_written_before_one_knew_is_handed_in_to_who_decides_and_taken_in_by_name(team: Team) -> None:
+    alex, bea, keira = await a_leaver(team)
+    assert (await bea.counts()).late == 1
+    assert bea.desk.ask_now(late.handed_in, keira) is None
+    bea.desk.do_now(late.hand_in, keira)
+    await bea.sync()
+    handed = bea.desk.ask_now(late.handed_in, keira)
+    assert handed is not None
+    assert handed.to == (ALEX, RUTH)
+    assert (await bea.counts()).late == 0
+    assert bea.titles(keira)[-1] == "On my last day", "it stays with who wrote it"
+    assert team.office.store_holds("On my last day", "miss you") == []
+
+    await alex.sync()
+    (came,) = alex.desk.ask_now(late.waiting)
+    assert (came.name, came.person, came.entries, came.others) == (BEA, KEIRA, ("On my last day",), 0)
+    assert "On my last day" not in alex.titles(keira), "not in the record before somebody takes it in"
+    assert alex.desk.do_now(late.take_in, came.id) == late.TakenIn(1, 0, 0)
+    (entry,) = [one for one in alex.timeline(keira) if one.title == "On my last day"]
+    assert (entry.said, entry.taken_in_from, entry.by_me) == ("I will miss you.", BEA, True)
+    original = next(one for one in bea.timeline(keira) if one.title == "On my last day")
+    assert (entry.taken_in_ms, entry.happened_ms) == (original.made_at, original.happened_ms)
+    assert alex.desk.ask_now(late.waiting) == ()
+    await alex.sync()
+    await team.ruth.sync()
+    assert "On my last day" in team.ruth.titles(keira)
+    await agree(alex, team.ruth)
+
+
+async def test_the_store_keeps_it_until_every_recipient_has_it_and_no_longer(team: Team) -> None:
+    alex, _, _ = await handed_in(team)
+    for laptop in (alex, team.ruth):
+        assert (await laptop.client.news()).late == 1
+        await laptop.sync()
+        assert (await laptop.client.news()).late == 0
+        assert len(laptop.desk.ask_now(late.waiting)) == 1
+
+
+async def test_a_revoked_laptop_hands_in_what_it_had_and_gets_nothing(team: Team) -> None:
+    alex, ruth = team.alex, team.ruth
+    keira = alex.add(KEIRA)
+    await alex.sync()
+    await ruth.sync()
+    alex.write(keira, "before the laptop was reported")
+    await organising.revoke(ruth.box, ruth.client, [alex.box.device])
+    with pytest.raises(Refused):
+        await alex.sync()
+    counts = await alex.counts()
+    assert (counts.waiting, counts.late) == (0, 1)
+    alex.desk.do_now(late.hand_in, keira)
+    with pytest.raises(Refused) as refused:
+        await alex.sync()
+    assert refused.value.code == "device_revoked"
+    assert (await alex.counts()).late == 0
+    await ruth.sync()
+    (came,) = ruth.desk.ask_now(late.waiting)
+    assert (came.name, came.entries) == (ALEX, ("before the laptop was reported",))
+    ruth.desk.do_now(late.take_in, came.id)
+    assert ruth.titles(keira) == ["before the laptop was reported"]
+
+
+async def test_other_changes_come_along_and_what_is_handed_in_twice_is_there_once(team: Team) -> None:
+    alex, bea = team.alex, await team.office.let_in(team.ruth, BEA)
+    keira = alex.add(KEIRA)
+    await alex.sync()
+    await add_member(alex, keira, bea, Role.CO_WORKER)
+    await bea.sync()
+    bea.desk.do_now(lambda shelf: alerts.raise_alert(shelf, keira, "A dog in the yard"))
+    bea.desk.do_now(journal.write, NewEntry(keira, title="The dog"))
+    await remove_member(alex, keira, bea)
+    await bea.sync()
+    answered = bea.client.hand_in
+
+    async def lost(item: wire.Late) -> None:
+        bea.client.hand_in = answered  # type: ignore[method-assign]
+        await answered(item)
+        await answered(item)
+
+    bea.client.hand_in = lost  # type: ignore[method-assign]
+    bea.desk.do_now(late.hand_in, keira)
+    await bea.sync()
+    await alex.sync()
+    (came,) = alex.desk.ask_now(late.waiting)
+    taken = alex.desk.do_now(late.take_in, came.id)
+    assert (taken.entries, taken.unread) == (1, 0)
+    assert taken.others >= 1
+    assert any(line.text == "A dog in the yard" for line in alex.desk.ask_now(alerts.at_the_door, keira))
+
+
+async def test_who_is_let_in_again_sends_it_themselves(team: Team) -> None:
+    alex, bea, keira = await handed_in(team)
+    await add_member(alex, keira, bea, Role.CO_WORKER)
+    await bea.sync()
+    assert bea.where(keira)[-1] == "on the central store"
+    assert (await bea.counts()).late == 0
+    for laptop in (alex, team.ruth):
+        await laptop.sync()
+        assert laptop.titles(keira)[-1] == "On my last day"
+    await agree(alex, bea, team.ruth)
+
+
+@pytest.mark.parametrize(
+    ("bend", "why"),
+    [
+        ("a word", "it cannot be opened"),
+        ("another sender", "it cannot be opened"),
+        ("a stranger", "the directory does not name the laptop"),
+        ("another casebook", "the laptop never read this casebook"),
+    ],
+)
+async def test_a_store_that_forges_a_late_submission_is_found_out(team: Team, bend: str, why: str) -> None:
+    alex, _, _ = await handed_in(team)
+    tobias = alex.add(TOBIAS)
+    honest = alex.client.late
+
+    async def forged() -> wire.LateItems:
+        (item,) = (await honest()).items
+        alex.client.late = honest  # type: ignore[method-assign]
+        match bend:
+            case "a word":
+                return wire.LateItems((msgspec.structs.replace(item, sealed=item.sealed[:-1] + bytes([item.sealed[-1] ^ 1])),))
+            case "another sender":
+                return wire.LateItems((msgspec.structs.replace(item, sender=team.ruth.box.device),))
+            case "a stranger":
+                return wire.LateItems((msgspec.structs.replace(item, sender=bytes(16)),))
+            case _:
+                return wire.LateItems((msgspec.structs.replace(item, book=alex.book(tobias)),))
+
+    alex.client.late = forged  # type: ignore[method-assign]
+    result = await alex.sync_somehow()
+    (alarm,) = result.alarms
+    assert f"is not what its writer signed: {why}" in alarm
+    assert "It was not taken in; everything here is safe." in alarm
+    assert alex.desk.ask_now(late.waiting) == ()
+
+
+async def test_a_member_in_league_with_the_store_cannot_hand_in_in_another_s_name(team: Team) -> None:
+    """Ruth seals a submission to Alex with changes that Bea never wrote: only Bea's signature would make them hers."""
+    alex, bea, keira = await handed_in(team)
+    ruth = team.ruth
+    await ruth.sync()
+    state, directory = await ruth.box.book_state(ruth.book(keira)), await ruth.box.directory()
+    assert directory is not None
+    body = bytes(16) + b"\x90"
+    header = change.Header(
+        change.Kind.CONTENT, state.book, bea.box.device, 9, 1, change.FIRST, change.padded_size(len(body)), change.commitment(body)
+    ).pack()
+    signature = ruth.box.sign(wire.HEAD, change.change_id(header))
+
+    def item(*runs: object) -> wire.LateItem:
+        plain = msgspec.msgpack.encode(post._Handed(runs))  # type: ignore[arg-type]
+        seals, sealed = seal_late(plain, state.book, bea.box.device, {alex.box.device: alex.box.unsealing_public})
+        return wire.LateItem(bytes(16), state.book, bea.box.device, seals[0][1], sealed, 0)
+
+    here = await alex.box.book_state(state.book)
+    for run, why in (
+        ((((header, body),), signature), "the signature is not its writer's"),
+        ((((header, body + b"x"),), signature), "words were altered"),
+        (((), signature), "a part of it is empty"),
+        ((((header[:-1], body),), signature), "cannot be read"),
+    ):
+        with pytest.raises(post.NotWhole, match=why):
+            post._checked(item(run), here, directory, alex.box, BEA)
+
+
+async def test_a_colleague_who_may_only_read_hands_in_what_they_wrote_before(team: Team) -> None:
+    alex, ruth = team.alex, team.ruth
+    keira = alex.add(KEIRA)
+    await alex.sync()
+    await hand_over(ruth, keira, alex, ruth, then=Role.READ_ONLY)
+    alex.write(keira, "before I knew that I may only read")
+    await alex.sync()
+    assert (await alex.counts()).late == 1
+    alex.desk.do_now(late.hand_in, keira)
+    await alex.sync()
+    await ruth.sync()
+    (came,) = ruth.desk.ask_now(late.waiting)
+    assert came.entries == ("before I knew that I may only read",)
+
+
+async def test_twenty_wait_at_most_and_the_words_stay_on_the_laptop(team: Team) -> None:
+    _, bea, keira = await a_leaver(team)
+    item = (await bea.box.book_state(bea.book(keira))).book
+    for number in range(wire.MOST_LATE):
+        await bea.client.hand_in(wire.Late(item, ((team.alex.box.device, bytes(80)),), bytes([number]) * 64))
+    with pytest.raises(Refused) as refused:
+        await bea.client.hand_in(wire.Late(item, ((team.alex.box.device, bytes(80)),), bytes(64)))
+    assert "what is written is safe on the laptop" in refused.value.sentence

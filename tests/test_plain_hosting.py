@@ -1,0 +1,60 @@
+"""The commands of whoever runs a central store: they say what they did, and touch nothing that they cannot read."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from sync.hub.schema import versions
+from tests.plain_world import Plain, empty, template
+
+__all__ = ["empty", "template"]
+
+VERSION_1 = Path(__file__).with_name("hub_version_1") / "sqlite.sql"
+NOW = int(versions()[-1])
+
+
+def test_a_store_is_brought_up_to_date_by_a_command_and_says_between_which_versions(empty: Plain, tmp_path: Path) -> None:
+    database = str(tmp_path / "hub.db")
+    made = sqlite3.connect(database)
+    made.executescript(VERSION_1.read_text())
+    made.close()
+    assert "earlier leadworker" in empty("hub", "serve", "--database", database, code=1).err
+
+    answer = empty("hub", "upgrade", "--database", database)
+
+    assert f"from version 1 to version {NOW}" in answer.out and "Nothing of it was lost." in answer.out
+    assert "up to date already" in empty("hub", "upgrade", "--database", database).out
+    assert empty("hub", "upgrade", "--database", database, "--json").json() == {"before": versions()[-1], "after": versions()[-1]}
+
+
+def test_another_program_s_file_is_refused_in_words(empty: Plain, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "theirs.db")
+    other.execute("CREATE TABLE books (title TEXT)")
+    other.close()
+    refused = empty("hub", "upgrade", "--database", str(tmp_path / "theirs.db"), code=1)
+    assert "another program's" in refused.err and "left as it was" in refused.err
+
+
+def test_what_a_laptop_may_use_is_shown_and_changed(empty: Plain, tmp_path: Path) -> None:
+    here = ("hub", "allowance", "--database", str(tmp_path / "hub.db"))
+    assert "3,000 requests at once" in empty(*here).out and "Kept of one laptop: 10 GiB." in empty(*here).out
+    changed = empty(*here, "--laptop-bytes", "500 MB", "--address-per-second", "2.5", "--json").json()
+    assert (changed["laptop_bytes"], changed["address_per_second"], changed["laptop_at_once"]) == (500 * 1024**2, 2.5, 3000)
+    assert empty(*here, "--json").json() == changed
+    for size, bytes_ in (("7", 7), ("1k", 1024), ("3GiB", 3 * 1024**3), ("2 TB", 2 * 1024**4)):
+        assert empty(*here, "--casebook-bytes", size, "--json").json()["casebook_bytes"] == bytes_
+    for wrong in ("much", "-3GB", "3 GB more", "0"):
+        assert empty(*here, "--laptop-bytes", wrong, "--json", code=1).trouble()["sentence"].endswith("Nothing was changed.")
+    assert "above zero" in empty(*here, "--laptop-at-once", "0", code=1).err
+
+
+def test_a_store_is_copied_by_a_command_which_never_writes_over_a_file(empty: Plain, tmp_path: Path) -> None:
+    database, copy = str(tmp_path / "hub.db"), tmp_path / "backup.db"
+    empty("hub", "upgrade", "--database", database)
+    made = empty("hub", "backup", str(copy), "--database", database, "--json").json()
+    assert made == {"file": str(copy), "bytes": copy.stat().st_size}
+    assert "There is a file" in empty("hub", "backup", str(copy), "--database", database, code=1).err
+    assert "There is no central store's database" in empty("hub", "backup", str(copy) + "2", "--database", database + "x", code=1).err
+    assert "pg_dump" in empty("hub", "backup", str(copy) + "2", "--database", "postgresql://hub@127.0.0.1:1/x", code=1).err
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("backup")) == ["backup.db"]

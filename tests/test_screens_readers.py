@@ -1,0 +1,177 @@
+"""Who can read a casebook, on the screen: seen at a glance, decided by one key, never in force before the central store says so."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from leadworker.desk import Bell, Desk
+from leadworker.domain import caseload, journal, late, readers
+from leadworker.domain.late import Submission
+from leadworker.statements import Role
+from screens.app import LeadworkerApp
+from screens.readers import LetInForm, ReadersPage
+from storage.vault import Vault
+from tests.screen_world import opened, seen, settle, type_in
+
+pytest_plugins = ["tests.screen_fixtures"]
+
+ME, RUTH, BEA, SAM = (f"{number:032x}" for number in range(1, 5))
+COLLEAGUES = {
+    ME: ("Alex Morgan", Role.KEY_WORKER), RUTH: ("Ruth Adeyemi", Role.SUPERVISOR),
+    BEA: ("Bea Lindqvist", Role.CO_WORKER), SAM: ("Sam Iqbal", Role.KEY_WORKER),
+}  # fmt: skip
+WORDS = "acid bird cook dove echo film gold hero"
+
+
+def words(app: LeadworkerApp) -> str:
+    """Return the words on the screen with single spaces."""
+    return " ".join(seen(app).split())
+
+
+async def shared(app: LeadworkerApp, lead: str = ME, writable: int = 1) -> str:
+    """Let Keira's casebook be read by Ruth and, as a co-worker, Bea; Ruth let Bea in. Return Keira's id."""
+    keira = (await app.desk.ask(caseload.resolve, "Keira")).id
+    vault = cast(Vault, cast(Desk, app.open_desk)._keeper)
+
+    def fill() -> None:
+        c = vault.connection
+        book = c.execute("SELECT id FROM book WHERE subject = ?", (keira,)).fetchone()[0]
+        c.execute("UPDATE book SET lead = ?, writable = ? WHERE id = ?", (lead, writable, book))
+        for device, (name, role) in COLLEAGUES.items():
+            c.execute("INSERT INTO colleague VALUES (?, ?, ?, ?, 0, 1, ?, 1, ?)", (device, device, name, role, int(device == ME), WORDS))
+        for device in (ME, RUTH, BEA):
+            role = Role.KEY_WORKER if device == lead else COLLEAGUES[device][1] if device != ME else Role.CO_WORKER
+            c.execute("INSERT INTO reader VALUES (?, ?, ?, ?, 1763000000000)", (book.hex(), device, device, role))
+        for seq, (by, what, person, role) in enumerate([(ME, "first", ME, 1), (RUTH, "let in", BEA, 2)], start=1):
+            c.execute("INSERT INTO access VALUES (?, ?, 0, 1763000000000, ?, ?, ?, ?)", (book.hex(), seq, by, what, person, role))
+
+    vault.submit(fill).result()
+    app.desk.ring(Bell(frozenset({"reader"}), frozenset()))
+    return keira
+
+
+async def on_page(app: LeadworkerApp, pilot: Any, **given: Any) -> str:
+    keira = await shared(app, **given)
+    app.open_person(keira)
+    await settle(pilot)
+    await type_in(pilot, "w")
+    await settle(pilot)
+    assert isinstance(app.screen, ReadersPage)
+    return keira
+
+
+async def test_who_reads_who_leads_and_what_is_new_stand_on_one_page(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        keira = await shared(app)
+        app.open_person(keira)
+        await settle(pilot)
+        assert "Ruth Adeyemi let Bea Lindqvist in as co worker. w shows who can read this." in words(app)
+        await type_in(pilot, "w")
+        await settle(pilot)
+        shown = words(app)
+        assert "Who can read Keira Okafor-Lane" in shown
+        assert "Alex Morgan (you) leads" in shown
+        assert "Ruth Adeyemi supervisor since" in shown
+        assert "two of three officers together" in shown
+        assert "! New: Ruth Adeyemi let Bea Lindqvist in as co worker." in shown
+        await type_in(pilot, "enter")
+        await settle(pilot)
+        assert "check words: acid bird cook" in words(app)
+        await type_in(pilot, "escape")
+        await settle(pilot)
+        assert "w shows who can read this" not in words(app), "it was looked at"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 20), (120, 32)])
+async def test_one_key_takes_somebody_out_and_u_takes_it_back_while_it_is_not_in_force(app: LeadworkerApp, size: tuple[int, int]) -> None:
+    async with opened(app, size) as pilot:
+        keira = await on_page(app, pilot)
+        await type_in(pilot, "down", "x")
+        await settle(pilot)
+        (decided,) = await app.desk.ask(readers.decisions, keira)
+        assert decided.sentence() == "take Bea Lindqvist out"
+        assert "not yet in force" in words(app)
+        await type_in(pilot, "u")
+        await settle(pilot)
+        assert await app.desk.ask(readers.decisions, keira) == ()
+
+
+async def test_l_makes_somebody_the_lead_and_x_takes_a_decision_back(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        keira = await on_page(app, pilot)
+        await type_in(pilot, "down", "down", "l")
+        await settle(pilot)
+        (decided,) = await app.desk.ask(readers.decisions, keira)
+        assert decided.sentence() == "make Ruth Adeyemi the lead"
+        await type_in(pilot, "down", "x")
+        await settle(pilot)
+        assert await app.desk.ask(readers.decisions, keira) == ()
+        assert "Taken back: make Ruth Adeyemi the lead." in words(app)
+
+
+async def test_a_colleague_is_let_in_by_name_and_role(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        keira = await on_page(app, pilot)
+        await type_in(pilot, "a")
+        await settle(pilot)
+        assert isinstance(app.screen, LetInForm)
+        await type_in(pilot, "sam", "tab", "ctrl+a", "ctrl+k")
+        await type_in(pilot, "mayor", "ctrl+s")
+        await settle(pilot)
+        assert "is no role. The roles are: key worker, co worker" in words(app)
+        app.screen.query_one("#field-role").value = "read only"  # type: ignore[attr-defined]
+        await type_in(pilot, "ctrl+s")
+        await settle(pilot)
+        (decided,) = await app.desk.ask(readers.decisions, keira)
+        assert decided.sentence() == "let Sam Iqbal in as read only"
+
+
+async def test_who_may_not_decide_is_told_whom_to_ask(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        await on_page(app, pilot, lead=RUTH)
+        assert "Only its lead, Ruth Adeyemi, or a supervisor or manager decides" in words(app)
+        for key in ("a", "x", "l"):
+            await type_in(pilot, key)
+            await settle(pilot)
+            assert isinstance(app.screen, ReadersPage)
+        assert await app.desk.ask(readers.decisions) == ()
+
+
+async def test_what_cannot_be_sent_any_more_is_handed_in_by_one_key(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        keira = await on_page(app, pilot, writable=0)
+        assert "i hands it in to those who decide" in words(app)
+        await type_in(pilot, "i")
+        await settle(pilot)
+        kept = await app.desk.ask(lambda shelf: shelf.kept(late.TO_HAND_IN))
+        assert list(kept) == [await app.desk.ask(lambda shelf: shelf.casebook_of(keira))]
+
+
+async def test_what_was_handed_in_is_taken_in_by_one_key_under_its_writer_s_name(app: LeadworkerApp) -> None:
+    from leadworker import change
+
+    async with opened(app) as pilot:
+        keira = await shared(app)
+        content = change.Content(
+            1, "journal_entry", "ab" * 16, "put", {"person_id": keira, "title": "What Bea still wrote", "happened_ms": 1763000000000}, 5,
+            (0, bytes(32)), 1763000000000, 0,
+        )  # fmt: skip
+        body = change.write_content(content, bytes(16))
+        book = await app.desk.ask(lambda shelf: shelf.casebook_of(keira))
+        one = Submission("cd" * 16, book, keira, BEA, "Bea Lindqvist", 1763000000000, (body,))
+        await app.desk.do(lambda shelf: shelf.keep(late.DRAWER, one.id, msgspec.msgpack.encode(one)))
+        app.who_reads(keira)
+        await settle(pilot)
+        assert "from Bea Lindqvist 1 entry" in words(app)
+        await type_in(pilot, "i")
+        await settle(pilot)
+        assert "Taken in from Bea Lindqvist: 1 change." in words(app)
+        (entry,) = [e for e in await app.desk.ask(journal.timeline, keira) if e.title == "What Bea still wrote"]
+        assert entry.taken_in_from == "Bea Lindqvist"
+        await type_in(pilot, "escape")
+        app.open_person(keira, entry.id)
+        await settle(pilot)
+        assert "Bea Lindqvist, taken in by you" in words(app)
