@@ -30,6 +30,10 @@ class Bell(msgspec.Struct, frozen=True):
     ids: frozenset[str]
 
 
+AT_ONCE = "What colleagues send is here at once."
+"""What `PostState.notices` says while the line for notices is up."""
+
+
 class PostState(msgspec.Struct, frozen=True):
     """How things stand between this laptop and the central store.
 
@@ -56,6 +60,8 @@ class PostState(msgspec.Struct, frozen=True):
     clock_warning: str = ""
     organisation: str = ""
     hub: str = ""
+    notices: str = ""
+    """How soon what colleagues send is here, in a sentence; empty while nothing was sent or received yet."""
 
 
 class Post(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from textual import on, work
 from textual.widget import Widget
 
-from leadworker.desk import PostState
+from leadworker.desk import AT_ONCE, PostState
 from leadworker.domain import journal, sending
 from leadworker.domain.journal import EntryView
 from leadworker.domain.sending import WaitingRow
@@ -130,6 +130,9 @@ class SyncPage(Page):
         if state.organisation:
             place = run_on([single(state.organisation), single(state.hub, Tone.MUTED)])
             yield from self._fact(glyphs.ONLINE if state.word != "offline" else glyphs.OFFLINE, "Central store", place, width)
+        if state.notices:
+            told = glyphs.DONE if state.notices == AT_ONCE else glyphs.OPEN
+            yield from self._fact(told, "Notices", plain(state.notices, Tone.MUTED), width)
 
     def _fact(self, sign: str, label: str, words: Content, width: int) -> list[Content]:
         tone = {glyphs.DONE: Tone.GOOD, glyphs.WAITING: Tone.SAFETY, "!": Tone.SAFETY}.get(sign, Tone.MUTED)

@@ -9,13 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TextIO
 
-import uvicorn
-
 from sync.hub import processes
 from sync.hub.databases import is_postgres, open_store
 from sync.hub.figures import FiguresListener
 from sync.hub.hub import Hub, Limits, system_now_ms
-from sync.hub.listening import Serving, check_transport, config, ended_by_signals, listen
+from sync.hub.listening import Server, Serving, check_transport, config, ended_by_signals, listen
 from sync.hub.store import Alarm, HubTrouble
 
 USUAL_PORT: Final = 8470
@@ -62,7 +60,7 @@ def serve(
 def _serve_here(hub: Hub, serving: Serving, console: TextIO) -> None:
     with listen(serving.host, serving.port) as listener, FiguresListener(hub, serving.metrics_host, serving.metrics_port):
         _say(console, serving.url(listener), hub.setup_code, hub.was_founded)
-        server = uvicorn.Server(config(hub, serving.certificate, serving.key))
+        server = Server(hub, config(hub, serving.certificate, serving.key))
         hub.log.note("started")
         with ended_by_signals(server):
             server.run(sockets=[listener])
@@ -93,7 +91,7 @@ class EmbeddedHub:
             self._hub.close()
             raise
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._server = uvicorn.Server(config(self._hub, None, None))
+        self._server = Server(self._hub, config(self._hub, None, None))
         # The socket listens already, so a first request simply waits until the thread serves it.
         self._thread = threading.Thread(target=self._run, name="embedded-hub", daemon=True)
         self._thread.start()
