@@ -17,6 +17,8 @@ from leadworker.plain import (
     bringing_in,
     diary,
     doctor,
+    escrow,
+    giving_out,
     keeping,
     late,
     notes,
@@ -26,6 +28,7 @@ from leadworker.plain import (
     place,
     post,
     readers,
+    roots,
     store,
 )
 from leadworker.plain.command import Given, flag, option
@@ -69,7 +72,12 @@ def demo() -> None:
     raise typer.Exit(importlib.import_module("leadworker.demo").run() or 0)
 
 
-for topic in (keeping, doctor, apart, diary, persons, notes, attachments, bringing_in, readers, late, post, organisation, store):
+_TOPICS = (
+    keeping, doctor, apart, diary, persons, notes, attachments, bringing_in, readers, late, post, organisation, giving_out, escrow,
+    roots, store,
+)  # fmt: skip
+
+for topic in _TOPICS:
     topic.register(app)
 
 
