@@ -47,6 +47,7 @@ class PostState(msgspec.Struct, frozen=True):
     waiting: int = 0
     sending_done: int = 0
     sending_of: int = 0
+    offline_since_ms: int = 0
     last_sent_ms: int = 0
     last_received_ms: int = 0
     last_received: str = ""

@@ -42,11 +42,16 @@ _ON_ITS_WAY = Bell(frozenset({"journal_entry", "receipt"}), frozenset())
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a sync has come: ``receiving`` or ``sending``, so many changes of so many (0 for not known yet)."""
+    """How far a sync has come: ``receiving`` or ``sending``, so many changes of so many (0 for not known yet).
+
+    Of `casebooks` that were not here before, so many are `whole`.
+    """
 
     doing: str
     done: int
     of: int
+    whole: int = 0
+    casebooks: int = 0
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -85,6 +90,8 @@ class Exchange:
         self._renewed: set[bytes] = set()
         self._received = 0
         self._sent = 0
+        self._whole = 0
+        self._casebooks = 0
 
     async def run(self) -> Result:
         """Do one whole sync; raises `PostError` when nothing can be done at all."""
@@ -188,15 +195,17 @@ class Exchange:
         return f"This laptop's clock is {said}. Set it right; nobody's words are reordered by it."
 
     async def _receive(self, news: wire.News, joined: Joined, directory: Directory) -> None:
+        """Fetch what is new, the casebooks that grew last first: on a fresh laptop each can be worked with once it is here (D.4)."""
         standings = await self._box.standings()
         total = sum(max(0, b.n - standings[b.book].n if b.book in standings else b.n) for b in news.books)
-        for book in news.books:
-            if book.book == joined.organisation:
-                continue
+        books = sorted((b for b in news.books if b.book != joined.organisation), key=lambda b: b.grew_ms, reverse=True)
+        self._casebooks = sum(b.book not in standings or standings[b.book].n == 0 for b in books)
+        for book in books:
             here = standings.get(book.book, Standing(0, b"", ""))
             async with self._one_book(book.book):
                 if book.n != here.n:
                     await self._receive_book(book, directory, total)
+                    self._whole += here.n == 0
                 elif not hmac.compare_digest(book.digest, here.digest):
                     raise mistrusted("counts a casebook's changes differently from what it has shown this laptop before")
                 elif here.trouble:
@@ -238,7 +247,7 @@ class Exchange:
                     await asyncio.gather(following, return_exceptions=True)
                 raise
             self._received += sum(not item.own for item in checked.received)
-            self._tell(Progress("receiving", self._received, total))
+            self._tell(Progress("receiving", self._received, total, self._whole, self._casebooks))
             if following is None:
                 return
             page = await following

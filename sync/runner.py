@@ -72,6 +72,7 @@ class Runner:
         self._failures = 0
         self._asked_to_wait_s = 0.0
         self._last_alarm = ""
+        self._offline_since_ms = 0
 
     @property
     def state(self) -> PostState:
@@ -171,6 +172,7 @@ class Runner:
                 result = await Exchange(self._box, self._client, self._clock, self._ring_bell, self._progress).run()
             except Offline as error:
                 self._failures += 1
+                self._offline_since_ms = self._offline_since_ms or int(self._clock.now().timestamp() * 1000)
                 await self._show("offline", error.sentence)
             except Refused as error:
                 self._failures += 1
@@ -178,6 +180,7 @@ class Runner:
                 await self._show("offline" if error.retry_after_s else "stuck", error.sentence)
             except LeadworkerError as error:
                 self._failures += 1
+                self._offline_since_ms = 0
                 await self._show("stuck", error.sentence, alarm=error.sentence if isinstance(error, HubMistrusted) else "")
             except Exception as error:  # noqa: BLE001 - the post may never die of a fault of its own
                 self._failures += 1
@@ -188,6 +191,7 @@ class Runner:
                 )
             else:
                 self._failures = 0
+                self._offline_since_ms = 0
                 await self._done(result)
 
     async def _done(self, result: Result) -> None:
@@ -216,10 +220,9 @@ class Runner:
     def _progress(self, progress: Progress) -> None:
         if self._quiet and max(progress.of, progress.done) <= QUIET_CHANGES:
             return
-        of = f" of {max(progress.of, progress.done)}" if progress.of else ""
         self._publish(
             msgspec.structs.replace(
-                self._state, word="sending", sentence=f"{progress.doing.capitalize()} {progress.done}{of}.",
+                self._state, word="sending", sentence=_how_far(progress),
                 sending_done=progress.done, sending_of=progress.of,
             )
         )
@@ -253,6 +256,7 @@ class Runner:
             self._state, waiting=counts.waiting, last_sent_ms=counts.last_sent_ms, last_received_ms=counts.last_received_ms,
             last_received=counts.last_received, late=counts.late, to_take_in=counts.to_take_in,
             last_backup_ms=counts.last_backup_ms, put_aside=counts.put_aside, apart=counts.apart,
+            offline_since_ms=self._offline_since_ms,
             alarm=self._last_alarm or next(iter(counts.troubled), ""), organisation=joined.name if joined else "",
         )  # fmt: skip
 
@@ -269,6 +273,12 @@ class Runner:
     def _report(self, error: Exception) -> None:
         """Hand a fault to whoever keeps crash reports; never to a log, which might hold somebody's words."""
         asyncio.get_running_loop().call_exception_handler({"message": "a fault in the post", "exception": error})
+
+
+def _how_far(progress: Progress) -> str:
+    of = f" of {max(progress.of, progress.done):,}" if progress.of else ""
+    whole = f" {progress.whole:,} of {progress.casebooks:,} casebooks are here and can be worked with." if progress.casebooks > 1 else ""
+    return f"{progress.doing.capitalize()} {progress.done:,}{of}.{whole}"
 
 
 def _sentence(word: str, sentence: str, waiting: int) -> str:

@@ -86,6 +86,10 @@ MOST_STATEMENTS: Final = 200
 """Statements in one control request."""
 
 LARGEST_PAGE: Final = 2000
+
+SEALED_BOOK: Final = b"lw/sealed-book/v1\0"
+"""With these bytes a file begins that holds one book, still sealed; a `SealedBook` follows."""
+
 CLOCK_TOLERANCE_MS: Final = 5 * 60 * 1000
 INVITE_LIFE_MS: Final = 72 * 3600 * 1000
 
@@ -192,12 +196,23 @@ class Page(msgspec.Struct, frozen=True, array_like=True, gc=False):
     receipt: bytes = b""
 
 
+class SealedBook(msgspec.Struct, frozen=True, array_like=True):
+    """The directory and one book, each from its first change to the last that the store had when it was asked."""
+
+    hub: bytes
+    organisation: bytes
+    directory: Page
+    book: bytes
+    changes: Page
+
+
 class BookNews(msgspec.Struct, frozen=True, array_like=True):
-    """The present head of one book that the asking device may read."""
+    """The present head of one book that the asking device may read, and when somebody last wrote in it (UTC ms)."""
 
     book: bytes
     n: int
     digest: bytes
+    grew_ms: int = 0
 
 
 class News(msgspec.Struct, frozen=True, array_like=True):

@@ -9,7 +9,7 @@ from typing import Any
 from sync.hub.recovery_rows import RecoveryRows
 from sync.hub.store import Alarm, Device, Former, Head, InviteRow, Known, Lane, LateRow, Mark, Row
 
-_HEAD = "book, n, digest, epoch, control_seq, control_head, size"
+_HEAD = "book, n, digest, epoch, control_seq, control_head, size, grew_ms"
 _INVITE = "invite, expires_ms, signing, unsealing, proof, device, made_by"
 MODE_SETTING = "recovery"
 """The setting that is not empty while the store is in recovery mode."""
@@ -63,11 +63,11 @@ class SqlSession(RecoveryRows, ABC):
         return {row[0]: Head(*row) for row in found}
 
     def add_book(self, head: Head) -> None:
-        self._run(f"INSERT INTO books ({_HEAD}) VALUES (?, ?, ?, ?, ?, ?, ?)", head)
+        self._run(f"INSERT INTO books ({_HEAD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", head)
 
     def put_head(self, head: Head) -> None:
         self._run(
-            "UPDATE books SET n = ?, digest = ?, epoch = ?, control_seq = ?, control_head = ?, size = ? WHERE book = ?",
+            "UPDATE books SET n = ?, digest = ?, epoch = ?, control_seq = ?, control_head = ?, size = ?, grew_ms = ? WHERE book = ?",
             (*head[1:], head.book),
         )
 
@@ -137,15 +137,15 @@ class SqlSession(RecoveryRows, ABC):
     def digest_at(self, book: bytes, n: int) -> bytes:
         return bytes(self._all("SELECT digest FROM changes WHERE book = ? AND n = ?", (book, n))[0][0])
 
-    def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes]]:
+    def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes, int]]:
         found = self._all(
-            "SELECT 0, book, n, digest FROM books WHERE book = ? UNION ALL "
-            "SELECT 1, b.book, b.n, b.digest FROM members m JOIN books b ON b.book = m.book WHERE m.device = ? UNION ALL "
-            "SELECT 1, f.book, f.n, c.digest FROM former_members f JOIN changes c ON c.book = f.book AND c.n = f.n "
+            "SELECT 0, book, n, digest, grew_ms FROM books WHERE book = ? UNION ALL "
+            "SELECT 1, b.book, b.n, b.digest, b.grew_ms FROM members m JOIN books b ON b.book = m.book WHERE m.device = ? UNION ALL "
+            "SELECT 1, f.book, f.n, c.digest, c.received_ms FROM former_members f JOIN changes c ON c.book = f.book AND c.n = f.n "
             "WHERE f.device = ? ORDER BY 1, 2",
             (directory, device, device),
         )
-        return [(book, n, digest) for _, book, n, digest in found]
+        return [(book, n, digest, grew_ms) for _, book, n, digest, grew_ms in found]
 
     def readers(self, books: Collection[bytes], directory: bytes) -> list[tuple[bytes, bytes]]:
         found: list[tuple[bytes, bytes]] = []

@@ -30,7 +30,7 @@ class Again(Exception):
 
 
 class Head(NamedTuple):
-    """A book's present number and running digest, its epoch, the end of its control lane, and its size in bytes."""
+    """A book's present number and running digest, its epoch, the end of its control lane, its bytes, when it was last written in."""
 
     book: bytes
     n: int
@@ -39,6 +39,7 @@ class Head(NamedTuple):
     control_seq: int
     control_head: bytes
     size: int = 0
+    grew_ms: int = 0
 
 
 class Lane(NamedTuple):
@@ -219,8 +220,8 @@ class Session(Protocol):
     def digest_at(self, book: bytes, n: int) -> bytes:
         """Return a book's running digest at a number that it has."""
 
-    def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes]]:
-        """Return book, number and digest of the directory, then of every book that a device reads.
+    def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes, int]]:
+        """Return book, number, digest and the time of the last growth of the directory, then of every book that a device reads.
 
         A book of which it was a member stands with the number up to which it may read.
         """
