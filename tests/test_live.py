@@ -123,8 +123,8 @@ async def test_a_long_history_still_shows_its_progress(team_on: Team, opened: Ca
     team_on.alex.write(keira, *(f"note {number}" for number in range(120)))
     await team_on.alex.sync()
     await ruth.shows(keira, "note 119")
+    await ruth.until(lambda: "sending" in {state.word for state in ruth.heard})
     await ruth.until(lambda: ruth.runner.state.word == "up to date")
-    assert "sending" in {state.word for state in ruth.heard}
 
 
 async def test_a_network_that_dies_without_a_word_is_taken_for_dead_and_tried_again(team_on: Team, opened: Callable[..., Open]) -> None:
