@@ -185,7 +185,8 @@ async def late_taken(request: Request) -> Response:
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     hub = bodies.hub_of(request)
-    hub.log.note("turned_away", code=error.code, status=error.status)
+    if error.code != "too_often":  # that would fill the log; the figures count it, and `Hub` notes whose laptop it is
+        hub.log.note("turned_away", code=error.code, status=error.status)
     return bodies.trouble(request.scope, error)
 
 

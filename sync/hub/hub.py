@@ -85,7 +85,7 @@ class Hub:
         self.nonces = Nonces()
         self.allowed = Allowance()
         self._allowed_until = 0.0
-        self._devices, self._addresses = Buckets(), Buckets()
+        self._devices, self._addresses, self._noted = Buckets(), Buckets(), Buckets()
         self._directory_id = b""
         secret, self.setup_code, self.was_founded = store.write(lambda session: _first_start(session, new_setup_code)).result()
         self._key = Ed25519PrivateKey.from_private_bytes(secret)
@@ -299,6 +299,8 @@ class Hub:
         self._refresh_allowance(session)
         wait_s = self._devices.take(admitted.device, self.allowed.device_per_second, self.allowed.device_at_once)
         if wait_s:
+            if not self._noted.take(admitted.device, 1 / 60, 1):  # once a minute, or one laptop would fill the log
+                self.log.note("asks_too_often", device=admitted.device)
             raise allowance.too_often(wait_s)
         self.nonces.use(asked.claim, now_ms)
         if admitted.recovering and not recovering:

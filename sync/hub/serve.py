@@ -44,7 +44,7 @@ def serve(
     check_transport(host, certificate, key, behind_proxy)
     serving = Serving(database, host, port, certificate, key, behind_proxy, metrics_host, metrics_port)
     console, log = console or sys.stdout, log or sys.stderr
-    if count > 1:
+    if count != 1:
         processes.check(count, is_postgres(database))
     hub = Hub(open_store(database), log=log, limits=Limits(behind_proxy=behind_proxy), new_setup_code=new_setup_code)
     try:
@@ -58,12 +58,11 @@ def serve(
 
 
 def _serve_here(hub: Hub, serving: Serving, console: TextIO) -> None:
-    listener = listen(serving.host, serving.port)
-    with FiguresListener(hub, serving.metrics_host, serving.metrics_port):
+    with listen(serving.host, serving.port) as listener, FiguresListener(hub, serving.metrics_host, serving.metrics_port):
         _say(console, serving.url(listener), hub.setup_code, hub.was_founded)
         server = Server(hub, config(hub, serving.certificate, serving.key))
         hub.log.note("started")
-        with ended_by_signals(server), listener:
+        with ended_by_signals(server):
             server.run(sockets=[listener])
         hub.log.note("stopped")
 
