@@ -12,6 +12,7 @@ import pytest
 from leadworker import statements
 from leadworker.statements import Role
 from sync import wire
+from sync.hub import live_routes
 from sync.hub.app import routes
 from tests.hub_world import Casebook, ControlLane, Keys, Lane, Laptop, World, refused, run
 
@@ -53,6 +54,11 @@ def hands_in(role: str, book: str) -> str:
     return "" if role == REVOKED else NOT_LET_IN.get(role, "")
 
 
+def in_recovery_only(role: str, book: str) -> str:
+    """Nobody at a store that was not restored (tests/test_recovery.py)."""
+    return NOT_LET_IN.get(role, "not_recovering")
+
+
 def reads(role: str, book: str) -> str:
     may = book == DIRECTORY or (book == OWN and role in MEMBERS)
     return NOT_LET_IN.get(role, "" if may else "not_a_member")
@@ -76,11 +82,6 @@ def hands_out_keys(role: str, book: str) -> str:
     return NOT_LET_IN.get(role, "" if may else "not_allowed")
 
 
-def in_recovery_only(role: str, book: str) -> str:
-    """A store that was not restored takes nothing back, from nobody (tests/test_hub_recovery.py tries one that was)."""
-    return NOT_LET_IN.get(role, "not_recovering")
-
-
 EXPECTED: dict[tuple[str, str], Callable[[str, str], str]] = {
     ("GET", "/v1/health"): open_to_all,
     ("GET", "/v1/organisation"): open_to_all,
@@ -96,6 +97,8 @@ EXPECTED: dict[tuple[str, str], Callable[[str, str], str]] = {
     ("GET", "/v1/late"): signed,
     ("POST", "/v1/late/taken"): signed,
     ("POST", "/v1/invites"): signed,
+    ("GET", "/v1/live"): signed,
+    ("GET", "/v1/live/next"): signed,
     ("POST", "/v1/recovery/report"): in_recovery_only,
     ("POST", "/v1/recovery/changes"): in_recovery_only,
 }
@@ -104,7 +107,8 @@ EXPECTED: dict[tuple[str, str], Callable[[str, str], str]] = {
 OTHER_WAYS = {("POST", "/v1/control"): {"keys": hands_out_keys}}
 """What else can be asked with the same request, under other rules."""
 
-DECLARED = sorted((method, route.path) for route in routes.routes for method in getattr(route, "methods", ()))  # type: ignore[attr-defined]
+EVERY = [*routes.routes, *live_routes.routes.routes]
+DECLARED = sorted((method, route.path) for route in EVERY for method in getattr(route, "methods", ()))  # type: ignore[attr-defined]
 
 
 @dataclass
@@ -147,7 +151,7 @@ class Cast:
             "/v1/late": wire.Late(bytes(16), ((self.laptops[ADMINISTRATOR].device, bytes(wire.SEALED_KEY_BYTES)),), secrets.token_bytes(64)),
             "/v1/late/taken": wire.Taken((bytes(16),)),
             "/v1/recovery/report": wire.Report((), ()),
-            "/v1/recovery/changes": wire.Returned(self.own.book, (), bytes(64)),
+            "/v1/recovery/changes": wire.Returned(book, (), b""),
             "/v1/join": wire.JoinRequest(bytes(16), Keys().signing, Keys().unsealing, bytes(32)),
             "/v1/organisation": wire.Control(()),
         }.get(path)
@@ -196,6 +200,10 @@ def test_every_role_is_answered_as_it_must_be(cast: Cast, method: str, path: str
 def _asked(cast: Cast, method: str, path: str, role: str, which: str, way: str) -> str:
     laptop = cast.laptops[role]
     target = path.replace("{book}", cast.book(which).hex()).replace("{invite}", "0" * 32)
+    if path == "/v1/live":  # an answer without an end
+        headers = {} if role == NOBODY else laptop.headers(method, target, b"")
+        with laptop.http.stream(method, target, headers=headers) as stream:
+            return refused(_read(stream)) if stream.status_code >= 400 else ""
     body, taken = cast.body(path, role, which, way) if method == "POST" else (b"", lambda: None)
     if role == NOBODY:
         answer = laptop.http.request(method, target, content=body, headers={"content-type": wire.MEDIA_TYPE})
@@ -205,6 +213,11 @@ def _asked(cast: Cast, method: str, path: str, role: str, which: str, way: str) 
     if not code:
         taken()
     return code
+
+
+def _read(answer: httpx.Response) -> httpx.Response:
+    answer.read()
+    return answer
 
 
 def _code(path: str, method: str, answer: httpx.Response) -> str:
