@@ -285,6 +285,25 @@ async def test_taking_somebody_out_that_does_not_come_about_is_an_alarm_after_a_
     assert (await alex.counts()).troubled == ()
 
 
+async def test_taking_somebody_out_that_was_answered_with_a_reason_says_the_reason_and_not_to_wait(team: Team) -> None:
+    alex, bea, keira = await a_casebook(team)
+    decide(alex, keira, "bea", "let_in", Role.CO_WORKER)
+    await alex.sync()
+    await team.ruth.sync()
+    decide(alex, keira, "bea", "hand_over")
+    decide(team.ruth, keira, "bea", "take_out")
+    await alex.sync()
+    await team.ruth.sync()
+    alarm = (
+        f"Taking {BEA} out of a casebook did not come about. {BEA} leads the casebook now, so they were not taken out. Look again, and "
+        "decide again. What is written there may still reach them. See who can read it; then decide anew, or take your decision back."
+    )
+    assert (await team.ruth.counts()).troubled == (alarm,)
+    (decided,) = team.ruth.desk.ask_now(readers.decisions)
+    team.ruth.desk.do_now(readers.take_back, decided.id)
+    assert (await team.ruth.counts()).troubled == ()
+
+
 async def test_a_casebook_on_one_laptop_only_has_nobody_to_decide_about(team: Team) -> None:
     alex = team.alex
     await alex.sync()
