@@ -286,7 +286,7 @@ async def test_taking_somebody_out_that_does_not_come_about_is_an_alarm_after_a_
 
 
 async def test_taking_somebody_out_that_was_answered_with_a_reason_says_the_reason_and_not_to_wait(team: Team) -> None:
-    alex, bea, keira = await a_casebook(team)
+    alex, _, keira = await a_casebook(team)
     decide(alex, keira, "bea", "let_in", Role.CO_WORKER)
     await alex.sync()
     await team.ruth.sync()
