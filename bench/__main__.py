@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 import leadworker
-from bench import journal, lists, load, starting, syncing
+from bench import journal, lists, live, load, starting, syncing
 from bench.timing import Row
 from bench.twin import plain_copy
 
@@ -72,7 +72,11 @@ def _syncing(where: Path) -> list[Row]:
     return syncing.first_sync(where) + syncing.nothing_new(where)
 
 
-PARTS = {"journal": _journal, "starting": _starting, "lists": _lists, "syncing": _syncing}
+def _live(where: Path) -> list[Row]:
+    return live.saved_to_seen(where)
+
+
+PARTS = {"journal": _journal, "starting": _starting, "lists": _lists, "syncing": _syncing, "live": _live}
 
 
 def show(rows: list[Row]) -> None:

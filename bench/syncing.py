@@ -33,12 +33,15 @@ FEW, MANY, FIRST = (200, 2_000, 2_000) if SMALL else (1_000, 100_000, 10_000)
 ROUNDS = 3
 QUIET_SYNCS = 600
 CLOCK = SystemClock()
+PASSPHRASE = "a b c d e f"
 
 
-class _Laptop:
+class Laptop:
+    """A vault with its post, whose syncs are asked for one by one."""
+
     def __init__(self, folder: Path, name: str, url: str) -> None:
         self.vault: Vault
-        self.vault, _ = opening.create(folder, name, "a b c d e f", memory_kib=keys.FLOOR_KIB, purpose="bench")
+        self.vault, _ = opening.create(folder, name, PASSPHRASE, memory_kib=keys.FLOOR_KIB, purpose="bench")
         self.desk = Desk(self.vault, name)
         self.box = VaultPostbox(self.vault)
         self.client = HubClient(url, self.box.device, self.box.sign, CLOCK)
@@ -48,11 +51,11 @@ class _Laptop:
         return await Exchange(self.box, self.client, CLOCK, lambda bell: None, lambda progress: None).run()
 
 
-class _Office(msgspec.Struct):
+class Office(msgspec.Struct):
     """A central store with a supervisor's laptop and a key worker's, both of whom it knows."""
 
-    ruth: _Laptop
-    alex: _Laptop
+    ruth: Laptop
+    alex: Laptop
 
 
 def first_sync(folder: Path) -> list[Row]:
@@ -74,7 +77,7 @@ def nothing_new(folder: Path) -> list[Row]:
 
 
 async def _first_sync(folder: Path) -> tuple[float, float]:
-    async with _office(folder) as office:
+    async with working(folder) as office:
         _write(office.alex, FIRST)
         started = time.perf_counter()
         pushed = await office.alex.sync()
@@ -91,7 +94,7 @@ def _made(folder: Path) -> Path:
 
 async def _nothing_new(few_folder: Path, many_folder: Path) -> tuple[list[float], list[float]]:
     """Two offices, each with a store of its own, so that neither the laptop's history nor the store's may count."""
-    async with _office(few_folder) as small, _office(many_folder) as large:
+    async with working(few_folder) as small, working(many_folder) as large:
         for office, count in ((small, FEW), (large, MANY)):
             _write(office.alex, count)
             await office.alex.sync()
@@ -106,7 +109,7 @@ async def _nothing_new(few_folder: Path, many_folder: Path) -> tuple[list[float]
     return few, many
 
 
-def _write(laptop: _Laptop, count: int) -> None:
+def _write(laptop: Laptop, count: int) -> None:
     writer = Writer(3)
     now = Moment.of(CLOCK.now())
     person = laptop.person or laptop.desk.do_now(people.add, writer.words(2))
@@ -123,23 +126,24 @@ def _some(shelf: Shelf, writer: Writer, now: Moment, person: str, count: int) ->
 
 
 @contextlib.asynccontextmanager
-async def _office(folder: Path) -> AsyncIterator[_Office]:
+async def working(folder: Path, database: str = "") -> AsyncIterator[Office]:
+    """Run a store in a process of its own, on a fresh file unless a database is named, and let two laptops join."""
     code = (
         "import sys\nimport leadworker\nfrom sync.hub.serve import EmbeddedHub\n"
         "with EmbeddedHub(sys.argv[1]) as hub:\n    print(hub.url, hub.setup_code, flush=True)\n    sys.stdin.read()\n"
     )
-    command = [sys.executable, "-P", "-c", code, str(folder / "hub.db")]
+    command = [sys.executable, "-P", "-c", code, database or str(folder / "hub.db")]
     hub = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert hub.stdout is not None
         url, setup_code = hub.stdout.readline().split()
-        ruth, alex = _Laptop(folder / "ruth", "Ruth", url), _Laptop(folder / "alex", "Alex", url)
+        ruth, alex = Laptop(folder / "ruth", "Ruth", url), Laptop(folder / "alex", "Alex", url)
         await joining.set_up(ruth.box, ruth.client, setup_code, "Bench", "Ruth", role=Role.SUPERVISOR, team="T")
         invite = await inviting.invite(ruth.box, ruth.client, CLOCK, "Alex", role=Role.KEY_WORKER, team="T")
         await joining.ask_to_join(alex.box, alex.client, " ".join(invite.words))
         await ruth.sync()
         await alex.sync()
-        yield _Office(ruth, alex)
+        yield Office(ruth, alex)
         for laptop in (ruth, alex):
             await laptop.client.close()
             laptop.vault.close()

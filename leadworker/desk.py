@@ -30,6 +30,10 @@ class Bell(msgspec.Struct, frozen=True):
     ids: frozenset[str]
 
 
+AT_ONCE = "What colleagues send is here at once."
+"""What `PostState.notices` says while the line for notices is up."""
+
+
 class PostState(msgspec.Struct, frozen=True):
     """How things stand between this laptop and the central store.
 
@@ -43,6 +47,7 @@ class PostState(msgspec.Struct, frozen=True):
     waiting: int = 0
     sending_done: int = 0
     sending_of: int = 0
+    offline_since_ms: int = 0
     last_sent_ms: int = 0
     last_received_ms: int = 0
     last_received: str = ""
@@ -55,6 +60,8 @@ class PostState(msgspec.Struct, frozen=True):
     clock_warning: str = ""
     organisation: str = ""
     hub: str = ""
+    notices: str = ""
+    """How soon what colleagues send is here, in a sentence; empty while nothing was sent or received yet."""
 
 
 class Post(Protocol):

@@ -153,7 +153,7 @@ class ToFound(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What the central store answered for a run that it took: the numbers it gave, in the run's order."""
+    """What the central store answered for a run that it took: the numbers it gave, in the run's order, and its signature."""
 
     book: bytes
     lane: int
@@ -162,6 +162,40 @@ class Receipt(msgspec.Struct, frozen=True):
     last_n: int
     digest: bytes
     received_ms: int
+    receipt: bytes = b""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """How far this laptop has a book, by the central store's own receipt for the change at that number."""
+
+    book: bytes
+    n: int
+    digest: bytes
+    last: bytes
+    received_ms: int
+    receipt: bytes
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A numbered change as it is kept here. `sealed` is there where it could not be opened; else the body is to be sealed
+    again with the key of its epoch, unless it is a statement (epoch 0).
+    """
+
+    n: int
+    header: bytes
+    body: bytes
+    sealed: bytes
+    signature: bytes
+    received_ms: int
+    epoch: int
+
+
+class Tail(msgspec.Struct, frozen=True):
+    """Numbered changes without a gap, up to one for which the central store signed a receipt, and the keys that seal them."""
+
+    changes: tuple[Kept, ...]
+    receipt: bytes
+    keys: dict[int, bytes]
 
 
 class PutAside(msgspec.Struct, frozen=True):
@@ -220,16 +254,19 @@ class Postbox(Protocol):
     async def statements(self, book: bytes) -> tuple[Statement, ...]:
         """Return a book's control lane."""
 
-    async def take_directory(self, statements: tuple[Statement, ...], names: dict[bytes, str]) -> Bell:
-        """Keep checked directory statements, and the names of the devices that they enrol."""
+    async def take_directory(self, statements: tuple[Statement, ...], names: dict[bytes, str], receipt: bytes = b"") -> Bell:
+        """Keep checked directory statements, the names of the devices that they enrol, and the receipt for the last of them."""
 
     async def standings(self) -> dict[bytes, Standing]:
         """Return how far each book is confirmed here, by its id."""
 
     async def book_state(self, book: bytes) -> BookState: ...
 
-    async def take(self, book: bytes, since: int, received: tuple[Received, ...], keys: dict[int, bytes], digest: bytes) -> Bell:
+    async def take(
+        self, book: bytes, since: int, received: tuple[Received, ...], keys: dict[int, bytes], digest: bytes, receipt: bytes = b""
+    ) -> Bell:
         """Keep a checked page of one book that follows number `since`, and fold it in; with new keys, open what waited for them.
+        `receipt` is the central store's for its last change.
 
         Raises `HubMistrusted` and keeps nothing when a change says that its author had been shown another history.
         """
@@ -253,6 +290,15 @@ class Postbox(Protocol):
 
     async def acknowledge(self, receipts: tuple[Receipt, ...]) -> Bell:
         """Keep the central store's receipts; raise `HubMistrusted` and keep none when they do not fit what is known here."""
+
+    async def holdings(self) -> tuple[Held, ...]:
+        """Return how far each book is held here, by the last receipt for it."""
+
+    async def digest_at(self, book: bytes, n: int) -> bytes:
+        """Return a book's running digest at a number, as it was shown to this laptop; empty where that is not known."""
+
+    async def tail(self, book: bytes, after: int) -> Tail | None:
+        """Return what a restored store lacks after a number, as far as one request carries and a receipt vouches for it."""
 
     async def put_aside(self) -> tuple[PutAside, ...]:
         """Return what could not be opened or applied, newest first."""

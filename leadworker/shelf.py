@@ -59,6 +59,35 @@ class Said(msgspec.Struct, frozen=True):
         return whereabouts(self.n, self.sent_ms)
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """How one casebook stands with the central store, as far as this laptop knows.
+
+    `joined`: this vault belongs to an organisation; `admitted`: it has been let in; `shared`: somebody works with the person;
+    `founded`: the store knows the casebook; `has_key`: this laptop holds its key; `trouble`: why it was refused, in words;
+    `may_write`: as far as is known here, this laptop's owner may still write in it.
+    """
+
+    joined: bool
+    admitted: bool
+    shared: bool
+    founded: bool
+    has_key: bool
+    trouble: str
+    may_write: bool = True
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A record about which the central store lacks something that was written here. Times are UTC milliseconds."""
+
+    topic: str
+    record_id: str
+    person_id: str
+    fields: tuple[str, ...]
+    sent_ms: int
+    wrote_ms: int
+    wrote_offset: int
+
+
 def whereabouts(n: int, sent_ms: int) -> str:
     """Return where a change is, in words, from its number at the central store and when it was sent."""
     if n:
@@ -130,6 +159,12 @@ class Shelf(Protocol):
 
     def unsent(self, kind: type[Record], limit: int) -> tuple[str, ...]:
         """Return the ids of records written here that the central store does not have yet, those written last first."""
+
+    def standing(self, person_id: str) -> Standing:
+        """Return how a person's casebook stands with the central store; raise `NotFound`."""
+
+    def waiting(self, limit: int) -> tuple[Waiting, ...]:
+        """Return about which records something waits to be sent, those written last first."""
 
     def keep(self, drawer: str, key: str, value: bytes) -> None:
         """Put something for this device alone into the vault (drafts, settings); it is never synced."""

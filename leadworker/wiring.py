@@ -121,9 +121,10 @@ async def desk_of(vault: Vault, clock: Clock) -> Desk:
         desk.post = NoPost(PostState(last_backup_ms=counts.last_backup_ms))
         return desk
     from sync.client import HubClient
+    from sync.live import Hearing
     from sync.runner import Runner
 
-    runner = Runner(box, HubClient(joined.hub_url, box.device, box.sign, clock), clock, desk.ring)
+    runner = Runner(box, HubClient(joined.hub_url, box.device, box.sign, clock), clock, desk.ring, hearing=Hearing())
     desk.post = runner
     desk.on_change(runner.something_changed)
     runner.start()

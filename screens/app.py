@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -150,6 +151,8 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
         await cast("asyncio.Task[Any]", self._rest)
         from screens import places, settings
 
+        if not gc.get_freeze_count():  # what was imported stays: looking through it for rubbish held a key up for 150 ms
+            gc.freeze()
         self.open_desk, self.made_desk = desk, None
         self._stops = [desk.on_change(self._rung), desk.post.listen(self._post_changed)]
         desk.on_warning(lambda words: self.say(words, "error", 30))

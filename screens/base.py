@@ -90,6 +90,11 @@ class Shell(App[Ending]):
         """Return what the top line says about the post: nothing while the vault closes under a page that is still drawn."""
         return BLANK if self.open_desk is None else unsent_words(self.open_desk.post.state, self.now(), wide)
 
+    @property
+    def joined(self) -> bool:
+        """Return whether this vault shares its work through a central store, so that it matters what is only here."""
+        return self.open_desk is not None and self.open_desk.post.state.word != "alone"
+
     @abstractmethod
     def lock(self, greeting: str) -> None:
         """Lock now; the unlock screen then says `greeting`."""

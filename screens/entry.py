@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 
+from leadworker.domain import sending
 from leadworker.domain.journal import EntryView
 from leadworker.words.saying import say_time
 from screens.base import Dialog
 from screens.entry_rows import clocks_words, entry_lines
 from screens.lines import hang, rule
 from screens.plain import BLANK, Content, Tone, plain, single
-from screens.postwords import local
+from screens.postwords import held_up, local
 from screens.words import Words
 
 
@@ -37,6 +39,7 @@ class EntryDialog(Dialog):
     def __init__(self, entry: EntryView) -> None:
         super().__init__()
         self._entry = entry
+        self._why = ""
 
     def compose(self) -> ComposeResult:
         """Lay out the panel."""
@@ -46,6 +49,15 @@ class EntryDialog(Dialog):
     def on_mount(self) -> None:
         """Take the keyboard, so that arrows scroll."""
         self.query_one("#entry-panel").focus()
+        if not self._entry.n:
+            self._ask_why()
+
+    @work(exclusive=True, group="load")
+    async def _ask_why(self) -> None:
+        shell, entry = self.shell, self._entry
+        held = held_up(shell.desk.post.state, shell.now())
+        self._why = await shell.desk.ask(sending.why_of, entry.person_id, sent_ms=entry.sent_ms, post=held)
+        self.on_resize()
 
     def on_resize(self) -> None:
         """Lay the words out for this width."""
@@ -67,9 +79,9 @@ class EntryDialog(Dialog):
         entry, now = self._entry, self.shell.now()
         match entry.whereabouts():
             case "here":
-                return plain("It is on this laptop only. It will be sent when you are online.", Tone.MUTED)
+                return plain(f"It is on this laptop only. {self._why}", Tone.MUTED)
             case "on its way":
-                return plain("It is on its way to the central store; there is no receipt yet.", Tone.MUTED)
+                return plain(f"It is on its way to the central store. {self._why}", Tone.MUTED)
         when = say_time(local(entry.received_ms, now), now) if entry.received_ms else ""
         words = f"The central store took it, sealed, as number {entry.n} of this casebook, {when}"
         return plain(f"{words.rstrip(', ')}. It cannot read it.", Tone.MUTED)

@@ -133,7 +133,7 @@ PLACES: dict[str, tuple[Key, ...]] = {
         OPEN,
         Key("sync.now", "s", "sync_now", "sync now", "send and fetch now"),
         Key("sync.apart", "c", "written_apart", "choose", "choose between what was written apart"),
-        FIND,
+        Key("sync.why", "r", "why", "reason", "the reason why the selected one has not gone"),
         NOTE,
     ),
     "apart": (

@@ -28,6 +28,7 @@ from screens.entry_rows import entry_lines
 from screens.frame import PanelStrip
 from screens.lines import cut, flow, hang, sides
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
+from screens.postwords import waiting_words
 from screens.rows import apart_words, door_sign, door_words, due_words, tick
 from screens.vlist import Heading, VList
 from screens.words import Words
@@ -211,7 +212,8 @@ class PersonPage(Page):
         lines = hang(join(sign, " "), single(action.text, Tone.MUTED if action.done_on else Tone.PLAIN), width)
         owner = single("You" if action.mine else action.owner, Tone.MUTED)
         when = plain(f"done by {action.done_by}" if action.done_by else "done", Tone.MUTED) if action.done_on else due
-        return [*lines, *hang(plain("  "), run_on([owner, when], ", "), width)]
+        facts = run_on([run_on([owner, when], ", "), waiting_words(action, self.shell.joined)])
+        return [*lines, *hang(plain("  "), facts, width)]
 
     def _lines(self, facts: PersonFacts, diary: tuple[VisitRow, ...]) -> Iterable[Line | Heading]:
         ahead = [visit for visit in reversed(diary) if visit.state == PLANNED and not visit.entry_id]
@@ -241,10 +243,13 @@ class PersonPage(Page):
 
     def _draw_line(self, line: Line, width: int) -> list[Content]:
         if isinstance(line.behind, DoorLine):
-            return hang(door_sign(line.behind), door_words(line.behind), width)
+            waits = waiting_words(line.behind, self.shell.joined)
+            return hang(door_sign(line.behind), run_on([door_words(line.behind), waits]), width)
         sign = plain(f"{glyphs.OPEN} ") if line.kind == "visit" else plain("")
         apart = isinstance(line.behind, VisitRow) and line.behind.contested
-        return hang(sign, join(plain(line.words), "  ", plain(line.fact, Tone.LATE if apart else Tone.MUTED)), width)
+        waits = waiting_words(line.behind, self.shell.joined) if isinstance(line.behind, VisitRow) else BLANK
+        fact = plain(line.fact, Tone.LATE if apart else Tone.MUTED)
+        return hang(sign, run_on([plain(line.words), fact, waits]), width)
 
     # keys
 

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Protocol
 
 from leadworker.desk import PostState
 from leadworker.words.saying import say_clock, say_count, say_time
 from screens import glyphs
-from screens.plain import Content, Tone, join, plain
+from screens.plain import BLANK, Content, Tone, join, plain
+
+
+class Sent(Protocol):
+    """What knows how far it has come."""
+
+    @property
+    def n(self) -> int: ...
+
+    @property
+    def sent_ms(self) -> int: ...
+
 
 LONG_WITHOUT_SENDING_DAYS = 2
 """After so many days the top line says how long nothing was sent, in the colour of warnings."""
@@ -58,6 +70,25 @@ def local(ms: int, now: datetime) -> datetime:
 def say_when(ms: int, now: datetime) -> str:
     """Return ``14:03``, ``yesterday 17:02``, ``Fri 14 Nov 09:12``, or ``never`` for 0."""
     return say_time(local(ms, now), now) if ms else "never"
+
+
+def held_up(state: PostState, now: datetime) -> str:
+    """Return what stands in the way of everything that waits, in a sentence; empty when nothing does."""
+    if state.word == "offline" and state.offline_since_ms:
+        return f"No network since {say_when(state.offline_since_ms, now)}. It is sent by itself once there is one."
+    return state.sentence if state.word == "stuck" else ""
+
+
+def waiting_words(row: Sent, joined: bool) -> Content:
+    """Return where a thing is while the central store lacks something of it; once nothing is lacking, nothing is said.
+
+    Beside a visit's place “here” alone would be read as one.
+    """
+    if row.n or not joined:
+        return BLANK
+    if row.sent_ms:
+        return plain(f"{glyphs.WAITING} on its way", Tone.SAFETY)
+    return plain(f"{glyphs.HERE} on this laptop", Tone.MUTED)
 
 
 def say_days(days: int) -> str:

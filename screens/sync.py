@@ -7,16 +7,17 @@ from collections.abc import Iterable
 from textual import on, work
 from textual.widget import Widget
 
-from leadworker.desk import PostState
-from leadworker.domain import journal
+from leadworker.desk import AT_ONCE, PostState
+from leadworker.domain import journal, sending
 from leadworker.domain.journal import EntryView
+from leadworker.domain.sending import WaitingRow
 from leadworker.words.saying import say_count, say_date
 from screens import glyphs
 from screens.base import Page
 from screens.entry_rows import author_words, kind_words, where_words
 from screens.lines import hang, pad, sides
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
-from screens.postwords import say_when
+from screens.postwords import held_up, say_when
 from screens.vlist import Heading, VList
 from screens.words import Words
 
@@ -26,12 +27,16 @@ MOST_SHOWN = 400
 """Entries in the list of those that are only here; beyond it stands that there are more."""
 
 
+def _key(item: EntryView | WaitingRow) -> str:
+    return item.id if isinstance(item, EntryView) else f"{item.topic} {item.record_id}"
+
+
 class SyncPage(Page):
     """How things stand with the central store."""
 
     PLACE = "sync"
     KEYS = "sync"
-    TOPICS = frozenset({"journal_entry", "post"})
+    TOPICS = frozenset({"journal_entry", "person", "visit", "action", "alert", "receipt", "post"})
     DEFAULT_CSS = """
     SyncPage #facts { height: auto; max-height: 70%; padding: 0 2; margin-bottom: 1; }
     SyncPage.-tall #facts { margin: 1 0; }
@@ -42,7 +47,7 @@ class SyncPage(Page):
     def inside(self) -> Iterable[Widget]:
         """Lay out the facts, the list of what is only here, and the progress."""
         yield Words(id="facts")
-        yield VList[EntryView](self._draw_entry, lambda entry: entry.id, height=1, id="here")
+        yield VList[EntryView | WaitingRow](self._draw, _key, height=1, id="here")
         yield Words(id="progress")
 
     def on_mount(self) -> None:
@@ -57,10 +62,13 @@ class SyncPage(Page):
         self._show_state(state)
         alone = state.word == "alone"
         waiting = () if alone else await self.desk.ask(journal.unsent, limit=MOST_SHOWN + 1)
+        others = () if alone else await self.desk.ask(sending.waiting, limit=MOST_SHOWN)
         here = self.query_one("#here", VList)
         here.entitle(BLANK if alone else plain("Not on the central store yet", Tone.HEADING))
         more = [Heading(plain(f"and more: these are the newest {MOST_SHOWN}", Tone.MUTED))] if len(waiting) > MOST_SHOWN else []
-        here.show([*waiting[:MOST_SHOWN], *more])
+        beside = [row for row in others if row.topic != "journal_entry"]
+        rest = [Heading(plain("Other changes", Tone.MUTED)), *beside] if beside else []
+        here.show([*waiting[:MOST_SHOWN], *more, *rest])
 
     def post_changed(self, state: PostState) -> None:
         """Show the new state at once."""
@@ -122,6 +130,9 @@ class SyncPage(Page):
         if state.organisation:
             place = run_on([single(state.organisation), single(state.hub, Tone.MUTED)])
             yield from self._fact(glyphs.ONLINE if state.word != "offline" else glyphs.OFFLINE, "Central store", place, width)
+        if state.notices:
+            told = glyphs.DONE if state.notices == AT_ONCE else glyphs.OPEN
+            yield from self._fact(told, "Notices", plain(state.notices, Tone.MUTED), width)
 
     def _fact(self, sign: str, label: str, words: Content, width: int) -> list[Content]:
         tone = {glyphs.DONE: Tone.GOOD, glyphs.WAITING: Tone.SAFETY, "!": Tone.SAFETY}.get(sign, Tone.MUTED)
@@ -132,10 +143,17 @@ class SyncPage(Page):
             return
         share = min(state.sending_done / state.sending_of, 1.0)
         done = int(share * BAR_WIDTH)
-        yield join(
-            plain(f"Sending {state.sending_done:,} of {state.sending_of:,}.  "), plain("You can keep working.", Tone.MUTED)
-        )
+        yield join(plain(f"{state.sentence}  "), plain("You can keep working.", Tone.MUTED))
         yield join(plain("━" * done, Tone.NEXT), plain("━" * (BAR_WIDTH - done), Tone.LINE), plain(f"  {share:.0%}"))
+
+    def _draw(self, item: EntryView | WaitingRow, width: int) -> list[Content]:
+        return self._draw_entry(item, width) if isinstance(item, EntryView) else self._draw_waiting(item, width)
+
+    def _draw_waiting(self, row: WaitingRow, width: int) -> list[Content]:
+        what = f"{row.what[:1].upper()}{row.what[1:]}"
+        left = join(plain(what, Tone.STRONG), "  ", run_on([single(row.title), single(row.person_name, Tone.MUTED)]))
+        words = (glyphs.WAITING, Tone.SAFETY) if row.sent_ms else (glyphs.HERE, Tone.MUTED)
+        return [sides(left, plain(f"{words[0]} {row.whereabouts()}", words[1]), width)]
 
     def _draw_entry(self, entry: EntryView, width: int) -> list[Content]:
         day = say_date(entry.happened().day(), self._now.date())
@@ -149,12 +167,26 @@ class SyncPage(Page):
 
     def person_in_view(self) -> str:
         """Return the person of the selected row."""
-        entry: EntryView | None = self.query_one("#here", VList).selected
-        return "" if entry is None else entry.person_id
+        item: EntryView | WaitingRow | None = self.query_one("#here", VList).selected
+        return "" if item is None else item.person_id
 
     @on(VList.Opened, "#here")
     def _opened(self, event: VList.Opened) -> None:
-        self.shell.open_person(event.item.person_id, event.item.id)
+        entry_id = event.item.id if isinstance(event.item, EntryView) else ""
+        self.shell.open_person(event.item.person_id, entry_id)
+
+    def action_why(self) -> None:
+        """Say why the selected one has not gone."""
+        item = self.query_one("#here", VList).selected
+        if item is None:
+            self.shell.say("Nothing waits here. Everything that you wrote is on the central store.")
+        else:
+            self._say_why(item.person_id, item.sent_ms)
+
+    @work(exclusive=True, group="why")
+    async def _say_why(self, person_id: str, sent_ms: int) -> None:
+        state = self.desk.post.state
+        self.shell.say(await self.desk.ask(sending.why_of, person_id, sent_ms=sent_ms, post=held_up(state, self._now)), seconds=12)
 
     def action_sync_now(self) -> None:
         """Send and receive now."""

@@ -23,9 +23,8 @@ from screens.base import Page
 from screens.entry_rows import kind_words, short_time, where_words
 from screens.lines import hang, sides
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
-from screens.postwords import local
+from screens.postwords import local, waiting_words
 from screens.rows import apart_words, door_sign, door_words, due_words, tick
-from screens.versions import owner_words
 from screens.vlist import VList
 from screens.words import Words
 
@@ -164,6 +163,8 @@ class TodayPage(Page):
             single(visit.person_name or "someone", Tone.STRONG),
             "  ",
             single(visit.place, Tone.MUTED),
+            "  ",
+            waiting_words(visit, self.shell.joined),
         )
         lines = [sides(left, plain(state, Tone.SAFETY if soon else Tone.MUTED), width)]
         indent = "       "
@@ -180,8 +181,9 @@ class TodayPage(Page):
         left = join(
             plain("! ", Tone.LATE), single(item.person_name, Tone.STRONG), "  ", run_on([plain(item.what), single(item.title, Tone.MUTED)])
         )
-        whose = " and ".join(owner_words(version) for version in sorted(item.versions, key=lambda version: not version.by_me))
-        return [sides(left, single(whose, Tone.MUTED), width)]
+        ordered = sorted(item.versions, key=lambda version: not version.by_me)
+        names = ["you" if version.by_me else version.written_by.split(" ")[0] for version in ordered]
+        return [sides(left, single(" and ".join(dict.fromkeys(names)), Tone.MUTED), width)]
 
     def _draw_unfinished(self, item: Draft | VisitRow, width: int) -> list[Content]:
         if isinstance(item, VisitRow):
@@ -200,6 +202,7 @@ class TodayPage(Page):
 
     def _draw_todo(self, action: ActionRow, width: int) -> list[Content]:
         sign, due = due_words(action, self._today)
+        due = run_on([waiting_words(action, self.shell.joined), due])
         if width >= ONE_LINE_FROM:
             person = single(action.person_name, Tone.MUTED)
             return [sides(join(sign, " ", single(action.text), "  ", person), due, width)]

@@ -20,6 +20,7 @@ from leadworker.change import Content, Header, Kind
 from leadworker.clock import HybridClock, Moment
 from leadworker.crypto.identity import Identity
 from leadworker.errors import NotUnderstood
+from leadworker.shelf import Waiting
 from storage.anchor import Mark
 from storage.engine import Connection, scalar
 
@@ -242,6 +243,22 @@ def unsent(connection: Connection) -> int:
     sql = f"""SELECT coalesce(sum(coalesce((SELECT max(seq) FROM change c WHERE c.lane_no = l.no), 0) - l.acked), 0)
               FROM lane l JOIN book b ON b.no = l.book_no WHERE {SHARED} AND b.writable = 1"""
     return int(scalar(connection, sql))
+
+
+def waiting(connection: Connection, limit: int) -> tuple[Waiting, ...]:
+    """Return about which records of shared casebooks something waits to be sent, the newest first."""
+    sql = f"""SELECT c.no, b.subject, c.sent_ms FROM lane l JOIN book b ON b.no = l.book_no
+              JOIN change c ON c.lane_no = l.no AND c.seq > l.acked AND c.n IS NULL
+              WHERE l.lane > 0 AND {SHARED} ORDER BY c.no DESC"""
+    found: dict[tuple[str, str], Waiting] = {}
+    for no, person_id, sent_ms in connection.execute(sql):
+        content = change.read_content(scalar(connection, "SELECT body FROM change WHERE no = ?", no))
+        key = (content.topic, content.record)
+        if key not in found and len(found) == limit:
+            break
+        known = found.get(key) or Waiting(*key, person_id, (), sent_ms, content.wrote_at, content.offset)
+        found[key] = msgspec.structs.replace(known, fields=tuple(dict.fromkeys((*known.fields, *content.values))))
+    return tuple(found.values())
 
 
 def unsent_records(connection: Connection, topic: str, limit: int) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ def _know_readers(connection: Connection) -> None:
     readers.retell_everything(connection)
 
 
-STEPS: Final[tuple[Step, ...]] = (schema.create_log, _know_readers)
+STEPS: Final[tuple[Step, ...]] = (schema.create_log, _know_readers, schema.keep_what_the_store_signed)
 """Step *n* brings version *n* to *n + 1*. Only ever add at the end; each runs in one transaction."""
 
 VERSION: Final = len(STEPS)

@@ -24,6 +24,7 @@ from leadworker.postbox import (
     BookState,
     Counts,
     HandingIn,
+    Held,
     Joined,
     LaneHead,
     PendingInvite,
@@ -33,10 +34,11 @@ from leadworker.postbox import (
     Received,
     Standing,
     Statement,
+    Tail,
     ToFound,
     UnsentRun,
 )
-from storage import late, log, readers, taking_in
+from storage import late, log, readers, returning, taking_in
 from storage.engine import Connection, scalar
 from storage.log import MOST_UNSIGNED
 from storage.vault import Transaction, Vault
@@ -88,11 +90,11 @@ class VaultPostbox:
     async def statements(self, book: bytes) -> tuple[Statement, ...]:
         return await self._read(lambda c: readers.control_lane(c, book))
 
-    async def take_directory(self, statements: tuple[Statement, ...], names: dict[bytes, str]) -> Bell:
+    async def take_directory(self, statements: tuple[Statement, ...], names: dict[bytes, str], receipt: bytes = b"") -> Bell:
         def take(transaction: Transaction) -> Bell:
             known = joined(self._vault)
             assert known is not None
-            taking_in.keep_statements(transaction, known.organisation, statements)
+            taking_in.keep_statements(transaction, known.organisation, statements, receipt)
             for device, name in names.items():
                 mine = int(device == self.device)
                 sql = "INSERT INTO writer (device, name, mine) VALUES (?, ?, ?) ON CONFLICT (device) DO UPDATE SET name = excluded.name"
@@ -113,10 +115,10 @@ class VaultPostbox:
         return await self._read(lambda c: self._book_state(c, book))
 
     async def take(
-        self, book: bytes, since: int, received: tuple[Received, ...], keys: dict[int, bytes], digest: bytes
+        self, book: bytes, since: int, received: tuple[Received, ...], keys: dict[int, bytes], digest: bytes, receipt: bytes = b""
     ) -> Bell:
         def take(transaction: Transaction) -> Bell:
-            bell = taking_in.take(self._vault, transaction, book, since, received, keys, digest)
+            bell = taking_in.take(self._vault, transaction, book, since, received, keys, digest, receipt)
             directory = self._load_directory()
             if directory is None or not any(unpack(item.header).lane == CONTROL_LANE for item in received):
                 return bell
@@ -152,6 +154,15 @@ class VaultPostbox:
 
     async def acknowledge(self, receipts: tuple[Receipt, ...]) -> Bell:
         return await self._write(lambda t: _acknowledge(self._vault, t.connection, receipts))
+
+    async def holdings(self) -> tuple[Held, ...]:
+        return await self._read(returning.holdings)
+
+    async def digest_at(self, book: bytes, n: int) -> bytes:
+        return await self._read(lambda c: returning.digest_at(c, book, n))
+
+    async def tail(self, book: bytes, after: int) -> Tail | None:
+        return await self._read(lambda c: returning.tail(c, book, after))
 
     async def put_aside(self) -> tuple[PutAside, ...]:
         sql = """SELECT b.id, coalesce(s.name, ''), p.n, coalesce(w.name, 'a colleague'), p.why, p.at_ms FROM put_aside p
@@ -377,7 +388,8 @@ def _acknowledge(vault: Vault, connection: Connection, receipts: tuple[Receipt, 
             "UPDATE change SET n = ?, received_ms = ? WHERE lane_no = ? AND seq = ? AND n IS NULL", numbered
         )
         last = receipt.first_seq + len(receipt.ns) - 1
-        connection.execute("UPDATE change SET digest = ? WHERE lane_no = ? AND seq = ?", (receipt.digest, lane_no, last))
+        kept = (receipt.digest, receipt.receipt or None, lane_no, last)
+        connection.execute("UPDATE change SET digest = ?, receipt = coalesce(?, receipt) WHERE lane_no = ? AND seq = ?", kept)
         connection.execute("UPDATE lane SET acked = max(acked, ?) WHERE no = ?", (last, lane_no))
         connection.execute("UPDATE book SET trouble = '' WHERE no = ?", (book_no,))
         taking_in.advance(connection, book_no, n)

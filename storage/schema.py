@@ -120,6 +120,13 @@ def _run(connection: Connection, statements: str) -> None:
             connection.execute(statement)
 
 
+def keep_what_the_store_signed(connection: Connection) -> None:
+    """Keep the receipt with each change for which one was given, so that a store that was restored from a backup can be given
+    back what it had, with its own proof (C.8).
+    """
+    connection.execute("ALTER TABLE change ADD COLUMN receipt BLOB")
+
+
 def create_projections(connection: Connection) -> None:
     """Make the projection tables, inside the caller's transaction, and note which declarations they follow."""
     for statement in projection_ddl():

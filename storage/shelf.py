@@ -15,8 +15,9 @@ from sqlalchemy.dialects.sqlite import dialect
 from leadworker.change import DROP, PUT, read_content
 from leadworker.clock import Clock, Moment
 from leadworker.errors import NotFound
+from leadworker.postbox import Joined
 from leadworker.record import BASE_COLUMNS, Record, Rule, kept_fields, new_id, table_of
-from leadworker.shelf import Hit, Kind, Said, View
+from leadworker.shelf import Hit, Kind, Said, Standing, View, Waiting
 from storage import finding, histories, log
 from storage.engine import Connection, scalar
 from storage.log import Writing
@@ -120,6 +121,21 @@ class VaultShelf:
 
     def unsent(self, kind: type[Record], limit: int) -> tuple[str, ...]:
         return log.unsent_records(self._connection, str(table_of(kind).name), limit)
+
+    def standing(self, person_id: str) -> Standing:
+        sql = """SELECT b.founded, b.trouble, EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject),
+                 EXISTS (SELECT 1 FROM book_key k WHERE k.book_no = b.no), b.writable FROM book b WHERE b.subject = ?"""
+        row = self._connection.execute(sql, (person_id,)).fetchone()
+        if row is None:
+            raise NotFound("That person is not in this vault.")
+        founded, trouble, shared, has_key, writable = row
+        raw = scalar(self._connection, "SELECT value FROM fact WHERE key = 'joined'")
+        joined = None if raw is None else msgspec.msgpack.decode(raw, type=Joined)
+        admitted = joined is not None and joined.admitted
+        return Standing(joined is not None, admitted, bool(shared), bool(founded), bool(has_key), trouble, bool(writable))
+
+    def waiting(self, limit: int) -> tuple[Waiting, ...]:
+        return log.waiting(self._connection, limit)
 
     def keep(self, drawer: str, key: str, value: bytes) -> None:
         self._begin_writing()

@@ -24,7 +24,7 @@ from storage.vault import Transaction, Vault
 RECEIVED = "last received"
 
 
-def keep_statements(transaction: Transaction, book: bytes, statements: tuple[Statement, ...]) -> None:
+def keep_statements(transaction: Transaction, book: bytes, statements: tuple[Statement, ...], receipt: bytes) -> None:
     """Append checked statements to the control lane of a book that has no content (the directory)."""
     intake = _Intake(transaction, book)
     for statement in statements:
@@ -32,11 +32,13 @@ def keep_statements(transaction: Transaction, book: bytes, statements: tuple[Sta
         intake.append(header, statement.header, statement.body, statement.signature, statement.n, statement.received_ms)
     intake.finish()
     advance(transaction.connection, intake.book_no, intake.n)
+    if statements:
+        intake.keep_receipt(statements[-1].n, receipt)
 
 
 def take(
     vault: Vault, transaction: Transaction, book: bytes, since: int, received: tuple[Received, ...],
-    keys: dict[int, bytes], digest: bytes,
+    keys: dict[int, bytes], digest: bytes, receipt: bytes,
 ) -> Bell:  # fmt: skip
     """Keep a page that follows number `since`; raise `HubMistrusted` when an author was shown another history."""
     intake = _Intake(transaction, book)
@@ -76,6 +78,8 @@ def take(
     if newest:
         vault.set_fact(RECEIVED, newest)
     intake.finish(last_n=received[-1].n if received else since, digest=digest)
+    if received:
+        intake.keep_receipt(received[-1].n, receipt)
     return Bell(frozenset(topics), frozenset(ids))
 
 
@@ -199,6 +203,11 @@ class _Intake:
         self.connection.execute(
             "UPDATE lane SET acked = max(acked, ?) WHERE no = ?", (header.seq, self._lane(header))
         )
+
+    def keep_receipt(self, n: int, receipt: bytes) -> None:
+        """Keep what the central store signed for the change with a number."""
+        if receipt:
+            self.connection.execute("UPDATE change SET receipt = ? WHERE book_no = ? AND n = ?", (receipt, self.book_no, n))
 
     def compare_histories(self, item: Received, content: Content) -> None:
         """The author says what they had been shown; it must be what this laptop was shown (SUNDR, C.8)."""

@@ -13,7 +13,7 @@ import msgspec
 
 from leadworker import change
 from leadworker.change import CONTROL_LANE, Content, Header, Kind
-from leadworker.crypto.envelope import BookKey, key_info, sealed_epoch
+from leadworker.crypto.envelope import BookKey, key_info
 from leadworker.crypto.identity import CannotOpen
 from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted
@@ -179,7 +179,7 @@ class PageCheck:
         try:
             if sealed.header.size > wire.LARGEST_BODY or len(item.body) != sealed.header.size + wire.SEAL_OVERHEAD:
                 raise CannotOpen("not of the size that was signed, or larger than any change may be")
-            body = self._key(sealed_epoch(item.body)).open(item.header, item.body)
+            body = self._key(wire.seal_epoch(item.body)).open(item.header, item.body)
             if sealed.header.kind == Kind.CONTENT:
                 content = change.read_content(body)
                 why = _unreadable(content)
@@ -227,6 +227,18 @@ class PageCheck:
     def _check_promise(self, key: BookKey) -> None:
         if not hmac.compare_digest(key.commitment(), self._members.commitments.get(key.epoch, b"")):
             raise mistrusted("has sent a key other than the one that was promised to everybody")
+
+
+def vouched(hub_key: bytes, book: bytes, page: wire.Page, digest: bytes) -> bytes:
+    """Return a page's receipt for its last change if the store has signed it, else nothing. `digest` is the one after the page.
+
+    A page is believed for what it shows and not for its receipt, which serves a store that has to be restored (C.8).
+    """
+    if not page.changes:
+        return b""
+    last = page.changes[-1]
+    said = wire.receipt_message(book, change.change_id(last.header), last.n, digest, last.received_ms)
+    return page.receipt if wire.is_signed(hub_key, wire.RECEIPT, said, page.receipt) else b""
 
 
 def _unreadable(content: Content) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Final, TypeVar
 
 import httpx
@@ -106,6 +107,33 @@ class HubClient:
     async def changes(self, book: bytes, after: int) -> wire.Page:
         return await self._signed("GET", f"/v1/books/{book.hex()}/changes?after={after}&limit=1000", None, wire.Page)
 
+    async def next_news(self, mark: bytes, wait_s: int) -> wire.Mark:
+        """Ask to be answered once the news are others than those of a mark, or after so many seconds."""
+        return await self._signed("GET", f"/v1/live/next?mark={mark.hex()}&wait={wait_s}", None, wire.Mark)
+
+    @contextlib.asynccontextmanager
+    async def live(self, silence_s: float) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open the line on which the store tells of news, and give what comes on it part by part, as it comes.
+
+        A line that says nothing for so long is taken for dead. Raises what every request raises.
+        """
+        headers = {**self._signature("GET", "/v1/live", b""), "accept": wire.EVENTS_TYPE, "accept-encoding": "identity"}
+        timeout = httpx.Timeout(silence_s, connect=self._patience.connect_s)
+        async with self._reached(), self._http.stream("GET", "/v1/live", headers=headers, timeout=timeout) as response:
+            media = response.headers.get("content-type", "")
+            if response.status_code != 200 or not media.startswith(wire.EVENTS_TYPE):
+                _read_answer(response.status_code, media, await self._bounded(response), 0.0, wire.Trouble)
+                raise Offline(SOMETHING_ELSE)
+            yield response.aiter_raw()
+
+    async def report(self, report: wire.Report) -> wire.Recovery:
+        """Tell a store in recovery mode what this laptop holds."""
+        return await self._signed("POST", "/v1/recovery/report", report, wire.Recovery)
+
+    async def give_back(self, back: wire.Returned) -> wire.Outcome:
+        """Give a store in recovery mode changes back that it had numbered before."""
+        return await self._signed("POST", "/v1/recovery/changes", back, wire.Outcome)
+
     async def push(self, runs: tuple[wire.Run, ...]) -> wire.Pushed:
         return await self._signed("POST", "/v1/push", wire.Push(runs), wire.Pushed)
 
@@ -144,28 +172,25 @@ class HubClient:
     async def _send(
         self, method: str, target: str, body: bytes, headers: dict[str, str], answer: type[Message]
     ) -> Message:
-        status, media, raw, pause_s = await self._exchange(method, target, body, headers)
-        if not media.startswith(wire.MEDIA_TYPE):
-            raise Refused(ANOTHER_VERSION) if media.startswith(_ANY_VERSION) else Offline(SOMETHING_ELSE)
-        if 300 <= status < 400:
-            raise Offline(SOMETHING_ELSE)
-        try:
-            if status >= 400:
-                raise _refusal(wire.read(wire.Trouble, raw), pause_s if status in _COME_BACK else 0.0)
-            return wire.read(answer, raw)
-        except msgspec.DecodeError as error:
-            raise HubMistrusted("The central store answered with something that cannot be read. Everything is saved here.") from error
+        return _read_answer(*await self._exchange(method, target, body, headers), answer)
 
     async def _exchange(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes, float]:
         """Send one request and return its answer's status, media type, body, and for how many seconds it asks for a pause."""
         # Asked for as it is: a compressed answer could unfold into more than memory holds.
         headers = {**headers, "content-type": wire.MEDIA_TYPE, "accept": wire.MEDIA_TYPE, "accept-encoding": "identity"}
+        async with (
+            self._reached(), asyncio.timeout(self._patience.whole_s),
+            self._http.stream(method, target, content=body, headers=headers) as response,
+        ):  # fmt: skip
+            raw = await self._bounded(response)
+            said = response.headers
+            return response.status_code, said.get("content-type", ""), raw, _seconds(said.get("retry-after", ""))
+
+    @contextlib.asynccontextmanager
+    async def _reached(self) -> AsyncIterator[None]:
+        """Say in words that a request did not get through."""
         try:
-            async with asyncio.timeout(self._patience.whole_s):
-                async with self._http.stream(method, target, content=body, headers=headers) as response:
-                    raw = await self._bounded(response)
-                    said = response.headers
-                    return response.status_code, said.get("content-type", ""), raw, _seconds(said.get("retry-after", ""))
+            yield
         except (httpx.HTTPError, OSError) as error:
             raise Offline(OFFLINE) from error
         except RuntimeError as error:  # asked after `close`
@@ -185,6 +210,19 @@ class HubClient:
                 raise Offline(OFFLINE)
             parts.append(part)
         return b"".join(parts)
+
+
+def _read_answer(status: int, media: str, raw: bytes, pause_s: float, answer: type[Message]) -> Message:
+    if not media.startswith(wire.MEDIA_TYPE):
+        raise Refused(ANOTHER_VERSION) if media.startswith(_ANY_VERSION) else Offline(SOMETHING_ELSE)
+    if 300 <= status < 400:
+        raise Offline(SOMETHING_ELSE)
+    try:
+        if status >= 400:
+            raise _refusal(wire.read(wire.Trouble, raw), pause_s if status in _COME_BACK else 0.0)
+        return wire.read(answer, raw)
+    except msgspec.DecodeError as error:
+        raise HubMistrusted("The central store answered with something that cannot be read. Everything is saved here.") from error
 
 
 def _refusal(trouble: wire.Trouble, pause_s: float) -> LeadworkerError:

@@ -20,11 +20,11 @@ from leadworker.clock import Clock, Moment
 from leadworker.crypto.envelope import BookKey
 from leadworker.desk import Bell
 from leadworker.directory import Directory
-from leadworker.errors import HubMistrusted, Refused
+from leadworker.errors import HubMistrusted, Offline, Refused
 from leadworker.postbox import BookState, Joined, Postbox, Receipt, Standing, UnsentRun
 from leadworker.text import one_line
-from sync import late, wire
-from sync.checking import Checked, PageCheck, mistrusted
+from sync import late, recovering, wire
+from sync.checking import Checked, PageCheck, mistrusted, vouched
 from sync.client import HubClient
 from sync.founding import Speaker, found_book
 from sync.inviting import countersign
@@ -42,11 +42,16 @@ _ON_ITS_WAY = Bell(frozenset({"journal_entry", "receipt"}), frozenset())
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a sync has come: ``receiving`` or ``sending``, so many changes of so many (0 for not known yet)."""
+    """How far a sync has come: ``receiving`` or ``sending``, so many changes of so many (0 for not known yet).
+
+    Of `casebooks` that were not here before, so many are `whole`.
+    """
 
     doing: str
     done: int
     of: int
+    whole: int = 0
+    casebooks: int = 0
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -79,11 +84,14 @@ class Exchange:
         self._tell = tell
         self._alarms: list[str] = []
         self._stopped: set[bytes] = set()
+        self._hub_key = b""
         self._spoken_of: set[bytes] = set()
         self._behind: set[bytes] = set()
         self._renewed: set[bytes] = set()
         self._received = 0
         self._sent = 0
+        self._whole = 0
+        self._casebooks = 0
 
     async def run(self) -> Result:
         """Do one whole sync; raises `PostError` when nothing can be done at all."""
@@ -102,6 +110,7 @@ class Exchange:
         news = await self._news(joined)
         warning = await self._compare_clocks(news.now_ms)
         joined, directory = await self._directory(joined, news)
+        self._hub_key = joined.hub_key
         admitted = await countersign(self._box, self._client, self._clock)
         if admitted:
             directory = await self._box.directory() or directory
@@ -114,10 +123,16 @@ class Exchange:
         return Result(self._received, self._sent, tuple(self._alarms), admitted, warning)
 
     async def _news(self, joined: Joined) -> wire.News:
-        """Ask for the news. Who was taken out of the organisation may still hand in what they had written."""
+        """Ask for the news. Who was taken out of the organisation may still hand in what they had written; a store in recovery
+        mode is given back what it lacks, and there is no more to do for now.
+        """
         try:
             news = await self._client.news()
         except Refused as error:
+            if recovering.known_no_more(error, joined):
+                raise HubMistrusted(recovering.NOT_KNOWN) from error
+            if error.code == recovering.RECOVERING:
+                raise Offline(await recovering.give_back(self._box, self._client, joined)) from error
             if error.code == "device_revoked":
                 await self._box.was_revoked(True)
                 directory = await self._box.directory()
@@ -180,15 +195,17 @@ class Exchange:
         return f"This laptop's clock is {said}. Set it right; nobody's words are reordered by it."
 
     async def _receive(self, news: wire.News, joined: Joined, directory: Directory) -> None:
+        """Fetch what is new, the casebooks that grew last first: on a fresh laptop each can be worked with once it is here (D.4)."""
         standings = await self._box.standings()
         total = sum(max(0, b.n - standings[b.book].n if b.book in standings else b.n) for b in news.books)
-        for book in news.books:
-            if book.book == joined.organisation:
-                continue
+        books = sorted((b for b in news.books if b.book != joined.organisation), key=lambda b: b.grew_ms, reverse=True)
+        self._casebooks = sum(b.book not in standings or standings[b.book].n == 0 for b in books)
+        for book in books:
             here = standings.get(book.book, Standing(0, b"", ""))
             async with self._one_book(book.book):
                 if book.n != here.n:
                     await self._receive_book(book, directory, total)
+                    self._whole += here.n == 0
                 elif not hmac.compare_digest(book.digest, here.digest):
                     raise mistrusted("counts a casebook's changes differently from what it has shown this laptop before")
                 elif here.trouble:
@@ -220,7 +237,8 @@ class Exchange:
             following = asyncio.create_task(self._client.changes(book, page.changes[-1].n)) if page.more and page.changes else None
             try:
                 checked, directory = await self._checked(state, directory, page)
-                self._ring(await self._box.take(book, state.n, checked.received, checked.keys, checked.digest))
+                receipt = vouched(self._hub_key, book, page, checked.digest)
+                self._ring(await self._box.take(book, state.n, checked.received, checked.keys, checked.digest, receipt))
                 if checked.members.seq != state.members.seq:
                     self._spoken_of.add(book)
             except BaseException:  # raised again: only the page that was being fetched is stopped
@@ -229,7 +247,7 @@ class Exchange:
                     await asyncio.gather(following, return_exceptions=True)
                 raise
             self._received += sum(not item.own for item in checked.received)
-            self._tell(Progress("receiving", self._received, total))
+            self._tell(Progress("receiving", self._received, total, self._whole, self._casebooks))
             if following is None:
                 return
             page = await following
@@ -353,7 +371,9 @@ def _receipt(joined: Joined, run: UnsentRun, sent: wire.Run, outcome: wire.Outco
     ):  # fmt: skip
         raise HubMistrusted("The central store's receipt is not signed as it must be. Everything is still here; it will be sent again.")
     first: Header = change.unpack(run.changes[0][0])
-    return Receipt(run.book, run.lane, first.seq, outcome.ns, outcome.last_n, outcome.digest, outcome.received_ms)
+    return Receipt(
+        run.book, run.lane, first.seq, outcome.ns, outcome.last_n, outcome.digest, outcome.received_ms, outcome.receipt,
+    )  # fmt: skip
 
 
 def _is_whole(run: UnsentRun, outcome: wire.Outcome) -> bool:

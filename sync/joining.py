@@ -29,7 +29,7 @@ from leadworker.postbox import Joined, Postbox, Statement
 from leadworker.statements import Appoint, Enrol, Founding, Role, root_id
 from leadworker.text import one_line
 from sync import wire
-from sync.checking import numbered
+from sync.checking import numbered, vouched
 from sync.client import ANOTHER_VERSION, HubClient
 from sync.founding import control_change
 
@@ -161,16 +161,18 @@ async def pull_directory(box: Postbox, client: HubClient) -> Directory:
                 "The central store has fewer statements in its directory than this laptop has already seen: it may have been put "
                 "back to an older state. Nothing was taken in; everything here is safe. Tell your administrator."
             )
-        await _take_directory(box, joined, directory, [item for item, _, _ in numbered(joined.organisation, n, digest, page)])
+        await _take_directory(box, joined, directory, page, list(numbered(joined.organisation, n, digest, page)))
         joined = await box.joined() or joined
         more = page.more
     return directory
 
 
-async def _take_directory(box: Postbox, joined: Joined, directory: Directory, items: Sequence[wire.Numbered]) -> None:
+async def _take_directory(
+    box: Postbox, joined: Joined, directory: Directory, page: wire.Page, checked: Sequence[tuple[wire.Numbered, bytes, bytes]]
+) -> None:
     statements: list[Statement] = []
     renamed: set[bytes] = set()
-    for item in items:
+    for item, _, _ in checked:
         try:
             statement = directory.apply(item.header, item.body, item.signature)
         except wire.NotAllowed as error:
@@ -187,7 +189,8 @@ async def _take_directory(box: Postbox, joined: Joined, directory: Directory, it
     names = {device: name_of(joined, one.statement) for device, one in directory.devices.items() if one.statement.person in renamed}
     if statements:
         await box.set_joined(joined)
-        await box.take_directory(tuple(statements), names)
+        hub_key = directory.founding.hub if directory.founding is not None else b""
+        await box.take_directory(tuple(statements), names, vouched(hub_key, joined.organisation, page, checked[-1][2]))
 
 
 def _learn(box: Postbox, joined: Joined, directory: Directory) -> Joined:

@@ -1,7 +1,7 @@
 """The runner: decides when to sync, and keeps one small state that screens show. The network is never waited for.
 
-One sync at a time. After a failure it waits a little longer each time and then tries again by itself; a new change or
-``sync_now`` tries at once.
+One sync at a time. After a failure it waits a little longer each time and then tries again by itself; a new change, a
+notice of the central store or ``sync_now`` tries at once.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from leadworker.errors import HubMistrusted, LeadworkerError, Offline, Refused
 from leadworker.postbox import Postbox
 from sync.client import HubClient
 from sync.exchange import Exchange, Progress, Result
+from sync.live import Ear, Hearing
 
 ALL_SENT = "Everything is on the central store."
 WAITING_TO_BE_LET_IN = "Asked to join. Your administrator's laptop lets you in at its next sync; you can work meanwhile."
@@ -30,18 +31,23 @@ class Pace(msgspec.Struct, frozen=True):
     every_s: float = 60.0
     first_wait_s: float = 2.0
     longest_wait_s: float = 300.0
-    after_change_s: float = 0.5
+    after_change_s: float = 0.005
+
+
+QUIET_CHANGES = 50
+"""A sync of so few changes that begins by itself shows its end and not its progress: a word that flashes tells nobody."""
 
 
 class Runner:
     """Implements `leadworker.desk.Post`. `ring` tells the desk what a sync changed.
 
     `spread` gives the factor by which a wait is stretched or shortened, so that a whole office does not come back in the
-    same second; `sleep` is how time passes. Tests give their own.
+    same second; `sleep` is how time passes. Tests give their own. With `hearing` it also listens for notices.
     """
 
     def __init__(
         self, box: Postbox, client: HubClient, clock: Clock, ring: Callable[[Bell], None], *, pace: Pace | None = None,
+        hearing: Hearing | None = None,
         spread: Callable[[], float] | None = None, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:  # fmt: skip
         self._box = box
@@ -55,6 +61,9 @@ class Runner:
         self._listeners: list[Callable[[PostState], None]] = []
         self._syncing = asyncio.Lock()
         self._wake = asyncio.Event()
+        self._noticed = False
+        self._hearing = hearing
+        self._quiet = False
         self._ringing = False
         self._counting = False
         self._started = False
@@ -63,6 +72,7 @@ class Runner:
         self._failures = 0
         self._asked_to_wait_s = 0.0
         self._last_alarm = ""
+        self._offline_since_ms = 0
 
     @property
     def state(self) -> PostState:
@@ -116,11 +126,12 @@ class Runner:
         await self._count_again()
         while True:
             self._wake.clear()  # before the sync: what is saved during it is sent by the next one
-            await self._sync()
+            self._noticed = False
+            await self._sync(quiet=True)
             if self._asked_to_wait_s:  # not even a save cuts this short: the central store has asked for it
                 await self._sleep(min(self._asked_to_wait_s, self._pace.longest_wait_s))
                 continue
-            if await self._woken_within(self._pause()):
+            if await self._woken_within(self._pause()) and not self._noticed:
                 await self._sleep(self._pace.after_change_s)  # a save is often followed by another
 
     async def _woken_within(self, seconds: float) -> bool:
@@ -139,13 +150,29 @@ class Runner:
         longest = self._pace.first_wait_s * 2 ** min(self._failures - 1, 16)
         return float(min(self._pace.longest_wait_s, longest) * self._spread())
 
-    async def _sync(self) -> None:
+    def _listen(self) -> None:
+        """Begin to listen, once a first sync has got through."""
+        if self._hearing is not None and self._started and not self._stopped:
+            ear = Ear(self._client, self._clock, self._notice, self._line_is, self._hearing, spread=self._spread, sleep=self._sleep)
+            self._hearing = None
+            self._begin(ear.run(), "post listens")
+
+    def _notice(self) -> None:
+        self._noticed = True
+        self._wake.set()
+
+    def _line_is(self, sentence: str) -> None:
+        self._publish(msgspec.structs.replace(self._state, notices=sentence))
+
+    async def _sync(self, quiet: bool = False) -> None:
         async with self._syncing:
+            self._quiet = quiet
             self._asked_to_wait_s = 0.0
             try:
                 result = await Exchange(self._box, self._client, self._clock, self._ring_bell, self._progress).run()
             except Offline as error:
                 self._failures += 1
+                self._offline_since_ms = self._offline_since_ms or int(self._clock.now().timestamp() * 1000)
                 await self._show("offline", error.sentence)
             except Refused as error:
                 self._failures += 1
@@ -153,6 +180,7 @@ class Runner:
                 await self._show("offline" if error.retry_after_s else "stuck", error.sentence)
             except LeadworkerError as error:
                 self._failures += 1
+                self._offline_since_ms = 0
                 await self._show("stuck", error.sentence, alarm=error.sentence if isinstance(error, HubMistrusted) else "")
             except Exception as error:  # noqa: BLE001 - the post may never die of a fault of its own
                 self._failures += 1
@@ -163,6 +191,7 @@ class Runner:
                 )
             else:
                 self._failures = 0
+                self._offline_since_ms = 0
                 await self._done(result)
 
     async def _done(self, result: Result) -> None:
@@ -175,6 +204,8 @@ class Runner:
             await self._show("stuck", result.alarms[0], alarm=result.alarms[0], clock=result.clock_warning)
         else:
             await self._show("up to date", ALL_SENT, clock=result.clock_warning)
+        if result.admitted_me:
+            self._listen()
 
     def _ring_bell(self, bell: Bell) -> None:
         """Tell the desk what a sync changed. A screen that fails at it does not stop the post."""
@@ -187,10 +218,11 @@ class Runner:
             self._ringing = False
 
     def _progress(self, progress: Progress) -> None:
-        of = f" of {max(progress.of, progress.done)}" if progress.of else ""
+        if self._quiet and max(progress.of, progress.done) <= QUIET_CHANGES:
+            return
         self._publish(
             msgspec.structs.replace(
-                self._state, word="sending", sentence=f"{progress.doing.capitalize()} {progress.done}{of}.",
+                self._state, word="sending", sentence=_how_far(progress),
                 sending_done=progress.done, sending_of=progress.of,
             )
         )
@@ -224,6 +256,7 @@ class Runner:
             self._state, waiting=counts.waiting, last_sent_ms=counts.last_sent_ms, last_received_ms=counts.last_received_ms,
             last_received=counts.last_received, late=counts.late, to_take_in=counts.to_take_in,
             last_backup_ms=counts.last_backup_ms, put_aside=counts.put_aside, apart=counts.apart,
+            offline_since_ms=self._offline_since_ms,
             alarm=self._last_alarm or next(iter(counts.troubled), ""), organisation=joined.name if joined else "",
         )  # fmt: skip
 
@@ -240,6 +273,12 @@ class Runner:
     def _report(self, error: Exception) -> None:
         """Hand a fault to whoever keeps crash reports; never to a log, which might hold somebody's words."""
         asyncio.get_running_loop().call_exception_handler({"message": "a fault in the post", "exception": error})
+
+
+def _how_far(progress: Progress) -> str:
+    of = f" of {max(progress.of, progress.done):,}" if progress.of else ""
+    whole = f" {progress.whole:,} of {progress.casebooks:,} casebooks are here and can be worked with." if progress.casebooks > 1 else ""
+    return f"{progress.doing.capitalize()} {progress.done:,}{of}.{whole}"
 
 
 def _sentence(word: str, sentence: str, waiting: int) -> str:

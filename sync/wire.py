@@ -58,6 +58,12 @@ __all__ = [
 
 PROTOCOL: Final = 1
 MEDIA_TYPE: Final = "application/vnd.leadworker.v1+msgpack"
+EVENTS_TYPE: Final = "text/event-stream"
+
+HELLO: Final = "hello"
+NEWS: Final = "news"
+HEARTBEAT: Final = b":\n\n"
+"""What a live line says when there is nothing to tell: a comment, which means no more than that the line stands."""
 
 SEAL_OVERHEAD: Final = 4 + 12 + 16
 """Bytes that sealing adds to a padded body: epoch, nonce, tag."""
@@ -68,6 +74,8 @@ LARGEST_BATCH: Final = 4 * 1024 * 1024
 MOST_IN_BATCH: Final = 2000
 """Changes in one push, over all its runs."""
 
+LARGEST_RETURN: Final = 8 * 1024 * 1024
+"""Bytes of a request that returns changes to a restored store: a page, with what stands beside each change."""
 LARGEST_LATE: Final = 3 * 1024 * 1024
 """Bytes of one late submission as it travels."""
 
@@ -78,6 +86,10 @@ MOST_STATEMENTS: Final = 200
 """Statements in one control request."""
 
 LARGEST_PAGE: Final = 2000
+
+SEALED_BOOK: Final = b"lw/sealed-book/v1\0"
+"""With these bytes a file begins that holds one book, still sealed; a `SealedBook` follows."""
+
 CLOCK_TOLERANCE_MS: Final = 5 * 60 * 1000
 INVITE_LIFE_MS: Final = 72 * 3600 * 1000
 
@@ -171,21 +183,36 @@ class Numbered(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Page(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Changes of one book after a number. A page never ends inside a run. `n` and `digest` are the book's present head."""
+    """Changes of one book after a number. A page never ends inside a run. `n` and `digest` are the book's present head.
+
+    `receipt` is the store's signature (see `receipt_message`) for the page's last change; empty where there is none.
+    """
 
     changes: tuple[Numbered, ...]
     n: int
     digest: bytes
     more: bool
     now_ms: int
+    receipt: bytes = b""
+
+
+class SealedBook(msgspec.Struct, frozen=True, array_like=True):
+    """The directory and one book, each from its first change to the last that the store had when it was asked."""
+
+    hub: bytes
+    organisation: bytes
+    directory: Page
+    book: bytes
+    changes: Page
 
 
 class BookNews(msgspec.Struct, frozen=True, array_like=True):
-    """The present head of one book that the asking device may read."""
+    """The present head of one book that the asking device may read, and when somebody last wrote in it (UTC ms)."""
 
     book: bytes
     n: int
     digest: bytes
+    grew_ms: int = 0
 
 
 class News(msgspec.Struct, frozen=True, array_like=True):
@@ -259,6 +286,55 @@ class JoinState(msgspec.Struct, frozen=True, array_like=True):
     now_ms: int
 
 
+class Mark(msgspec.Struct, frozen=True, array_like=True):
+    """16 bytes that change when any of the asking device's books has moved."""
+
+    mark: bytes
+    now_ms: int
+
+
+class Holding(msgspec.Struct, frozen=True, array_like=True):
+    """How far a laptop has a book, with the store's own receipt for the change at that number, whose id is `last`."""
+
+    book: bytes
+    n: int
+    digest: bytes
+    last: bytes
+    received_ms: int
+    receipt: bytes
+
+
+class Report(msgspec.Struct, frozen=True, array_like=True):
+    """What a laptop tells a restored store: what it holds, and in which books the store now shows it another history."""
+
+    holdings: tuple[Holding, ...]
+    others: tuple[bytes, ...]
+
+
+class Stand(msgspec.Struct, frozen=True, array_like=True):
+    """Where a restored store stands with a book that was reported. `same` is False where its history is another one."""
+
+    book: bytes
+    n: int
+    digest: bytes
+    same: bool
+
+
+class Recovery(msgspec.Struct, frozen=True, array_like=True):
+    """Where a restored store stands with each of the books of a report, in its order."""
+
+    books: tuple[Stand, ...]
+    now_ms: int
+
+
+class Returned(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Changes that a restored store had numbered before and lacks now, at their numbers; the receipt is for the last one."""
+
+    book: bytes
+    changes: tuple[Numbered, ...]
+    receipt: bytes
+
+
 class Trouble(msgspec.Struct, frozen=True, array_like=True):
     """Why a whole request was refused: a code for a program, a sentence for a person."""
 
@@ -298,6 +374,11 @@ def request_headers(device: bytes, time_ms: int, nonce: bytes, signature: bytes)
         NONCE_HEADER: nonce.hex(),
         SIGNATURE_HEADER: signature.hex(),
     }
+
+
+def event(name: str, book: bytes) -> bytes:
+    """Return a server-sent event: the line stands (`HELLO`), or a book has news (`NEWS`; an empty id means any book)."""
+    return f"event: {name}\ndata: {book.hex()}\n\n".encode()
 
 
 def seal_epoch(seal: bytes) -> int:

@@ -40,8 +40,8 @@ class Colleague:
             digest = change.first_digest(book)
             for n, (change_no, header) in enumerate(rows, start=1):
                 digest = change.next_digest(digest, change.change_id(header), n)
-                sql = "UPDATE change SET n = ?, digest = ?, received_ms = max(received_ms, 1) WHERE no = ?"
-                connection.execute(sql, (n, digest, change_no))
+                sql = "UPDATE change SET n = ?, digest = ?, received_ms = CASE received_ms WHEN 0 THEN ? ELSE received_ms END WHERE no = ?"
+                connection.execute(sql, (n, digest, Moment.of(self.vault.clock.now()).ms, change_no))
             connection.execute("UPDATE book SET n = ?, digest = ? WHERE no = ?", (len(rows), digest, no))
             self._seen[book] = (len(rows), digest)
         connection.execute("UPDATE lane SET acked = (SELECT coalesce(max(seq), 0) FROM change WHERE lane_no = lane.no)")

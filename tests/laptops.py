@@ -372,7 +372,7 @@ class Office:
             tables = server.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
             parts: list[bytes] = []
             for (table,) in tables:
-                with server.cursor().copy(f'COPY "{table}" TO STDOUT (FORMAT BINARY)') as rows:
+                with server.cursor().copy(f'COPY (SELECT * FROM "{table}") TO STDOUT (FORMAT BINARY)') as rows:
                     parts += [bytes(part) for part in rows]
             return b"".join(parts)
 

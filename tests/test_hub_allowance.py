@@ -87,6 +87,8 @@ def test_a_laptop_that_asks_without_end_is_asked_for_a_pause_and_its_colleagues_
     assert 5 <= int(answers[-1].headers["retry-after"]) <= 22
     assert f"a pause of {answers[-1].headers['retry-after']} seconds" in wire.read(wire.Trouble, answers[-1].content).sentence
     assert quiet.news()
+    noted = [line for line in small.log.getvalue().splitlines() if "too_often" in line]
+    assert len(noted) == 1 and loud.device.hex()[:8] in noted[0], "the log says whose laptop it is, once a minute and no more"
 
 
 def test_nobody_uses_up_a_colleagues_share_by_pretending_to_be_their_laptop(small: World) -> None:

@@ -76,6 +76,11 @@ def hands_out_keys(role: str, book: str) -> str:
     return NOT_LET_IN.get(role, "" if may else "not_allowed")
 
 
+def in_recovery_only(role: str, book: str) -> str:
+    """A store that was not restored takes nothing back, from nobody (tests/test_hub_recovery.py tries one that was)."""
+    return NOT_LET_IN.get(role, "not_recovering")
+
+
 EXPECTED: dict[tuple[str, str], Callable[[str, str], str]] = {
     ("GET", "/v1/health"): open_to_all,
     ("GET", "/v1/organisation"): open_to_all,
@@ -91,6 +96,8 @@ EXPECTED: dict[tuple[str, str], Callable[[str, str], str]] = {
     ("GET", "/v1/late"): signed,
     ("POST", "/v1/late/taken"): signed,
     ("POST", "/v1/invites"): signed,
+    ("POST", "/v1/recovery/report"): in_recovery_only,
+    ("POST", "/v1/recovery/changes"): in_recovery_only,
 }
 """The code with which each role is answered; empty is a yes. A request that the store declares and that is not here fails."""
 
@@ -139,6 +146,8 @@ class Cast:
             "/v1/invites": wire.Invite(secrets.token_bytes(16), laptop.now_ms() + 60_000),
             "/v1/late": wire.Late(bytes(16), ((self.laptops[ADMINISTRATOR].device, bytes(wire.SEALED_KEY_BYTES)),), secrets.token_bytes(64)),
             "/v1/late/taken": wire.Taken((bytes(16),)),
+            "/v1/recovery/report": wire.Report((), ()),
+            "/v1/recovery/changes": wire.Returned(self.own.book, (), bytes(64)),
             "/v1/join": wire.JoinRequest(bytes(16), Keys().signing, Keys().unsealing, bytes(32)),
             "/v1/organisation": wire.Control(()),
         }.get(path)
@@ -203,7 +212,7 @@ def _code(path: str, method: str, answer: httpx.Response) -> str:
         return refused(answer)
     if path == "/v1/push":
         return wire.read(wire.Pushed, answer.content).outcomes[0].code
-    if method == "POST" and path in ("/v1/control", "/v1/organisation"):
+    if method == "POST" and path in ("/v1/control", "/v1/organisation", "/v1/recovery/changes"):
         return wire.read(wire.Outcome, answer.content).code
     return ""
 

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from textual.pilot import Pilot
 
 from leadworker.desk import Created, Desk
+from leadworker.domain import alerts, caseload, people, visits
 from screens.app import LeadworkerApp
 from screens.fields import LineField, SecretField
 from screens.note import NotePage
 from screens.text_field import TextField
+from storage.vault import Vault
+from tests.colleague import Colleague
 from tests.screen_world import PASSPHRASE, StillClock, WorldDoor, settle
 
 pytest_plugins = ["tests.screen_fixtures"]
@@ -99,6 +102,49 @@ async def begun(pilot: Pilot[Any]) -> None:
     await settle(pilot)
 
 
+async def written_apart(pilot: Pilot[Any]) -> None:
+    """Let Alex and Ruth write apart where Keira lives, when her next visit is, and whether an alert still holds."""
+    await settle(pilot)
+    app = cast(LeadworkerApp, pilot.app)
+    desk, clock = app.desk, cast(StillClock, app.clock)
+    ruth = Colleague(cast(Vault, desk._keeper), "Ruth Adeyemi")
+    keira = (await desk.ask(caseload.resolve, "Keira")).id
+    dog = (await desk.ask(alerts.at_the_door, keira))[0]
+    visit = next(row for row in await desk.ask(visits.of_person, keira) if row.starts_ms == clock.at(21, 10).ms)
+    await desk.do(people.describe, keira, lives_at="14 Fen Court, with mum and Craig")
+    await desk.do(visits.move, visit.id, clock.at(21, 11))
+    await desk.do(alerts.end_alert, dog.id, "the dog moved out")
+    moved = {"starts_ms": clock.at(20, 9).ms, "starts_offset": 0, "state": "planned"}
+    for topic, record, values in (
+        ("person", keira, {"lives_at": "with her nan, 3 Mill Lane"}), ("visit", visit.id, moved),
+        ("alert", dog.id, {"text": "Dog in the hall. It bites.", "on": True}),
+    ):  # fmt: skip
+        desk.ring(ruth.writes(keira, topic, record, values, clock.at(18, 12, 5)))
+    await settle(pilot)
+
+
+def apart(*steps: tuple[str, ...]) -> Before:
+    """Return what lets two people write apart, then presses keys step by step."""
+
+    async def before(pilot: Pilot[Any]) -> None:
+        await written_apart(pilot)
+        await typing(*steps)(pilot)
+
+    return before
+
+
+async def changed_meanwhile(pilot: Pilot[Any]) -> None:
+    """Let Ruth change where Keira lives while a form about it is open, and save the form."""
+    await typing(("2",), ("enter",), ("e",))(pilot)
+    desk = cast(LeadworkerApp, pilot.app).desk
+    pilot.app.screen.query_one("#field-lives_at", TextField).load_text("in a hostel, since Monday")
+    ruth = Colleague(cast(Vault, desk._keeper), "Ruth Adeyemi")
+    keira = (await desk.ask(caseload.resolve, "Keira")).id
+    clock = cast(StillClock, cast(LeadworkerApp, pilot.app).clock)
+    desk.ring(ruth.writes(keira, "person", keira, {"lives_at": "with her nan, 3 Mill Lane"}, clock.at(18, 12, 5)))
+    await typing(("ctrl+s",))(pilot)
+
+
 SCREENS: dict[str, Before] = {
     "today": typing(),
     "people": typing(("2",)),
@@ -115,6 +161,11 @@ SCREENS: dict[str, Before] = {
     "find": typing(("2",), ("enter",), ("slash", *"kei")),
     "find_commands": typing(("slash", *">co")),
     "sync": typing(("6",)),
+    "today_apart": apart(),
+    "apart": apart(("c",)),
+    "apart_versions": apart(("c",), ("enter",)),
+    "history": apart(("c",), ("h",)),
+    "changed_meanwhile": changed_meanwhile,
     "help": typing(("f1",)),
     "hidden": typing(("ctrl+l",)),
 }

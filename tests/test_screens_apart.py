@@ -67,7 +67,7 @@ async def test_what_was_written_apart_is_a_thing_to_do_on_today_and_one_enter_aw
     async with opened(app, (80, 40)) as pilot:
         await two_places(app, clock, pilot)
         assert "1 written apart" in words(app)
-        assert "! Keira Okafor-Lane where they live yours and Ruth Adeyemi's" in words(app)
+        assert "! Keira Okafor-Lane where they live you and Ruth" in words(app)
         app.screen.query_one("#apart").focus()
         await pilot.press("enter")
         await settle(pilot)

@@ -15,7 +15,7 @@ import pytest
 from leadworker.crypto import keys
 from leadworker.domain import drafts, journal, people
 from leadworker.errors import LeadworkerError, NotUnderstood, VaultMissing
-from storage import backing_up, comparing, migrations, opening, schema
+from storage import backing_up, comparing, migrations, opening
 from storage.engine import Connection
 from storage.vault import Vault
 from tests import vault_work, vaults
@@ -123,13 +123,13 @@ def declare_otherwise(folder: Path) -> None:
 def test_a_kill_in_a_migration_leaves_each_step_whole_or_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = fresh(tmp_path / "first", vaults.small())
     moments = vault_work.spread_over(16, vault_work.just_open_with_a_new_step, first, made().words, done="open")
-    monkeypatch.setattr(migrations, "STEPS", (schema.create_log, vault_work.new_step))
-    monkeypatch.setattr(migrations, "VERSION", 2)
+    monkeypatch.setattr(migrations, "STEPS", (*migrations.STEPS, vault_work.new_step))
+    monkeypatch.setattr(migrations, "VERSION", len(migrations.STEPS))
     for kill, moment in enumerate(moments):
         folder = fresh(tmp_path / f"vault {kill}", vaults.small())
         killed(vault_work.just_open_with_a_new_step, folder, made().words, after_s=moment, once="begun")
         vault = enter(folder)
-        assert vault.submit(partial(rows_of_the_new_step, vault.connection)).result() == (vault_work.STEP_ROWS, 2)
+        assert vault.submit(partial(rows_of_the_new_step, vault.connection)).result() == (vault_work.STEP_ROWS, migrations.VERSION)
         assert look_through(vault, rebuild=True).whole
         vault.close()
 

@@ -37,10 +37,12 @@ def test_every_code_of_the_central_store_stands_in_the_protocol_and_no_other() -
 
 def test_every_request_stands_in_the_protocol_and_no_other() -> None:
     pytest.importorskip("fastapi")
+    from sync.hub import live_routes
     from sync.hub.app import routes
 
+    every = [*routes.routes, *live_routes.routes.routes]
     written = set(re.findall(r"^\| `(GET|POST) (/v1/[^`?]*)", protocol(), re.MULTILINE))
-    served = {(method, route.path) for route in routes.routes for method in getattr(route, "methods", ())}  # type: ignore[attr-defined]
+    served = {(method, route.path) for route in every for method in getattr(route, "methods", ())}  # type: ignore[attr-defined]
 
     assert written == served
 

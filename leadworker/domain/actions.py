@@ -9,7 +9,7 @@ from sqlalchemy import and_, bindparam, case, func, select
 
 from leadworker.errors import NotUnderstood
 from leadworker.record import Record, Rule, kept, table_of
-from leadworker.shelf import Shelf
+from leadworker.shelf import Shelf, whereabouts
 from leadworker.text import one_line, skeleton
 
 if TYPE_CHECKING:
@@ -59,21 +59,30 @@ class ActionRow(msgspec.Struct, frozen=True):
     done_on: str
     done_by: str
     written_by_me: bool
+    n: int = 0
+    sent_ms: int = 0
+    received_ms: int = 0
+
+    def whereabouts(self) -> str:
+        """Return where the last change of it is: ``here``, ``on its way`` or ``on the central store``."""
+        return whereabouts(self.n, self.sent_ms)
 
 
 def _build() -> tuple[Any, Any, Any]:
     from leadworker.domain.people import Person
-    from leadworker.record import writers
+    from leadworker.record import last_written, receipts, writers
 
     a, p = table_of(Action).c, table_of(Person).c
     by_me = func.coalesce(writers.c.mine, 0)
     is_mine = and_(a.mine == 1, by_me == 1)
     view = (
         select(a.id, a.person_id, func.coalesce(p.name, ""), a.entry_id, a.text, a.owner, is_mine,
-               a.due_on, a.done_on, a.done_by, by_me)
+               a.due_on, a.done_on, a.done_by, by_me,
+               func.coalesce(receipts.c.n, 0), func.coalesce(receipts.c.sent_ms, 0), func.coalesce(receipts.c.received_ms, 0))
         .select_from(table_of(Action))
         .outerjoin(table_of(Person), p.id == a.person_id)
         .outerjoin(writers, writers.c.device == a.made_by)
+        .outerjoin(receipts, receipts.c.no == last_written(a))
         .where(a.gone == 0)
     )  # fmt: skip
     undated_last = case((a.due_on == "", "9999"), else_=a.due_on)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 import msgspec
-from sqlalchemy import BindParameter, bindparam, select
+from sqlalchemy import BindParameter, bindparam, func, select
 
 from leadworker.errors import NotUnderstood
-from leadworker.record import Record, Rule, kept, table_of
-from leadworker.shelf import Shelf
+from leadworker.record import Record, Rule, kept, last_written, receipts, table_of
+from leadworker.shelf import Shelf, whereabouts
 from leadworker.text import clean
 
 
@@ -43,18 +43,28 @@ class DoorLine(msgspec.Struct, frozen=True):
     text: str
     contested: str = ""
     marks: bytes = b""
+    n: int = 0
+    sent_ms: int = 0
+    received_ms: int = 0
+
+    def whereabouts(self) -> str:
+        """Return where the last change of it is: ``here``, ``on its way`` or ``on the central store``."""
+        return whereabouts(self.n, self.sent_ms)
 
 
 _alert = table_of(Alert).c
 _access = table_of(AccessNote).c
 _who: BindParameter[str] = bindparam("person_id")
+_RECEIPT = (func.coalesce(receipts.c.n, 0), func.coalesce(receipts.c.sent_ms, 0), func.coalesce(receipts.c.received_ms, 0))
 _ALERTS = (
-    select(_alert.id, bindparam("kind", "alert"), _alert.text, _alert.contested, _alert.marks)
+    select(_alert.id, bindparam("kind", "alert"), _alert.text, _alert.contested, _alert.marks, *_RECEIPT)
+    .outerjoin(receipts, receipts.c.no == last_written(_alert))
     .where(_alert.person_id == _who, _alert.on == 1, _alert.gone == 0)
     .order_by(_alert.no)
 )
 _ACCESS = (
-    select(_access.id, bindparam("kind", "access"), _access.text, _access.contested, _access.marks)
+    select(_access.id, bindparam("kind", "access"), _access.text, _access.contested, _access.marks, *_RECEIPT)
+    .outerjoin(receipts, receipts.c.no == last_written(_access))
     .where(_access.person_id == _who, _access.gone == 0)
     .order_by(_access.no)
 )

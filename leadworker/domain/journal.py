@@ -13,7 +13,7 @@ from leadworker.domain.actions import ActionRow, NewAction, actions_of_entry
 from leadworker.domain.actions import add as add_action
 from leadworker.errors import NotFound, NotUnderstood
 from leadworker.record import Record, Rule, kept, receipts, table_of, writers
-from leadworker.shelf import Hit, Shelf
+from leadworker.shelf import Hit, Shelf, whereabouts
 from leadworker.text import clean, one_line
 
 if TYPE_CHECKING:
@@ -129,9 +129,7 @@ class EntryView(msgspec.Struct, frozen=True):
 
     def whereabouts(self) -> str:
         """Return ``here``, ``on its way`` or ``on the central store``."""
-        if self.n:
-            return "on the central store"
-        return "on its way" if self.sent_ms else "here"
+        return whereabouts(self.n, self.sent_ms)
 
 
 _entry = table_of(JournalEntry).c

@@ -12,8 +12,8 @@ from leadworker.clock import Moment
 from leadworker.domain.alerts import DoorLine, at_the_door
 from leadworker.domain.people import Person
 from leadworker.errors import NotUnderstood
-from leadworker.record import Record, Rule, kept, table_of
-from leadworker.shelf import Shelf
+from leadworker.record import Record, Rule, kept, last_written, receipts, table_of
+from leadworker.shelf import Shelf, whereabouts
 from leadworker.text import clean, one_line
 
 PLANNED, CANCELLED = "planned", "cancelled"
@@ -52,7 +52,14 @@ class VisitRow(msgspec.Struct, frozen=True):
     entry_id: str
     contested: str
     marks: bytes = b""
+    n: int = 0
+    sent_ms: int = 0
+    received_ms: int = 0
     door: tuple[DoorLine, ...] = ()
+
+    def whereabouts(self) -> str:
+        """Return where the last change of it is: ``here``, ``on its way`` or ``on the central store``."""
+        return whereabouts(self.n, self.sent_ms)
 
     def starts(self) -> Moment:
         return Moment(self.starts_ms, self.starts_offset)
@@ -67,10 +74,12 @@ _VIEW = (
     select(
         _visit.id, _visit.person_id, func.coalesce(_person.name, ""), _visit.starts_ms, _visit.starts_offset,
         _visit.minutes, _visit.place, _visit.note, _visit.state, _visit.entry_id, _visit.contested,
-        _visit.marks,
+        _visit.marks, func.coalesce(receipts.c.n, 0), func.coalesce(receipts.c.sent_ms, 0),
+        func.coalesce(receipts.c.received_ms, 0),
     )
     .select_from(table_of(Visit))
     .outerjoin(table_of(Person), _person.id == _visit.person_id)
+    .outerjoin(receipts, receipts.c.no == last_written(_visit))
     .where(_visit.gone == 0)
 )  # fmt: skip
 _BETWEEN = _VIEW.where(

@@ -16,6 +16,8 @@ from leadworker.plain import (
     bringing_in,
     diary,
     doctor,
+    escrow,
+    giving_out,
     keeping,
     late,
     notes,
@@ -25,6 +27,7 @@ from leadworker.plain import (
     place,
     post,
     readers,
+    roots,
     store,
 )
 from leadworker.plain.command import Given, flag, option
@@ -68,7 +71,11 @@ def demo() -> None:
     raise typer.Exit(importlib.import_module("leadworker.demo").run() or 0)
 
 
-for topic in (keeping, doctor, apart, diary, persons, notes, bringing_in, readers, late, post, organisation, store):
+_TOPICS = (
+    keeping, doctor, apart, diary, persons, notes, bringing_in, readers, late, post, organisation, giving_out, escrow, roots, store,
+)  # fmt: skip
+
+for topic in _TOPICS:
     topic.register(app)
 
 

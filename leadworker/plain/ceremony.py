@@ -76,11 +76,14 @@ def undisturbed() -> Iterator[None]:
             signal.signal(getattr(signal, name), then)
 
 
-def prepare_folder(folder: Path, seal: Seal) -> None:
-    """Make sure before anything is founded that keys can be sealed and written; raise `NotUnderstood` or `DiskTrouble`."""
+def prepare_folder(folder: Path, seal: Seal, names: tuple[str, ...] = ()) -> None:
+    """Make sure before anything is done that keys can be sealed and written; raise `NotUnderstood` or `DiskTrouble`.
+
+    `names` are the files that will be; all of a set-up's, if none are named.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        taken = [name for name in file_names() if (folder / name).exists()]
+        taken = [name for name in names or file_names() if (folder / name).exists()]
         if taken:
             raise NotUnderstood(f"There is a file {taken[0]} in {folder} already. Name another folder. Nothing was set up.")
         _write(folder / "trial.age", seal(b"trial", suggest_passphrase()).decode())
@@ -91,24 +94,38 @@ def prepare_folder(folder: Path, seal: Seal) -> None:
 
 def file_names() -> tuple[str, ...]:
     """Return the names of all files that a set-up leaves."""
+    return (ROOT_FILE, *escrow_names())
+
+
+def escrow_names() -> tuple[str, ...]:
+    """Return the names of the escrow key's files, one for each pair of officers."""
     pairs = combinations(range(1, OFFICERS + 1), 2)
-    return (ROOT_FILE, *(f"escrow-key-officers-{first}-and-{second}.age" for first, second in pairs))
+    return tuple(f"escrow-key-officers-{first}-and-{second}.age" for first, second in pairs)
 
 
 def seal_keys(
     seal: Seal, chosen: Passphrases, organisation: str, fingerprint: bytes, root: bytes, escrow: bytes
 ) -> tuple[KeyFile, ...]:
     """Return the sealed files. `root` and `escrow` are the private keys, 32 bytes each."""
-    whose = f"{one_line(organisation)}\nRoot fingerprint: {fingerprint.hex()}\n"
-    files = [
-        KeyFile(
-            ROOT_FILE, seal(f"leadworker root signing key (Ed25519)\n{whose}Key: {root.hex()}\n".encode(), chosen.root).decode()
-        )
-    ]
-    plain = f"leadworker escrow private key (X25519)\n{whose}Key: {escrow.hex()}\n".encode()
-    for name, (first, second) in zip(file_names()[1:], combinations(chosen.officers, 2), strict=True):
-        files.append(KeyFile(name, seal(seal(plain, second), first).decode()))
-    return tuple(files)
+    first = seal_root(seal, chosen.root, organisation, fingerprint, root)
+    return (first, *seal_escrow(seal, chosen.officers, organisation, fingerprint, escrow))
+
+
+def seal_root(seal: Seal, passphrase: str, organisation: str, fingerprint: bytes, root: bytes) -> KeyFile:
+    """Return the root's sealed file. `fingerprint` is its own."""
+    text = f"leadworker root signing key (Ed25519)\n{_whose(organisation, fingerprint)}Key: {root.hex()}\n"
+    return KeyFile(ROOT_FILE, seal(text.encode(), passphrase).decode())
+
+
+def seal_escrow(seal: Seal, officers: tuple[str, ...], organisation: str, fingerprint: bytes, escrow: bytes) -> tuple[KeyFile, ...]:
+    """Return the escrow key's sealed files. `fingerprint` is that of the root of the organisation's founding."""
+    plain = f"leadworker escrow private key (X25519)\n{_whose(organisation, fingerprint)}Key: {escrow.hex()}\n".encode()
+    pairs = zip(escrow_names(), combinations(officers, 2), strict=True)
+    return tuple(KeyFile(name, seal(seal(plain, second), first).decode()) for name, (first, second) in pairs)
+
+
+def _whose(organisation: str, fingerprint: bytes) -> str:
+    return f"{one_line(organisation)}\nRoot fingerprint: {fingerprint.hex()}\n"
 
 
 @contextlib.contextmanager

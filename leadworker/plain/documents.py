@@ -27,12 +27,15 @@ class Written(msgspec.Struct, frozen=True):
 
 
 class Door(msgspec.Struct, frozen=True):
-    """An alert or an access note. `kind` is ``alert`` or ``access``."""
+    """An alert or an access note. `kind` is ``alert`` or ``access``; `where` is where its last change is, as of an entry."""
 
     id: str
     kind: str
     text: str
     contested: bool
+    where: str
+    n: int
+    received: str
 
 
 class Visit(msgspec.Struct, frozen=True):
@@ -49,10 +52,13 @@ class Visit(msgspec.Struct, frozen=True):
     entry_id: str
     door: tuple[Door, ...]
     contested: tuple[str, ...]
+    where: str
+    n: int
+    received: str
 
 
 class Action(msgspec.Struct, frozen=True):
-    """An action. `mine` says that this vault's owner owns it."""
+    """An action. `mine` says that this vault's owner owns it; `where` is where its last change is, as of an entry."""
 
     id: str
     person_id: str
@@ -64,6 +70,9 @@ class Action(msgspec.Struct, frozen=True):
     due_on: str
     done_on: str
     done_by: str
+    where: str
+    n: int
+    received: str
 
 
 class DraftNote(msgspec.Struct, frozen=True):
@@ -86,6 +95,7 @@ class DraftNote(msgspec.Struct, frozen=True):
 class Entry(msgspec.Struct, frozen=True):
     """A journal entry. `where` is ``here``, ``on its way`` or ``on the central store``, there as number `n` of its casebook.
 
+    `why` says in a sentence why it is not there, and is empty once it is.
     `taken_in_from` names whose words they were, where they came too late and somebody took them in.
     """
 
@@ -112,6 +122,7 @@ class Entry(msgspec.Struct, frozen=True):
     n: int
     received: str
     actions: tuple[Action, ...]
+    why: str = ""
     taken_in_from: str = ""
     taken_in_written: str = ""
 
@@ -306,7 +317,7 @@ def moment(ms: int, offset: int = 0) -> str:
 
 def door(line: DoorLine) -> Door:
     """Return an alert or access note as a document."""
-    return Door(line.id, line.kind, line.text, bool(line.contested))
+    return Door(line.id, line.kind, line.text, bool(line.contested), line.whereabouts(), line.n, moment(line.received_ms))
 
 
 def visit(row: VisitRow) -> Visit:
@@ -314,14 +325,16 @@ def visit(row: VisitRow) -> Visit:
     return Visit(
         row.id, row.person_id, row.person_name, moment(row.starts_ms, row.starts_offset), row.minutes, row.place, row.note,
         row.state, row.entry_id, tuple(door(line) for line in row.door), _names(row.contested),
+        row.whereabouts(), row.n, moment(row.received_ms, row.starts_offset),
     )  # fmt: skip
 
 
 def action(row: ActionRow) -> Action:
     """Return an action as a document."""
     return Action(
-        row.id, row.person_id, row.person_name, row.entry_id, row.text, row.owner, row.mine, row.due_on, row.done_on, row.done_by
-    )
+        row.id, row.person_id, row.person_name, row.entry_id, row.text, row.owner, row.mine, row.due_on, row.done_on, row.done_by,
+        row.whereabouts(), row.n, moment(row.received_ms),
+    )  # fmt: skip
 
 
 def draft(kept: Draft) -> DraftNote:
@@ -332,14 +345,14 @@ def draft(kept: Draft) -> DraftNote:
     )  # fmt: skip
 
 
-def entry(view: EntryView) -> Entry:
-    """Return an entry as a document."""
+def entry(view: EntryView, why: str = "") -> Entry:
+    """Return an entry as a document, with the reason why it is not on the central store."""
     return Entry(
         view.id, view.person_id, view.person_name, view.kind, moment(view.happened_ms, view.happened_offset), view.precision,
         view.minutes, view.place, view.title, view.seen, view.said, view.noticed, view.think, view.next_steps, view.continues,
         view.clock_doubt, moment(view.made_at, view.made_offset), view.written_by, view.by_me, view.whereabouts(), view.n,
-        moment(view.received_ms, view.made_offset), tuple(action(row) for row in view.actions), view.taken_in_from,
-        moment(view.taken_in_ms, view.taken_in_offset),
+        moment(view.received_ms, view.made_offset), tuple(action(row) for row in view.actions), "" if view.n else why,
+        view.taken_in_from, moment(view.taken_in_ms, view.taken_in_offset),
     )  # fmt: skip
 
 

@@ -60,6 +60,7 @@ def register(store: typer.Typer) -> None:
     command(store, "upgrade", vault=False)(upgrade)
     command(store, "backup", vault=False)(backup)
     command(store, "allowance", vault=False)(allowance)
+    command(store, "sealed-copy", vault=False)(sealed_copy)
 
 
 def serve(
@@ -78,11 +79,11 @@ def serve(
     metrics_host: Annotated[str, option("--metrics-host", "ADDRESS", "Where the figures are shown.")] = "127.0.0.1",
 ) -> None:
     """Run a central store until it is stopped. The first time it shows the set-up code for “leadworker hub init”."""
-    with _hub_parts():
+    with hub_parts():
         from sync.hub.serve import serve as run
 
         run(
-            _named(database),
+            named(database),
             host,
             port,
             certificate=tls_cert,
@@ -97,10 +98,10 @@ def serve(
 
 def upgrade(place: Place, database: Database = "") -> None:
     """Bring the central store's database up to this version. Make a backup and stop every process of the store before."""
-    with _hub_parts():
+    with hub_parts():
         from sync.hub import databases
 
-        before, after = databases.upgrade(_named(database))
+        before, after = databases.upgrade(named(database))
     place.tell(Upgraded(before, after), _upgraded(before, after))
 
 
@@ -108,14 +109,33 @@ def backup(
     place: Place, file: Annotated[Path, argument("FILE", "Where the copy goes; there must be no such file yet.")], database: Database = ""
 ) -> None:
     """Copy the central store's SQLite file while it serves. It holds the store's own key: keep it as safe as the store."""
-    with _hub_parts():
+    with hub_parts():
         from sync.hub.backup import back_up
 
-        size = back_up(_named(database), file)
+        size = back_up(named(database), file)
     place.tell(
         StoreBackedUp(str(file), size),
         (f"The central store was copied to {file} ({size:,} bytes). The copy was read through and is whole.",),
     )
+
+
+def sealed_copy(
+    place: Place,
+    casebook: Annotated[str, argument("CASEBOOK", "The casebook's id, 32 hexadecimal digits.")],
+    file: Annotated[Path, argument("FILE", "Where it goes; there must be no such file yet.")],
+    database: Database = "",
+) -> None:
+    """Write one casebook out of the database, sealed as it is, for the officers of escrow.
+
+    For when nobody is left who reads it. “leadworker escrow open” opens it, with two officers.
+    """
+    if not re.fullmatch(r"[0-9a-f]{32}", casebook):
+        raise NotUnderstood("The id of a casebook is 32 hexadecimal digits. Nothing was written.")
+    with hub_parts():
+        from sync.hub.sealed_copy import write_copy
+
+        size = write_copy(named(database), bytes.fromhex(casebook), file)
+    place.tell(StoreBackedUp(str(file), size), (f"The casebook was written to {file}, sealed ({size:,} bytes).",))
 
 
 def _upgraded(before: str, after: str) -> Iterator[str]:
@@ -147,10 +167,10 @@ def allowance(
         "device_bytes": _bytes(laptop_bytes) if laptop_bytes else None,
         "book_bytes": _bytes(casebook_bytes) if casebook_bytes else None,
     }
-    with _hub_parts():
+    with hub_parts():
         from sync.hub import databases
 
-        now = databases.change_allowance(_named(database), **{name: value for name, value in wanted.items() if value is not None})
+        now = databases.change_allowance(named(database), **{name: value for name, value in wanted.items() if value is not None})
     document = Allowed(
         now.device_per_second, now.device_at_once, now.address_per_second, now.address_at_once, now.device_bytes, now.book_bytes
     )
@@ -173,7 +193,7 @@ def _bytes(text: str) -> int:
 
 
 @contextlib.contextmanager
-def _hub_parts() -> Iterator[None]:
+def hub_parts() -> Iterator[None]:
     """Use the central store's parts, which a laptop does not need, and say its troubles as a command does."""
     try:
         import sync.hub.serve  # noqa: F401 - whether it can be imported is the question
@@ -189,7 +209,7 @@ def _hub_parts() -> Iterator[None]:
         raise LeadworkerError(trouble.sentence) from trouble
 
 
-def _named(database: str) -> str:
+def named(database: str) -> str:
     """Return the database that was named, in the option or where no other account sees it, or the usual file."""
     return database or os.environ.get(DATABASE_VARIABLE, "") or _usual_database()
 

@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from leadworker.clock import Moment
-from leadworker.domain import caseload, drafts, journal
+from leadworker.domain import caseload, drafts, journal, sending
 from leadworker.domain.caseload import PersonRow
 from leadworker.domain.drafts import Draft
 from leadworker.domain.journal import EntryView, NewEntry, Saved
@@ -296,8 +296,9 @@ def timeline(
         whom = opened.ask(caseload.resolve, " ".join(called))
         last = Moment.of(when.until(before, now)).ms if before else journal.END_OF_TIME
         entries = opened.ask(journal.timeline, whom.id, limit=limit, before=last)
+        why = opened.ask(sending.reasons, entries)
     lines = (line for view in entries for line in sentences.entry(view, now))
-    document = documents.Timeline(whom.id, whom.name, tuple(documents.entry(view) for view in entries))
+    document = documents.Timeline(whom.id, whom.name, tuple(documents.entry(view, why.get(view.id, "")) for view in entries))
     place.tell(document, lines if entries else [f"Nothing is written about {whom.name}{' up to then' if before else ''} yet."])
 
 
@@ -311,8 +312,9 @@ def search(
     with place.opened() as opened:
         now = opened.now()
         hits = opened.ask(journal.find, asked, limit=limit)
+        why = opened.ask(sending.reasons, [view for _, view in hits])
         people = tuple(opened.ask(caseload.row, person.id) for person in _called(opened.ask(caseload.known_people), asked))
-    found = tuple(documents.Find(_plain(hit.snippet), documents.entry(view)) for hit, view in hits)
+    found = tuple(documents.Find(_plain(hit.snippet), documents.entry(view, why.get(view.id, ""))) for hit, view in hits)
     document = documents.Found(tuple(documents.person_in_list(row) for row in people), found)
     place.tell(document, _found(people, hits, asked, now))
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from leadworker.domain import actions, alerts, caseload, journal, visits
+from leadworker.domain import actions, alerts, caseload, journal, sending, visits
 from leadworker.domain import people as deeds
 from leadworker.domain.actions import ActionRow
 from leadworker.domain.alerts import AccessNote, Alert, DoorLine
@@ -224,6 +224,7 @@ def brief(place: Place, called: CalledWords) -> None:
         now = opened.now()
         whom = opened.ask(caseload.resolve, " ".join(called))
         found = opened.ask(_gather, whom.id)
+        why = opened.ask(sending.reasons, found.last)
     facts = found.facts
     age = age_words(facts.born_on, facts.age_about, facts.age_said_on, now.date())
     document = documents.Brief(
@@ -232,7 +233,7 @@ def brief(place: Place, called: CalledWords) -> None:
         tuple(documents.door(line) for line in found.door),
         None if found.next_visit is None else documents.visit(found.next_visit),
         tuple(documents.action(row) for row in found.open),
-        tuple(documents.entry(view) for view in found.last),
+        tuple(documents.entry(view, why.get(view.id, "")) for view in found.last),
     )
     place.tell(document, _brief(found, now))
 

@@ -18,6 +18,7 @@ from leadworker.crypto.words import check_words
 from leadworker.directory import Enrolled
 from leadworker.errors import NotUnderstood, PostError
 from leadworker.plain import asking, documents, output, secret
+from leadworker.plain import waiting as what_waits
 from leadworker.plain.command import command, flag, option
 from leadworker.plain.place import Open, Place
 from leadworker.postbox import Joined
@@ -107,8 +108,12 @@ def read_role(words: str) -> Role:
 def sync(
     place: Place,
     quiet: Annotated[bool, flag("--quiet", "Say nothing unless something needs you.")] = False,
+    why: Annotated[bool, flag("--why", "Send nothing: say what waits, and why it has not gone.")] = False,
 ) -> None:
     """Send what waits and receive what is new. Exit code 1 when something could not be sent or received."""
+    if why:
+        what_waits.tell(place)
+        return
     with place.opened() as opened:
         result, waiting = asyncio.run(run_sync(opened, silent=quiet or place.as_json))
     document = Synced(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from leadworker.plain import asking, ceremony, hosting, output, secret
+from leadworker.plain import asking, ceremony, hosting, output, recovery, secret
 from leadworker.plain.ceremony import KeyFile, Passphrases
 from leadworker.plain.command import command, group, option
 from leadworker.plain.place import Open, Place
@@ -50,6 +50,7 @@ def register(app: typer.Typer) -> None:
     command(store, "init")(init)
     hosting.register(store)
     command(store, "status")(status)
+    recovery.register(store)
 
 
 def init(

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sync import wire
-from sync.hub import bodies
+from sync.hub import bodies, live_routes
 from sync.hub.hub import Hub
 from sync.hub.metrics import Measured
 from sync.hub.reading import USUAL_PAGE
@@ -42,6 +42,7 @@ def build_app(hub: Hub) -> FastAPI:
     )
     app.state.hub = hub
     app.include_router(routes)
+    app.include_router(live_routes.routes)
     app.add_middleware(bodies.Calm)
     app.add_middleware(Measured)  # around everything, so that it sees every answer
     app.add_exception_handler(Refusal, _refused)
@@ -147,6 +148,20 @@ async def control(request: Request) -> Response:
     return bodies.answer(await bodies.hub_of(request).control(asked))
 
 
+@routes.post("/recovery/report", **_described("Report", "Recovery", signed=True))
+async def recovery_report(request: Request) -> Response:
+    """Tell a restored store what this laptop holds; in recovery mode only."""
+    asked = await bodies.signed_body(request, wire.LARGEST_RETURN)
+    return bodies.answer(await bodies.hub_of(request).report(asked))
+
+
+@routes.post("/recovery/changes", **_described("Returned", "Outcome", signed=True))
+async def recovery_changes(request: Request) -> Response:
+    """Give a restored store changes back that it had numbered before; in recovery mode only."""
+    asked = await bodies.signed_body(request, wire.LARGEST_RETURN)
+    return bodies.answer(await bodies.hub_of(request).take_back(asked))
+
+
 @routes.post("/late", **_described("Late", "LateItems", signed=True))
 async def hand_in(request: Request) -> Response:
     """Leave what was written in a book that one has lost, sealed to those who decide about it."""
@@ -170,7 +185,8 @@ async def late_taken(request: Request) -> Response:
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     hub = bodies.hub_of(request)
-    hub.log.note("turned_away", code=error.code, status=error.status)
+    if error.code != "too_often":  # that would fill the log; the figures count it, and `Hub` notes whose laptop it is
+        hub.log.note("turned_away", code=error.code, status=error.status)
     return bodies.trouble(request.scope, error)
 
 

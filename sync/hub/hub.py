@@ -14,9 +14,10 @@ from typing import Final, TextIO, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sync import wire
-from sync.hub import allowance, content, joining, late, reading, rules
+from sync.hub import allowance, content, joining, late, reading, recovery, rules
 from sync.hub.allowance import Allowance, Buckets
 from sync.hub.gate import Claim, Nonces, check_claim, replayed
+from sync.hub.live import Live
 from sync.hub.log import Log
 from sync.hub.metrics import Metrics
 from sync.hub.rules import Refusal
@@ -84,16 +85,18 @@ class Hub:
         self.nonces = Nonces()
         self.allowed = Allowance()
         self._allowed_until = 0.0
-        self._devices, self._addresses = Buckets(), Buckets()
+        self._devices, self._addresses, self._noted = Buckets(), Buckets(), Buckets()
         self._directory_id = b""
         secret, self.setup_code, self.was_founded = store.write(lambda session: _first_start(session, new_setup_code)).result()
         self._key = Ed25519PrivateKey.from_private_bytes(secret)
         self.public_key = self._key.public_key().public_bytes_raw()
         self.registry = Registry(self.public_key, self._key.sign)
+        self.live = Live(self._read, self._directory, store.listen, self.log)
         store.read(self._refresh_allowance).result()
 
     def close(self) -> None:
         """Finish what is queued and let go of the database."""
+        self.live.close()
         self.store.close()
 
     def alarms(self) -> list[Alarm]:
@@ -138,11 +141,19 @@ class Hub:
 
     async def join_state(self, invite: bytes) -> wire.JoinState:
         """Say where a join stands."""
-        return await self._read(lambda session: joining.state(session, invite, self.now_ms()))
 
-    async def asker(self, asked: Asked) -> Device:
-        """Return the device that signed a request; raise `Refusal` when it did not, is not enrolled, or asked before."""
-        device = await self._read(lambda session: self._admit(session, asked))
+        def answer(session: Session) -> wire.JoinState:
+            recovery.refuse_numbers(session)  # the store may not know yet whom it had let in
+            return joining.state(session, invite, self.now_ms())
+
+        return await self._read(answer)
+
+    async def asker(self, asked: Asked, *, recovering: bool = False) -> Device:
+        """Return the device that signed a request; raise `Refusal` when it did not, is not enrolled, or asked before.
+
+        In recovery mode only what is said to be for it (`recovering`) is answered.
+        """
+        device = await self._read(lambda session: self._admit(session, asked, recovering=recovering))
         await self._use_once(asked.claim)
         return device
 
@@ -173,6 +184,8 @@ class Hub:
             len(control.changes),
         )
         self.log.note("control", code=outcome.code, book=checked.book, device=device, count=len(control.changes))
+        if not outcome.code:
+            self.live.moved([checked.book], device)
         self._count(outcome)
         return outcome
 
@@ -187,6 +200,7 @@ class Hub:
             weight,
         )
         self._log_push(device, outcomes)
+        self.live.moved({outcome.book for outcome in outcomes if not outcome.code}, device)
         return wire.Pushed(tuple(outcomes), self.now_ms())
 
     async def news(self, asked: Asked) -> wire.News:
@@ -198,13 +212,20 @@ class Hub:
 
         return await self._answer_once(asked.claim, answer)
 
+    async def heads_of(self, device: bytes) -> list[tuple[bytes, int, bytes]]:
+        """Return book, number and digest of everything that a device may read now."""
+        found = await self._read(lambda session: session.news(device, self._directory(session)))
+        return [(book, n, digest) for book, n, digest, _ in found]
+
     async def page(self, asked: Asked, book: bytes, after: int, most: int) -> bytes:
         """Return a page of a book as it travels."""
 
         def answer(session: Session) -> bytes:
             device = self._admit(session, asked)
             directory, now_ms = self._directory(session), self.now_ms()
-            return wire.write(reading.page(session, device.device, book, after, most, directory, now_ms))
+            return wire.write(
+                reading.page(session, device.device, book, after, most, directory, now_ms, self._key.sign)
+            )
 
         return await self._answer_once(asked.claim, answer)
 
@@ -229,6 +250,28 @@ class Hub:
         await self._write(lambda session: session.late_taken(device.device, taken.items[: late.MOST_AT_ONCE * 10]))
         return await self._read(lambda session: late.waiting(session, device.device))
 
+    async def report(self, asked: Asked) -> wire.Recovery:
+        """Note a `wire.Report` of what a laptop holds, in recovery mode."""
+        device = (await self.asker(asked, recovering=True)).device
+        told = rules.read_message(wire.Report, asked.body)
+        stands = await self._write(
+            lambda session: recovery.report(session, device, told, self.now_ms(), self.public_key),
+            weight=len(told.holdings), recovering=True,
+        )  # fmt: skip
+        self.log.note("recovery_report", device=device, books=len(stands), others=len(told.others))
+        return wire.Recovery(tuple(stands), self.now_ms())
+
+    async def take_back(self, asked: Asked) -> wire.Outcome:
+        """Take back a `wire.Returned`, in recovery mode."""
+        device = (await self.asker(asked, recovering=True)).device
+        back = rules.read_message(wire.Returned, asked.body)
+        outcome = await self._write(
+            lambda session: recovery.take_back(session, self.registry, device, back, self.now_ms(), self.public_key),
+            [back.book], len(back.changes), recovering=True,
+        )  # fmt: skip
+        self.log.note("recovery_return", code=outcome.code, device=device, book=back.book, count=len(back.changes), n=outcome.last_n)
+        return outcome
+
     async def check_up(self) -> None:
         """Ask the database for something small; raise `StoreAway` when it does not answer."""
         await self._read(lambda session: session.setting(_KEY_SETTING) is not None)
@@ -244,7 +287,7 @@ class Hub:
         push = rules.read_message(wire.Push, asked.body)
         return content.check_push(push, device.device, device.signing), device.device
 
-    def _admit(self, session: Session, asked: Asked, *, revoked_too: bool = False) -> Device:
+    def _admit(self, session: Session, asked: Asked, *, revoked_too: bool = False, recovering: bool = False) -> Device:
         """Return the device that signed a request; raise `Refusal` unless it may ask, in time, and for the first time here."""
         now_ms = self.now_ms()
         wrong = rules.clock_refusal(asked.claim.time_ms, now_ms)
@@ -257,8 +300,12 @@ class Hub:
         self._refresh_allowance(session)
         wait_s = self._devices.take(admitted.device, self.allowed.device_per_second, self.allowed.device_at_once)
         if wait_s:
+            if not self._noted.take(admitted.device, 1 / 60, 1):  # once a minute, or one laptop would fill the log
+                self.log.note("asks_too_often", device=admitted.device)
             raise allowance.too_often(wait_s)
         self.nonces.use(asked.claim, now_ms)
+        if admitted.recovering and not recovering:
+            raise recovery.recovering()
         return admitted
 
     def check_address(self, host: str) -> None:
@@ -287,11 +334,18 @@ class Hub:
     async def _read(self, question: Callable[[Session], Answer]) -> Answer:
         return await asyncio.wrap_future(self.store.read(question))
 
-    async def _write(self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1) -> Answer:
-        """Run a deed and wait for its commit. A refusal is no fault of the transaction that it shares with others."""
+    async def _write(
+        self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1, *, recovering: bool = False
+    ) -> Answer:
+        """Run a deed and wait for its commit. A refusal is no fault of the transaction that it shares with others.
+
+        In recovery mode only deeds that are for it are done (`recovering`), which each transaction asks for itself.
+        """
 
         def calmly(session: Session) -> Answer | Refusal:
             try:
+                if not recovering:
+                    recovery.refuse_numbers(session)
                 return deed(session)
             except Refusal as refusal:
                 return refusal

@@ -129,6 +129,19 @@ def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
     return listener
 
 
+class Server(uvicorn.Server):
+    """Serves a hub until `should_exit`. It hangs up on who listens first: their requests would not end by themselves."""
+
+    def __init__(self, hub: Hub, serving: uvicorn.Config) -> None:
+        super().__init__(serving)
+        self._hub = hub
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Hang up, finish what is under way, and end."""
+        self._hub.live.close()
+        await super().shutdown(sockets)
+
+
 @contextlib.contextmanager
 def ended_by_signals(server: uvicorn.Server) -> Iterator[None]:
     """Let SIGTERM and Ctrl-C end the server and then come back here, so that the database is closed in order."""

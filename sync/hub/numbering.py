@@ -25,7 +25,8 @@ def number(
         n += 1
         digest = wire.next_digest(digest, change, n)
         rows.append(Row(head.book, n, device, lane, seq, header, body, signature, received_ms, digest))
-    return rows, head._replace(n=n, digest=digest, size=head.size + sum(row.size for row in rows))
+    size = head.size + sum(row.size for row in rows)
+    return rows, head._replace(n=n, digest=digest, size=size, grew_ms=received_ms if lane else head.grew_ms)
 
 
 def taken(book: bytes, last: bytes, known: Sequence[Known], rows: Sequence[Row], sign: Sign) -> wire.Outcome:

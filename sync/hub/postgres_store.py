@@ -14,6 +14,7 @@ import psycopg
 from psycopg import errors
 
 from sync.hub import postgres_schema
+from sync.hub.postgres_channel import CHANNEL, listen
 from sync.hub.shared_nonces import SharedNonces
 from sync.hub.sql_session import ADD_CHANGES, SqlSession
 from sync.hub.store import Again, Figures, Session, StoreAway
@@ -24,6 +25,8 @@ Answer = TypeVar("Answer")
 _READERS: Final = 4
 _WRITERS: Final = 4
 _MOST_IN_TRANSACTION: Final = 2000
+_MODE_LOCK: Final = 0x6C776D6F6465
+
 _COPY_FROM: Final = 8
 """From so many rows on, COPY is quicker than an insert."""
 
@@ -47,6 +50,8 @@ class PostgresStore:
     def write(self, deed: Callable[[Session], Answer], books: Collection[bytes] = (), weight: int = 1) -> Future[Answer]:
         return self._writers.submit(deed, books, weight)
 
+    def listen(self, heard: Callable[[str], None]) -> Callable[[], None]:
+        return listen(self._url, heard)
     def first_use(self, device: bytes, nonce: bytes, time_ms: int) -> Future[bool]:
         return self._nonces.use(device, nonce, time_ms)
 
@@ -92,6 +97,13 @@ class _PostgresSession(SqlSession):
         except psycopg.Error as error:
             raise _trouble(error) from error
 
+    def hold_mode(self) -> None:
+        self._all("SELECT pg_advisory_xact_lock(?)", (_MODE_LOCK,))
+
+    def tell_others(self, words: Sequence[str]) -> None:
+        for said in words:
+            self._run("SELECT pg_notify(?, ?)", (CHANNEL, said))
+
     def _copy(self, rows: Sequence[Sequence[Any]]) -> None:
         with self._cursor.copy(
             "COPY changes (book, n, device, lane, seq, header, body, signature, received_ms, digest) FROM STDIN (FORMAT BINARY)"
@@ -117,7 +129,8 @@ class _PostgresConnection:
 
     def begin(self, books: Collection[bytes]) -> None:
         if self._writes:
-            self._execute("BEGIN")
+            # Held shared by every transaction that writes, and alone by the one that changes the mode (see `recovery`).
+            self._execute(f"BEGIN; SELECT pg_advisory_xact_lock_shared({_MODE_LOCK})")
             self._session.hold(books)
         elif self._database.closed or self._database.broken:
             raise StoreAway

@@ -26,7 +26,7 @@ import uvicorn
 from sync.hub.databases import open_store
 from sync.hub.figures import FiguresListener
 from sync.hub.hub import Hub, Limits
-from sync.hub.listening import GRACE_S, Serving, bind, config, ended_by_signals, listen
+from sync.hub.listening import GRACE_S, Server, Serving, bind, config, ended_by_signals, listen
 from sync.hub.log import Log
 from sync.hub.store import HubTrouble
 
@@ -162,7 +162,7 @@ def _work(serving: Serving, number: int, line: Connection) -> None:
 
 
 def _serve(hub: Hub, serving: Serving, number: int, line: Connection) -> None:
-    server = uvicorn.Server(config(hub, serving.certificate, serving.key))
+    server = Server(hub, config(hub, serving.certificate, serving.key))
     own_port = serving.metrics_port + number if serving.metrics_port else 0
     try:
         figures = FiguresListener(hub, serving.metrics_host, own_port)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sync import wire
-from sync.hub import rules
+from sync.hub import numbering, rules
 from sync.hub.rules import Refusal
 from sync.hub.statements import DIRECTORY_SETTING
 from sync.hub.store import Head, Session
@@ -26,7 +26,9 @@ def news(session: Session, device: bytes, directory: bytes, now_ms: int) -> wire
     return wire.News(tuple(wire.BookNews(*row) for row in session.news(device, directory)), now_ms, session.late_count(device))
 
 
-def page(session: Session, device: bytes, book: bytes, after: int, most: int, directory: bytes, now_ms: int) -> wire.Page:
+def page(
+    session: Session, device: bytes, book: bytes, after: int, most: int, directory: bytes, now_ms: int, sign: numbering.Sign
+) -> wire.Page:
     """Return the changes of a book after a number, at most about `most`, to an enrolled device that may read it.
 
     Every enrolled device may read the directory. The head is read first and bounds the rest, so a page is whole even while others write.
@@ -38,7 +40,10 @@ def page(session: Session, device: bytes, book: bytes, after: int, most: int, di
     if end is None:
         end = session.run_end(book, after + 1)
     changes = tuple(wire.Numbered(*row) for row in session.changes(book, after, end))
-    return wire.Page(changes, head.n, head.digest, end < head.n, now_ms)
+    last = changes[-1]
+    digest = head.digest if end == head.n else session.digest_at(book, end)
+    said = wire.receipt_message(book, wire.change_id(last.header), end, digest, last.received_ms)
+    return wire.Page(changes, head.n, head.digest, end < head.n, now_ms, sign(wire.RECEIPT + said))
 
 
 def _readable(session: Session, device: bytes, book: bytes, directory: bytes) -> Head:

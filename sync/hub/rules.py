@@ -95,13 +95,13 @@ def check_run(run: wire.Run, device: bytes, signing: bytes) -> CheckedRun:
     """
     if not run.changes:
         raise Refusal("empty_run", f"A run without a change was sent. {_SAFE} Please update leadworker.")
-    first = _header(run.changes[0][0])
+    first = read_header(run.changes[0][0])
     if first.lane == wire.CONTROL_LANE:
         raise Refusal("wrong_kind", f"A statement about members or keys was sent among sealed changes. {_SAFE}")
     items: list[Item] = []
     seq, prev = first.seq, first.prev
     for raw, seal in run.changes:
-        header = _header(raw)
+        header = read_header(raw)
         if header.book != first.book or header.device != first.device or header.lane != first.lane:
             raise Refusal("mixed_run", f"A run holds changes of more than one lane. {_SAFE} Please update leadworker.")
         if header.seq != seq or header.prev != prev:
@@ -189,11 +189,11 @@ def check_control(control: wire.Control) -> CheckedControl:
     """Check everything of a control request that needs no earlier statement: one book, one chain, sizes."""
     if not 1 <= len(control.changes) <= wire.MOST_STATEMENTS:
         raise Refusal("bad_request", f"A control request holds 1 to {wire.MOST_STATEMENTS} statements. Nothing was changed.")
-    first = _header(control.changes[0].header)
+    first = read_header(control.changes[0].header)
     statements: list[Statement] = []
     seq, prev = first.seq, first.prev
     for change in control.changes:
-        header = _header(change.header)
+        header = read_header(change.header)
         if header.lane != wire.CONTROL_LANE:
             raise Refusal("wrong_kind", "A sealed change was sent among open statements. Nothing was changed.")
         if header.book != first.book:
@@ -275,7 +275,8 @@ def clock_refusal(theirs_ms: int, now_ms: int) -> Refusal | None:
     )
 
 
-def _header(raw: bytes) -> wire.Header:
+def read_header(raw: bytes) -> wire.Header:
+    """Read a header; raise `Refusal` for one that cannot be read."""
     try:
         return wire.unpack(raw)
     except wire.BadHeader as error:

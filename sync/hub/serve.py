@@ -9,13 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TextIO
 
-import uvicorn
-
 from sync.hub import processes
 from sync.hub.databases import is_postgres, open_store
 from sync.hub.figures import FiguresListener
 from sync.hub.hub import Hub, Limits, system_now_ms
-from sync.hub.listening import Serving, check_transport, config, ended_by_signals, listen
+from sync.hub.listening import Server, Serving, check_transport, config, ended_by_signals, listen
 from sync.hub.store import Alarm, HubTrouble
 
 USUAL_PORT: Final = 8470
@@ -46,7 +44,7 @@ def serve(
     check_transport(host, certificate, key, behind_proxy)
     serving = Serving(database, host, port, certificate, key, behind_proxy, metrics_host, metrics_port)
     console, log = console or sys.stdout, log or sys.stderr
-    if count > 1:
+    if count != 1:
         processes.check(count, is_postgres(database))
     hub = Hub(open_store(database), log=log, limits=Limits(behind_proxy=behind_proxy), new_setup_code=new_setup_code)
     try:
@@ -60,12 +58,11 @@ def serve(
 
 
 def _serve_here(hub: Hub, serving: Serving, console: TextIO) -> None:
-    listener = listen(serving.host, serving.port)
-    with FiguresListener(hub, serving.metrics_host, serving.metrics_port):
+    with listen(serving.host, serving.port) as listener, FiguresListener(hub, serving.metrics_host, serving.metrics_port):
         _say(console, serving.url(listener), hub.setup_code, hub.was_founded)
-        server = uvicorn.Server(config(hub, serving.certificate, serving.key))
+        server = Server(hub, config(hub, serving.certificate, serving.key))
         hub.log.note("started")
-        with ended_by_signals(server), listener:
+        with ended_by_signals(server):
             server.run(sockets=[listener])
         hub.log.note("stopped")
 
@@ -94,7 +91,7 @@ class EmbeddedHub:
             self._hub.close()
             raise
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._server = uvicorn.Server(config(self._hub, None, None))
+        self._server = Server(self._hub, config(self._hub, None, None))
         # The socket listens already, so a first request simply waits until the thread serves it.
         self._thread = threading.Thread(target=self._run, name="embedded-hub", daemon=True)
         self._thread.start()

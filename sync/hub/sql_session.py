@@ -6,10 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from sync.hub.recovery_rows import RecoveryRows
 from sync.hub.store import Alarm, Device, Former, Head, InviteRow, Known, Lane, LateRow, Mark, Row
 
-_HEAD = "book, n, digest, epoch, control_seq, control_head, size"
+_HEAD = "book, n, digest, epoch, control_seq, control_head, size, grew_ms"
 _INVITE = "invite, expires_ms, signing, unsealing, proof, device, made_by"
+MODE_SETTING = "recovery"
+"""The setting that is not empty while the store is in recovery mode."""
 
 _ALL = 2**62
 
@@ -19,7 +22,7 @@ ADD_CHANGES = (
 )
 
 
-class SqlSession(ABC):
+class SqlSession(RecoveryRows, ABC):
     """A session over one connection. Statements are written with ``?``; a database translates what it must."""
 
     lock_suffix = ""
@@ -60,11 +63,11 @@ class SqlSession(ABC):
         return {row[0]: Head(*row) for row in found}
 
     def add_book(self, head: Head) -> None:
-        self._run(f"INSERT INTO books ({_HEAD}) VALUES (?, ?, ?, ?, ?, ?, ?)", head)
+        self._run(f"INSERT INTO books ({_HEAD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", head)
 
     def put_head(self, head: Head) -> None:
         self._run(
-            "UPDATE books SET n = ?, digest = ?, epoch = ?, control_seq = ?, control_head = ?, size = ? WHERE book = ?",
+            "UPDATE books SET n = ?, digest = ?, epoch = ?, control_seq = ?, control_head = ?, size = ?, grew_ms = ? WHERE book = ?",
             (*head[1:], head.book),
         )
 
@@ -131,15 +134,34 @@ class SqlSession(ABC):
             (book, after, upto),
         )
 
-    def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes]]:
+    def digest_at(self, book: bytes, n: int) -> bytes:
+        return bytes(self._all("SELECT digest FROM changes WHERE book = ? AND n = ?", (book, n))[0][0])
+
+    def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes, int]]:
         found = self._all(
-            "SELECT 0, book, n, digest FROM books WHERE book = ? UNION ALL "
-            "SELECT 1, b.book, b.n, b.digest FROM members m JOIN books b ON b.book = m.book WHERE m.device = ? UNION ALL "
-            "SELECT 1, f.book, f.n, c.digest FROM former_members f JOIN changes c ON c.book = f.book AND c.n = f.n "
+            "SELECT 0, book, n, digest, grew_ms FROM books WHERE book = ? UNION ALL "
+            "SELECT 1, b.book, b.n, b.digest, b.grew_ms FROM members m JOIN books b ON b.book = m.book WHERE m.device = ? UNION ALL "
+            "SELECT 1, f.book, f.n, c.digest, c.received_ms FROM former_members f JOIN changes c ON c.book = f.book AND c.n = f.n "
             "WHERE f.device = ? ORDER BY 1, 2",
             (directory, device, device),
         )
-        return [(book, n, digest) for _, book, n, digest in found]
+        return [(book, n, digest, grew_ms) for _, book, n, digest, grew_ms in found]
+
+    def readers(self, books: Collection[bytes], directory: bytes) -> list[tuple[bytes, bytes]]:
+        found: list[tuple[bytes, bytes]] = []
+        if directory in books:
+            found += [(directory, row[0]) for row in self._all("SELECT device FROM devices WHERE active = 1")]
+        cases = [book for book in books if book != directory]
+        if cases:
+            found += self._all(
+                "SELECT m.book, m.device FROM members m JOIN devices d ON d.device = m.device "
+                f"WHERE m.book IN ({_places(cases)}) AND d.active = 1",
+                cases,
+            )
+        return found
+
+    def tell_others(self, words: Sequence[str]) -> None:
+        return None  # where one process serves one database
 
     def set_members(self, book: bytes, gone: Iterable[tuple[bytes, int]], present: Iterable[tuple[bytes, int]]) -> None:
         left, here = list(gone), list(present)
@@ -178,11 +200,15 @@ class SqlSession(ABC):
         self._run("DELETE FROM keys_owed WHERE book = ?", (book,))
 
     def device(self, device: bytes) -> Device | None:
-        rows = self._all("SELECT device, signing, admin, active FROM devices WHERE device = ?", (device,))
+        rows = self._all(
+            "SELECT device, signing, admin, active, (SELECT length(value) FROM hub_settings WHERE name = ?) "
+            "FROM devices WHERE device = ?",
+            (MODE_SETTING, device),
+        )
         if not rows:
             return None
-        found, signing, admin, active = rows[0]
-        return Device(found, signing, bool(admin), bool(active))
+        found, signing, admin, active, mode = rows[0]
+        return Device(found, signing, bool(admin), bool(active), bool(mode))
 
     def put_device(self, device: Device) -> None:
         self._run(

@@ -47,7 +47,7 @@ class Registry:
             directory = self.directory(session)
             if directory.active(asker) is None:
                 raise rules.not_allowed("this device is not, or no longer, in the directory")
-            head = session.heads([control.book]).get(control.book) or _new_head(control.book)
+            head = session.heads([control.book]).get(control.book) or new_head(control.book)
             known = _known(session, control, head)
             count = rules.check_head(control, head, known)
             new = control.statements[count:]
@@ -96,9 +96,9 @@ class Registry:
             raise rules.not_allowed("an organisation begins with its founding and a first administrator's device")
         root = wire.root_id(founding.root)
         rules.check_speakers(control.statements, root, root)
-        _project(session, directory, applied)
+        project(session, directory, applied)
         session.keep_setting(DIRECTORY_SETTING, control.book)
-        rows = self._keep(session, _new_head(control.book), control.statements, 0, now_ms)
+        rows = self._keep(session, new_head(control.book), control.statements, 0, now_ms)
         return numbering.taken(control.book, control.statements[-1].change, (), rows, self._sign)
 
     def _retry_of_founding(self, session: Session, control: CheckedControl, head: Head) -> wire.Outcome:
@@ -124,7 +124,7 @@ class Registry:
             raise rules.not_allowed("a directory keeps at least one administrator's device")
         for row, device in invited.values():
             joining.admit(session, row, device)
-        _project(session, twin, applied)
+        project(session, twin, applied)
 
     def _keep(self, session: Session, head: Head, new: Sequence[Statement], epoch: int, now_ms: int) -> Sequence[Row]:
         entries = [(s.header, s.change, s.body, s.signature) for s in new]
@@ -185,7 +185,7 @@ def _apply(directory: wire.Directory, statement: Statement) -> wire.DirectorySta
         raise rules.not_allowed(str(error)) from error
 
 
-def _project(session: Session, directory: wire.Directory, applied: Sequence[wire.DirectoryStatement]) -> None:
+def project(session: Session, directory: wire.Directory, applied: Sequence[wire.DirectoryStatement]) -> None:
     """Keep what requests ask of devices where they can ask it quickly."""
     for said in applied:
         if isinstance(said, wire.Enrol):
@@ -227,7 +227,8 @@ def _known(session: Session, control: CheckedControl, head: Head) -> list[Known]
     return session.known(control.book, _SHARED, wire.CONTROL_LANE, control.first, control.first + count - 1)
 
 
-def _new_head(book: bytes) -> Head:
+def new_head(book: bytes) -> Head:
+    """Return where a book stands before its first change."""
     return Head(book, 0, wire.first_digest(book), 0, 0, wire.FIRST)
 
 

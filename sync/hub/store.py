@@ -30,7 +30,7 @@ class Again(Exception):
 
 
 class Head(NamedTuple):
-    """A book's present number and running digest, its epoch, the end of its control lane, and its size in bytes."""
+    """A book's present number and running digest, its epoch, the end of its control lane, its bytes, when it was last written in."""
 
     book: bytes
     n: int
@@ -39,6 +39,7 @@ class Head(NamedTuple):
     control_seq: int
     control_head: bytes
     size: int = 0
+    grew_ms: int = 0
 
 
 class Lane(NamedTuple):
@@ -98,12 +99,32 @@ class Mark(NamedTuple):
 
 
 class Device(NamedTuple):
-    """A device of the directory, as much of it as a request needs."""
+    """A device of the directory, as much of it as a request needs. `recovering` says that the store is in recovery mode."""
 
     device: bytes
     signing: bytes
     admin: bool
     active: bool
+    recovering: bool = False
+
+
+class BookRecovery(NamedTuple):
+    """How far a book has come since a recovery began: where it stood then, where it stands, and how far it is known to go."""
+
+    book: bytes
+    began_n: int
+    n: int
+    goal_n: int
+
+
+class DeviceReport(NamedTuple):
+    """What a laptop has said of one book in a recovery: how far it has it, and how that fits (see `recovery`)."""
+
+    device: bytes
+    book: bytes
+    n: int
+    state: str
+    at_ms: int
 
 
 class InviteRow(NamedTuple):
@@ -196,11 +217,20 @@ class Session(Protocol):
     def changes(self, book: bytes, after: int, upto: int) -> list[tuple[int, bytes, bytes, bytes, int]]:
         """Return number, header, body, signature and time received, in order."""
 
-    def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes]]:
-        """Return book, number and digest of the directory, then of every book that a device reads.
+    def digest_at(self, book: bytes, n: int) -> bytes:
+        """Return a book's running digest at a number that it has."""
+
+    def news(self, device: bytes, directory: bytes) -> list[tuple[bytes, int, bytes, int]]:
+        """Return book, number, digest and the time of the last growth of the directory, then of every book that a device reads.
 
         A book of which it was a member stands with the number up to which it may read.
         """
+
+    def readers(self, books: Collection[bytes], directory: bytes) -> list[tuple[bytes, bytes]]:
+        """Return book and device for every active device that may read one of these books now; all may read the directory."""
+
+    def tell_others(self, words: Sequence[str]) -> None:
+        """Tell the other processes of this store; where there are none, nobody."""
 
     def set_members(self, book: bytes, gone: Iterable[tuple[bytes, int]], present: Iterable[tuple[bytes, int]]) -> None:
         """Keep who left, each with the number of the statement that says so, and who is a member, each with their role."""
@@ -243,6 +273,26 @@ class Session(Protocol):
     def late_taken(self, recipient: bytes, late: Collection[bytes]) -> None:
         """Forget what a device has; what no recipient waits for any more is kept no longer."""
 
+    def hold_mode(self) -> None:
+        """Wait until no other transaction gives numbers, and let none begin before this one has ended."""
+
+    def forget_recovery(self) -> None:
+        """Begin the memory of a recovery: every book as it stands now, and nothing reported or returned yet."""
+
+    def note_goal(self, book: bytes, goal_n: int) -> None:
+        """Note that a book is known to go at least so far."""
+
+    def note_report(self, report: DeviceReport) -> None: ...
+
+    def note_return(self, book: bytes, first_n: int, last_n: int, device: bytes, at_ms: int) -> None: ...
+
+    def recovery_books(self) -> list[BookRecovery]:
+        """Return the books whose numbers have moved, or have yet to move, since the recovery began."""
+
+    def recovery_reports(self) -> list[DeviceReport]: ...
+
+    def active_devices(self) -> list[bytes]: ...
+
     def count_alarm(self, code: str, book: bytes, device: bytes, now_ms: int) -> None: ...
 
     def alarms(self) -> list[Alarm]: ...
@@ -260,6 +310,9 @@ class Store(Protocol):
         Several deeds may share a transaction. `weight` is about how many changes this one writes. A deed may be run
         more than once before it is kept, so it must have no effect beside the session.
         """
+
+    def listen(self, heard: Callable[[str], None]) -> Callable[[], None]:
+        """Begin to hear what other processes of this store tell, on a thread of its own; return how to stop."""
 
     def first_use(self, device: bytes, nonce: bytes, time_ms: int) -> Future[bool]:
         """Note a request where every hub process over this database sees it; say whether none has noted it before."""

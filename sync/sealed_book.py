@@ -1,0 +1,122 @@
+"""One casebook with everything needed to check it, still sealed, in a file: for escrow and for keeping (C.10).
+
+The file holds what the central store hands out: the directory and the casebook, each whole, as pages. Whoever has it can
+read no more of it than the store can.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from leadworker import change
+from leadworker.change import CONTROL_LANE
+from leadworker.crypto.envelope import BookKey, key_info
+from leadworker.crypto.identity import CannotOpen, Identity
+from leadworker.directory import Directory
+from leadworker.errors import HubMistrusted, NotUnderstood
+from leadworker.membership import BookMembers
+from leadworker.postbox import BookState, Received
+from leadworker.statements import NotAllowed, Rotation, root_id
+from sync import wire
+from sync.checking import PageCheck, numbered
+from sync.client import HubClient
+from sync.founding import ESCROW
+
+LARGEST: Final = 1 << 30
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A book that was opened: every change in order, who may read it now, and the organisation as far as its directory says."""
+
+    received: tuple[Received, ...]
+    members: BookMembers
+    directory: Directory
+
+
+async def fetch(client: HubClient, hub: bytes, organisation: bytes, book: bytes) -> wire.SealedBook:
+    """Fetch a book and the directory, whole and sealed, as somebody who may read them."""
+    return wire.SealedBook(hub, organisation, await _whole(client, organisation), book, await _whole(client, book))
+
+
+async def _whole(client: HubClient, book: bytes) -> wire.Page:
+    page = await client.changes(book, 0)
+    items = list(page.changes)
+    while page.more:
+        page = await client.changes(book, items[-1].n)
+        items += page.changes
+    return msgspec.structs.replace(page, changes=tuple(items), more=False)
+
+
+def write(sealed: wire.SealedBook) -> bytes:
+    """Return the bytes of the file."""
+    return wire.SEALED_BOOK + msgspec.msgpack.encode(sealed)
+
+
+def read(raw: bytes) -> wire.SealedBook:
+    """Read a file; raise `NotUnderstood`."""
+    if not raw.startswith(wire.SEALED_BOOK):
+        raise NotUnderstood("This is no sealed casebook of leadworker. Nothing was opened.")
+    try:
+        return msgspec.msgpack.decode(memoryview(raw)[len(wire.SEALED_BOOK) :], type=wire.SealedBook)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise NotUnderstood("This sealed casebook is cut off or damaged. Nothing was opened. Have it written again.") from error
+
+
+def open_with_escrow(sealed: wire.SealedBook, escrow: Identity, fingerprint: bytes) -> Opened:
+    """Check a sealed book down from the root and open it with the escrow key; raise `HubMistrusted` or `NotUnderstood`.
+
+    `fingerprint` is the root's, as it stands on the officers' papers.
+    """
+    directory = _directory(sealed, fingerprint)
+    keys = _keys(sealed, escrow, directory)
+    state = BookState(sealed.book, 0, change.first_digest(sealed.book), {}, {}, {}, BookMembers(sealed.book), keys)
+    checked = PageCheck(state, directory, bytes(16), escrow.unseal).check(sealed.changes)
+    return Opened(checked.received, checked.members, directory)
+
+
+def _directory(sealed: wire.SealedBook, fingerprint: bytes) -> Directory:
+    directory = Directory(sealed.organisation)
+    try:
+        for item, _, _ in numbered(sealed.organisation, 0, change.first_digest(sealed.organisation), sealed.directory):
+            directory.apply(item.header, item.body, item.signature)
+    except NotAllowed as error:
+        raise HubMistrusted(f"The directory in this file is not signed as it must be: {error}. Nothing was opened.") from error
+    if directory.founding is None or root_id(directory.founding.root) != fingerprint:
+        raise HubMistrusted(
+            "This casebook is of another organisation than the officers' key: the fingerprints of the roots differ. Nothing was opened."
+        )
+    return directory
+
+
+def _keys(sealed: wire.SealedBook, escrow: Identity, directory: Directory) -> dict[int, bytes]:
+    """Return every key of the book that the escrow key leads to, checked against what was promised to everybody."""
+    members = BookMembers(sealed.book)
+    newest: BookKey | None = None
+    try:
+        for item in sealed.changes.changes:
+            if change.unpack(item.header).lane == CONTROL_LANE:
+                said = members.apply(item.header, item.body, item.signature, directory)
+                if isinstance(said, Rotation):
+                    newest = _unsealed(sealed.book, said, escrow, members) or newest
+    except (NotAllowed, change.BadHeader) as error:
+        raise HubMistrusted(f"The statements about who reads this casebook do not hold: {error}. Nothing was opened.") from error
+    if newest is None:
+        raise NotUnderstood(
+            "This escrow key opens no key of this casebook: it was sealed to another one. Look for the officers' files of that time. "
+            "Nothing was opened."
+        )
+    keys = {newest.epoch: newest.secret}
+    while newest.epoch > 1:
+        newest = newest.climb_down(members.ladders[newest.epoch])
+        keys[newest.epoch] = newest.secret
+    return keys
+
+
+def _unsealed(book: bytes, said: Rotation, escrow: Identity, members: BookMembers) -> BookKey | None:
+    try:
+        key = BookKey(book, said.epoch, escrow.unseal(said.escrow, key_info(book, said.epoch, ESCROW)))
+    except CannotOpen:
+        return None  # sealed to the escrow key of another time
+    return key if key.commitment() == members.commitments[said.epoch] else None
