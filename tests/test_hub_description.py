@@ -26,7 +26,7 @@ EXAMPLES = 15
 SENT = {
     "/v1/organisation": wire.Control, "/v1/join": wire.JoinRequest, "/v1/invites": wire.Invite, "/v1/control": wire.Control,
     "/v1/push": wire.Push, "/v1/late": wire.Late, "/v1/late/taken": wire.Taken, "/v1/recovery/report": wire.Report,
-    "/v1/recovery/changes": wire.Returned,
+    "/v1/recovery/changes": wire.Returned, "/v1/books/{book}/files/{digest}": wire.FilePart,
 }  # fmt: skip
 schemathesis.openapi.media_type(wire.MEDIA_TYPE, st.binary(max_size=300))
 

@@ -70,6 +70,15 @@ def writes(role: str, book: str) -> str:
     return NOT_LET_IN.get(role, "not_a_member")
 
 
+def knows_files(role: str, book: str) -> str:
+    """Members as they are now: who left has what they fetched, and the directory has no files."""
+    return NOT_LET_IN.get(role, "" if book == OWN and role in MEMBERS else "not_a_member")
+
+
+def fetches_files(role: str, book: str) -> str:
+    return knows_files(role, book) or "no_such_file"
+
+
 def decides(role: str, book: str) -> str:
     """Who reads: the lead, a supervisor, a manager; in the directory its administrators."""
     may = (book == OWN and role in DECIDERS) or (book == DIRECTORY and role == ADMINISTRATOR)
@@ -91,6 +100,9 @@ EXPECTED: dict[tuple[str, str], Callable[[str, str], str]] = {
     ("GET", "/v1/news"): signed,
     ("GET", "/v1/books/{book}/changes"): reads,
     ("POST", "/v1/push"): writes,
+    ("GET", "/v1/books/{book}/files/{digest}"): knows_files,
+    ("POST", "/v1/books/{book}/files/{digest}"): writes,
+    ("GET", "/v1/books/{book}/files/{digest}/parts/{part}"): fetches_files,
     ("POST", "/v1/control"): decides,
     ("GET", "/v1/joins"): signed,
     ("POST", "/v1/late"): hands_in,
@@ -152,6 +164,7 @@ class Cast:
             "/v1/late/taken": wire.Taken((bytes(16),)),
             "/v1/recovery/report": wire.Report((), ()),
             "/v1/recovery/changes": wire.Returned(book, (), b""),
+            "/v1/books/{book}/files/{digest}": wire.FilePart(wire.FILE_PART + 9, 0, bytes(wire.FILE_PART)),
             "/v1/join": wire.JoinRequest(bytes(16), Keys().signing, Keys().unsealing, bytes(32)),
             "/v1/organisation": wire.Control(()),
         }.get(path)
@@ -200,6 +213,7 @@ def test_every_role_is_answered_as_it_must_be(cast: Cast, method: str, path: str
 def _asked(cast: Cast, method: str, path: str, role: str, which: str, way: str) -> str:
     laptop = cast.laptops[role]
     target = path.replace("{book}", cast.book(which).hex()).replace("{invite}", "0" * 32)
+    target = target.replace("{digest}", "0" * 64).replace("{part}", "0")
     if path == "/v1/live":  # an answer without an end
         headers = {} if role == NOBODY else laptop.headers(method, target, b"")
         with laptop.http.stream(method, target, headers=headers) as stream:
