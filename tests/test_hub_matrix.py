@@ -54,11 +54,6 @@ def hands_in(role: str, book: str) -> str:
     return "" if role == REVOKED else NOT_LET_IN.get(role, "")
 
 
-def in_recovery_only(role: str, book: str) -> str:
-    """Nobody at a store that was not restored (tests/test_recovery.py)."""
-    return NOT_LET_IN.get(role, "not_recovering")
-
-
 def reads(role: str, book: str) -> str:
     may = book == DIRECTORY or (book == OWN and role in MEMBERS)
     return NOT_LET_IN.get(role, "" if may else "not_a_member")
@@ -80,6 +75,11 @@ def hands_out_keys(role: str, book: str) -> str:
     """To members, on whom others have decided: any member (docs/sealed-format.md, section 7.3)."""
     may = (book == OWN and role in MEMBERS) or (book == DIRECTORY and role == ADMINISTRATOR)
     return NOT_LET_IN.get(role, "" if may else "not_allowed")
+
+
+def in_recovery_only(role: str, book: str) -> str:
+    """A store that was not restored takes nothing back, from nobody (tests/test_hub_recovery.py tries one that was)."""
+    return NOT_LET_IN.get(role, "not_recovering")
 
 
 EXPECTED: dict[tuple[str, str], Callable[[str, str], str]] = {
@@ -151,7 +151,7 @@ class Cast:
             "/v1/late": wire.Late(bytes(16), ((self.laptops[ADMINISTRATOR].device, bytes(wire.SEALED_KEY_BYTES)),), secrets.token_bytes(64)),
             "/v1/late/taken": wire.Taken((bytes(16),)),
             "/v1/recovery/report": wire.Report((), ()),
-            "/v1/recovery/changes": wire.Returned(book, (), b""),
+            "/v1/recovery/changes": wire.Returned(self.own.book, (), bytes(64)),
             "/v1/join": wire.JoinRequest(bytes(16), Keys().signing, Keys().unsealing, bytes(32)),
             "/v1/organisation": wire.Control(()),
         }.get(path)

@@ -297,6 +297,7 @@ async def test_an_older_vault_learns_who_reads_its_casebooks_when_it_is_opened(t
     alex.sql("DROP TABLE colleague")
     alex.sql("ALTER TABLE book DROP COLUMN lead")
     alex.sql("ALTER TABLE book DROP COLUMN writable")
+    alex.sql("ALTER TABLE change DROP COLUMN receipt")
     alex.sql("PRAGMA user_version = 1")
     await alex.close()
     again = alex.reopen()

@@ -157,13 +157,13 @@ def _count(topic: str) -> Select[Any]:
 
 
 def open_conflicts(shelf: Shelf, *, person_id: str = "") -> tuple[Conflict, ...]:
-    """Return everything that was written apart and that nobody has settled, of one person if one is named."""
+    """Return everything that was written apart and that nobody has settled, by person; of one person if one is named."""
     found = []
-    for topic, kind in topics().items():
+    for topic, kind in sorted(topics().items()):
         if asked_fields(kind):
             rows = shelf.rows(_open(topic), _Row)
             found += [one for row in rows if person_id in ("", row.person_id) for one in _of_record(shelf, kind, row)]
-    return tuple(found)
+    return tuple(sorted(found, key=lambda one: one.person_name))
 
 
 def count(shelf: Shelf) -> int:

@@ -55,7 +55,8 @@ def seal(bundle: Bundle, to: Recipient, made: str, sign: Sign | None) -> bytes:
         "case.jsonl": b"".join(json.dumps(as_json(one), ensure_ascii=False).encode() + b"\n" for one in told),
     }
     manifest = {
-        "format": "bundle of a casebook, version 1", "made": made, "for": to.name, "recipient": to.age or "a passphrase", "reason": bundle.reason,
+        "format": "bundle of a casebook, version 1", "made": made, "for": to.name, "recipient": to.age or "a passphrase",
+        "reason": bundle.reason,
         "book": bundle.book, "number": bundle.n, "digest": bundle.digest, "changes": [one.id for one in told],
         "could_not_be_read": bundle.unread, "parts": {name: hashlib.sha256(part).hexdigest() for name, part in parts.items()},
     }  # fmt: skip

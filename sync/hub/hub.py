@@ -26,7 +26,7 @@ from sync.hub.store import Alarm, Device, Session, Store
 
 Answer = TypeVar("Answer")
 
-KEY_SETTING: Final = "signing_key"
+_KEY_SETTING: Final = "signing_key"
 _SETUP_SETTING: Final = "setup_code_hash"
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CODE_LETTERS: Final = 20
@@ -212,9 +212,10 @@ class Hub:
 
         return await self._answer_once(asked.claim, answer)
 
-    async def heads_of(self, device: bytes) -> list[tuple[bytes, int, bytes, int]]:
-        """Return book, number, digest and last growth of everything that a device may read now."""
-        return await self._read(lambda session: session.news(device, self._directory(session)))
+    async def heads_of(self, device: bytes) -> list[tuple[bytes, int, bytes]]:
+        """Return book, number and digest of everything that a device may read now."""
+        found = await self._read(lambda session: session.news(device, self._directory(session)))
+        return [(book, n, digest) for book, n, digest, _ in found]
 
     async def page(self, asked: Asked, book: bytes, after: int, most: int) -> bytes:
         """Return a page of a book as it travels."""
@@ -273,7 +274,7 @@ class Hub:
 
     async def check_up(self) -> None:
         """Ask the database for something small; raise `StoreAway` when it does not answer."""
-        await self._read(lambda session: session.setting(KEY_SETTING) is not None)
+        await self._read(lambda session: session.setting(_KEY_SETTING) is not None)
 
     def _directory(self, session: Session) -> bytes:
         """Return the id of the directory, which an enrolled device has: it is asked once and never changes."""
@@ -377,10 +378,10 @@ class Hub:
 
 def _first_start(session: Session, new_setup_code: bool) -> tuple[bytes, str, bool]:
     """Return the store's private key, a set-up code if one was made now, and whether an organisation is there."""
-    secret = session.setting(KEY_SETTING)
+    secret = session.setting(_KEY_SETTING)
     if secret is None:
         secret = secrets.token_bytes(32)
-        session.keep_setting(KEY_SETTING, secret)
+        session.keep_setting(_KEY_SETTING, secret)
     if session.setting(DIRECTORY_SETTING) is not None:
         return secret, "", True
     kept = session.setting(_SETUP_SETTING)

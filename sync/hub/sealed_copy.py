@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from sync import wire
 from sync.hub.databases import open_store
-from sync.hub.hub import KEY_SETTING, system_now_ms
+from sync.hub.hub import system_now_ms
 from sync.hub.statements import DIRECTORY_SETTING
 from sync.hub.store import HubTrouble, Session
 
@@ -35,11 +33,14 @@ def write_copy(database: str, book: bytes, file: Path) -> int:
 
 def sealed_copy(session: Session, book: bytes) -> bytes:
     """Return a `wire.SealedBook` as it stands in a file: the directory and the book, each whole. Raises `HubTrouble`."""
-    directory, secret = session.setting(DIRECTORY_SETTING), session.setting(KEY_SETTING)
-    if directory is None or secret is None or book == directory or book not in session.heads([book]):
+    directory = session.setting(DIRECTORY_SETTING)
+    if directory is None or book == directory or book not in session.heads([book]):
         raise HubTrouble("There is no such casebook in this central store. Nothing was written. Check its id.")
-    hub = Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
-    return wire.SEALED_BOOK + wire.write(wire.SealedBook(hub, directory, _page(session, directory), book, _page(session, book)))
+    ((_, body, _),) = session.control(directory, 0, 1)
+    founding = wire.read_directory_statement(body)
+    assert isinstance(founding, wire.Founding), "a directory begins with its founding"
+    pages = _page(session, directory), _page(session, book)
+    return wire.SEALED_BOOK + wire.write(wire.SealedBook(founding.hub, directory, pages[0], book, pages[1]))
 
 
 def _page(session: Session, book: bytes) -> wire.Page:
