@@ -54,11 +54,6 @@ def hands_in(role: str, book: str) -> str:
     return "" if role == REVOKED else NOT_LET_IN.get(role, "")
 
 
-def in_recovery_only(role: str, book: str) -> str:
-    """Nobody at a store that was not restored (tests/test_recovery.py)."""
-    return NOT_LET_IN.get(role, "not_recovering")
-
-
 def reads(role: str, book: str) -> str:
     may = book == DIRECTORY or (book == OWN and role in MEMBERS)
     return NOT_LET_IN.get(role, "" if may else "not_a_member")
@@ -89,6 +84,11 @@ def hands_out_keys(role: str, book: str) -> str:
     """To members, on whom others have decided: any member (docs/sealed-format.md, section 7.3)."""
     may = (book == OWN and role in MEMBERS) or (book == DIRECTORY and role == ADMINISTRATOR)
     return NOT_LET_IN.get(role, "" if may else "not_allowed")
+
+
+def in_recovery_only(role: str, book: str) -> str:
+    """Nobody at a store that was not restored (tests/test_recovery.py)."""
+    return NOT_LET_IN.get(role, "not_recovering")
 
 
 EXPECTED: dict[tuple[str, str], Callable[[str, str], str]] = {

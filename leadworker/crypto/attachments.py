@@ -1,4 +1,4 @@
-"""Seals a file that goes with somebody's record, chunk by chunk, and opens it again (docs/sealed-format.md, section 14).
+"""Seals a file that goes with somebody's record, chunk by chunk, and opens it again (docs/sealed-format.md, section 15).
 
 Each file has a key of its own, so a chunk's nonce need only tell its place: a counter, and whether it is the last one (age's
 STREAM layout). A chunk that was altered, left out, doubled, moved, or cut off at the end opens as nothing. The file is padded

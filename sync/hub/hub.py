@@ -212,9 +212,10 @@ class Hub:
 
         return await self._answer_once(asked.claim, answer)
 
-    async def heads_of(self, device: bytes) -> list[tuple[bytes, int, bytes, int]]:
-        """Return book, number, digest and last growth of everything that a device may read now."""
-        return await self._read(lambda session: session.news(device, self._directory(session)))
+    async def heads_of(self, device: bytes) -> list[tuple[bytes, int, bytes]]:
+        """Return book, number and digest of everything that a device may read now."""
+        found = await self._read(lambda session: session.news(device, self._directory(session)))
+        return [(book, n, digest) for book, n, digest, _ in found]
 
     async def page(self, asked: Asked, book: bytes, after: int, most: int) -> bytes:
         """Return a page of a book as it travels."""

@@ -132,4 +132,4 @@ async def _until_gone(receive: Receive, line: Listener) -> None:
 async def _mark(hub: Hub, asked: Asked) -> bytes:
     """Return a mark of the news that a device may have: it is another one as soon as any of its books has moved."""
     heads = await hub.heads_of(asked.claim.device)
-    return hashlib.sha256(b"".join(book + n.to_bytes(8, "big") + digest for book, n, digest, _ in heads)).digest()[:16]
+    return hashlib.sha256(b"".join(book + n.to_bytes(8, "big") + digest for book, n, digest in heads)).digest()[:16]
