@@ -20,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench monday pictures keys wheel-test clean
+.PHONY: help demo test lint format bench monday soak pictures keys wheel-test clean
 
 help:
 	@echo "make demo        an invented caseload, an embedded central store and two colleagues"
@@ -29,6 +29,7 @@ help:
 	@echo "make format      put code and imports into the house's form"
 	@echo "make bench       measure at the reference load, each figure beside its plain twin"
 	@echo "make monday      500 workers on a Monday morning at one central store with PostgreSQL (about three minutes)"
+	@echo "make soak        simulated worlds for as long as you like: SEEDS=200:2000, and STEPS for how much happens in each"
 	@echo "make pictures    draw the pictures of the screens again; look at each before it is committed"
 	@echo "make keys        write docs/keys.md again from the table of keys"
 	@echo "make wheel-test  run the tests against the built wheel in a clean environment"
@@ -54,6 +55,11 @@ bench: $(VENV)/ready-to-build
 
 monday: $(VENV)/ready-to-build
 	$(BIN)/python -m bench.monday
+
+SEEDS ?= 200:2000
+STEPS ?= 30
+soak: $(VENV)/ready-to-build
+	$(BIN)/python -m tests.simulator.soak $(SEEDS) --steps $(STEPS)
 
 pictures: $(VENV)/ready-to-build
 	$(PYTEST) --snapshot-update $$(grep -l snap_compare tests/test_*.py)

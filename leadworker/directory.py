@@ -104,10 +104,6 @@ class Directory:
         enrolled = self.devices.get(device)
         return enrolled is not None and enrolled.since <= seq and not 0 < enrolled.revoked_at <= seq
 
-    def had_device(self, person: bytes, seq: int) -> bool:
-        """Return whether a person had a device that might speak when the last statement was number `seq`."""
-        return any(self.was_active(device, seq) for device in self._people.get(person, ()))
-
     def escrow_at(self, seq: int) -> bytes:
         """Return the escrow key that stood when the directory's last statement was number `seq`, or nothing."""
         return next((key for since, key in reversed(self.escrows) if since <= seq), b"")

@@ -108,7 +108,7 @@ class BookMembers:
             raise NotAllowed("a book begins with a membership that its lead signs")
         if statement.remove and signer not in members:
             raise NotAllowed("who takes somebody out stays, since the new key is theirs to make")
-        _check_roles(members, statement, self.lead, directory)
+        _check_roles(members, statement, self, directory)
         gone = {d: self.members[d] for d in statement.remove if not directory.was_active(d, statement.directory[0])}
         here = {member.person for member in members.values()}
         self.lost = {device: member for device, member in (self.lost | gone).items() if member.person not in here}
@@ -176,7 +176,7 @@ def _check_member(member: Member, seq: int, directory: Directory) -> None:
         raise NotAllowed("an unknown role")
 
 
-def _check_roles(members: dict[bytes, Member], statement: Membership, lead_before: bytes, directory: Directory) -> None:
+def _check_roles(members: dict[bytes, Member], statement: Membership, before: BookMembers, directory: Directory) -> None:
     """Exactly one person leads, as the key worker, and each person has one role on all of their laptops."""
     roles: dict[bytes, int] = {}
     for member in members.values():
@@ -186,7 +186,9 @@ def _check_roles(members: dict[bytes, Member], statement: Membership, lead_befor
         raise NotAllowed("a book has exactly one key worker, who leads it")
     if statement.lead in roles:
         return
-    # Every laptop of the lead may be lost at once: they lead all the same, until somebody decides otherwise.
-    lost = statement.lead == lead_before and not directory.had_device(statement.lead, statement.directory[0])
+    # Every laptop of the lead that read the book may be lost at once: they lead all the same, until somebody decides otherwise.
+    # A new one of theirs, which the directory may have by now, reads it only when somebody lets it in.
+    read_it = before.devices_of(statement.lead)
+    lost = statement.lead == before.lead and not any(directory.was_active(device, statement.directory[0]) for device in read_it)
     if not lost or not members:
         raise NotAllowed("a book has exactly one lead, and the lead is a member")

@@ -143,6 +143,11 @@ class Projector:
             topic.find.remove(self._connection, row["no"], row)
         self._connection.execute(f"DELETE FROM {topic.name} WHERE no = ?", (row["no"],))
 
+    def begun_by_unsent(self, topic_name: str, record_id: str) -> bool:
+        """Return whether a record was begun by a change that has no number yet."""
+        sql = f"SELECT 1 FROM {self._topics[topic_name].name} r JOIN change c ON c.no = r.change_no WHERE r.id = ? AND c.n IS NULL"
+        return self._connection.execute(sql, (record_id,)).fetchone() is not None
+
     def _append(
         self, topic: _Topic, content: Content, values: dict[str, Any], book: str, device: str, change_no: int
     ) -> tuple[str, ...]:

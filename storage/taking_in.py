@@ -56,6 +56,7 @@ def take(
             late.add((item.content.topic, item.content.record))
     if late:
         refold(intake.connection, vault.projector, intake.book_no, late)
+    begun: set[tuple[str, str]] = set()
     for item in received:
         header = change.unpack(item.header)
         if item.own:
@@ -66,8 +67,13 @@ def take(
         if item.why:
             intake.put_aside(no, header, item, item.why)
         elif item.content is not None:
-            ids.update(_accept(vault, intake, no, header, item, topics))
+            touched = _accept(vault, intake, no, header, item, topics)
+            ids.update(touched)
+            if touched and intake.begins_unsent(vault, item.content):
+                begun.add((item.content.topic, item.content.record))
             newest = told_ms(item.received_ms).to_bytes(8, "big") + header.device
+    if begun:  # numbered changes come before what was not sent (D.2), also where that began the record here
+        refold(intake.connection, vault.projector, intake.book_no, begun)
     vault.hybrid.saw(intake.latest_stamp)
     if newest:
         vault.set_fact(RECEIVED, newest)
@@ -163,6 +169,7 @@ class _Intake:
         self._received_up_to: dict[int, int] = {}
         self._same_history = (0, b"")
         self.latest_stamp = 0
+        self._unsent: bool | None = None
         self._own = bytes.fromhex(transaction.shelf.device)
         row = self.connection.execute("SELECT no, n FROM book WHERE id = ?", (book,)).fetchone()
         if row is None:
@@ -252,6 +259,16 @@ class _Intake:
                 self.connection.execute("UPDATE change SET body = ? WHERE no = ?", (body, no))
                 self.connection.execute("DELETE FROM put_aside WHERE no = ?", (aside,))
                 yield no, Received(n, header, body, signature, digest, received_ms, content)
+
+    def begins_unsent(self, vault: Vault, content: Content) -> bool:
+        """Return whether a record that a received change speaks of was begun here, in a change that was never sent.
+
+        Only what was taken in from a late submission is begun twice: by who wrote it, and by who took it in.
+        """
+        if self._unsent is None:
+            sql = "SELECT 1 FROM change WHERE book_no = ? AND n IS NULL LIMIT 1"
+            self._unsent = scalar(self.connection, sql, self.book_no) is not None
+        return self._unsent and vault.projector.begun_by_unsent(content.topic, content.record)
 
     def name_subject(self, person_id: str) -> None:
         """The first person of a casebook is whose it is (REC-01)."""

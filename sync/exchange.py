@@ -255,7 +255,7 @@ class Exchange:
                     await asyncio.gather(following, return_exceptions=True)
                 raise
             self._received += sum(not item.own for item in checked.received)
-            self._tell(Progress("receiving", self._received, total, self._whole, self._casebooks))
+            self._tell(Progress("receiving", self._received, total, whole=self._whole, casebooks=self._casebooks))
             if following is None:
                 return
             page = await following

@@ -8,8 +8,8 @@ import msgspec
 class Progress(msgspec.Struct, frozen=True):
     """How far a sync has come: what it is doing, so many changes of so many (0 for not known yet), or so many of a `unit`.
 
-    `doing` is ``receiving``, ``sending``, ``sending a file`` or ``fetching a file``. Of `casebooks` that were not here
-    before, so many are `whole`.
+    `doing` is ``receiving``, ``sending``, ``sending a file`` or ``fetching a file``. Of `casebooks` that were not here before,
+    so many are `whole`.
     """
 
     doing: str

@@ -77,8 +77,8 @@ class Runner:
         self._failures = 0
         self._asked_to_wait_s = 0.0
         self._last_alarm = ""
-        self._files_left = False
         self._offline_since_ms = 0
+        self._files_left = False
 
     @property
     def state(self) -> PostState:
@@ -205,8 +205,8 @@ class Runner:
                 )
             else:
                 self._failures = 0
-                self._files_left = result.files_left
                 self._offline_since_ms = 0
+                self._files_left = result.files_left
                 await self._done(result)
 
     async def _done(self, result: Result) -> None:

@@ -129,6 +129,28 @@ async def test_other_changes_come_along_and_what_is_handed_in_twice_is_there_onc
     assert any(line.text == "A dog in the yard" for line in alex.desk.ask_now(alerts.at_the_door, keira))
 
 
+async def test_who_may_only_read_now_shows_what_was_taken_in_of_theirs_as_a_rebuild_makes_it(team: Team) -> None:
+    """The same alert was begun twice: by Bea, who could not send it any more, and by Alex, who took it in."""
+    alex, bea = team.alex, await team.office.let_in(team.ruth, BEA)
+    keira = alex.add(KEIRA)
+    await alex.sync()
+    await add_member(alex, keira, bea, Role.CO_WORKER)
+    await bea.sync()
+    bea.desk.do_now(alerts.raise_alert, keira, "A dog in the yard")
+    await add_member(alex, keira, bea, Role.READ_ONLY)
+    await bea.sync()
+    bea.desk.do_now(late.hand_in, keira)
+    await bea.sync()
+    await alex.sync()
+    (came,) = alex.desk.ask_now(late.waiting)
+    alex.desk.do_now(late.take_in, came.id)
+    await alex.sync()
+    await bea.sync()
+    assert bea.sql("SELECT made_by FROM alert") == alex.sql("SELECT made_by FROM alert") == [(alex.box.device.hex(),)]
+    shown = bea.digest()
+    assert await bea.check() == shown
+
+
 async def test_who_is_let_in_again_sends_it_themselves(team: Team) -> None:
     alex, bea, keira = await handed_in(team)
     await add_member(alex, keira, bea, Role.CO_WORKER)

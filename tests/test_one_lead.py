@@ -93,12 +93,15 @@ class Reassigning(RuleBasedStateMachine):
         leads = []
         reader = BookMembers(self.book)
         for said in self.taken:
+            before = reader.copy()
             reader.apply(said.header, said.body, said.signature, self.directory)
             key_workers = {m.person for m in reader.members.values() if m.role == Role.KEY_WORKER}
             assert reader.lead in self.people
             assert key_workers <= {reader.lead}, "nobody but the lead is the key worker"
             has_laptop = any(m.person == reader.lead for m in reader.members.values())
-            assert has_laptop or not self.directory.had_device(reader.lead, reader.upon), "only lost laptops leave a lead without one"
+            read_it = before.devices_of(reader.lead)
+            lost = reader.lead == before.lead and not any(self.directory.was_active(device, reader.upon) for device in read_it)
+            assert has_laptop or lost, "only lost laptops leave a lead without one"
             leads.append(reader.lead)
         assert reader.lead == self.store.lead
         assert not reader.owes_key

@@ -237,6 +237,38 @@ async def test_a_lead_who_lost_every_laptop_leads_all_the_same_and_reads_again_o
     await agree(ruth, new)
 
 
+async def test_a_lead_who_has_a_new_laptop_before_anybody_synced_blocks_no_casebook(team: Team) -> None:
+    """The lost laptop is taken out, the new one reads only when somebody lets it in, and the others write all the while."""
+    alex, ruth = team.alex, team.ruth
+    keira = alex.add(KEIRA)
+    alex.write(keira, "before the bag was stolen")
+    await alex.sync()
+    await ruth.sync()
+    await organising.revoke(ruth.box, ruth.client, [alex.box.device])
+    made = await invite_laptop(ruth.box, ruth.client, ruth.clock, ruth.person_of(alex))
+    new = team.office.laptop(CEM)
+    await ask_to_join(new.box, new.client, " ".join(made.words))
+    await approve(ruth.box, ruth.client, ruth.clock, " ".join(new.vault.identity.check_words()))
+    ruth.write(keira, "while they have no laptop")
+    await ruth.sync()
+    assert ruth.where(keira)[-1] == "on the central store"
+    await new.sync()
+    assert who(ruth, keira) == {ALEX: "lead", RUTH: "supervisor"}
+    assert next(one for one in ruth.desk.ask_now(readers.of, keira) if one.leads).lost
+    assert new.box.device not in ruth.members(ruth.book(keira))
+    bea = await team.office.let_in(ruth, BEA)
+    decide(ruth, keira, "bea", "let_in", Role.CO_WORKER)
+    await ruth.sync()
+    assert bea.box.device in ruth.members(ruth.book(keira)), "others are let in meanwhile"
+    ruth.desk.do_now(lambda shelf: readers.readmit(shelf, colleagues.resolve(shelf, ALEX)))
+    await ruth.sync()
+    await new.sync()
+    await bea.sync()
+    assert new.titles(keira) == ["before the bag was stolen", "while they have no laptop"]
+    assert who(new, keira) == {ALEX: "lead", RUTH: "supervisor", BEA: "co worker"}
+    await agree(ruth, new, bea)
+
+
 async def test_taking_somebody_out_that_does_not_come_about_is_an_alarm_after_a_quarter_of_an_hour(team: Team) -> None:
     alex, _, keira = await a_casebook(team)
     decide(alex, keira, "bea", "let_in", Role.CO_WORKER)
@@ -251,6 +283,25 @@ async def test_taking_somebody_out_that_does_not_come_about_is_an_alarm_after_a_
     alex.line.dead = False
     await alex.sync()
     assert (await alex.counts()).troubled == ()
+
+
+async def test_taking_somebody_out_that_was_answered_with_a_reason_says_the_reason_and_not_to_wait(team: Team) -> None:
+    alex, _, keira = await a_casebook(team)
+    decide(alex, keira, "bea", "let_in", Role.CO_WORKER)
+    await alex.sync()
+    await team.ruth.sync()
+    decide(alex, keira, "bea", "hand_over")
+    decide(team.ruth, keira, "bea", "take_out")
+    await alex.sync()
+    await team.ruth.sync()
+    alarm = (
+        f"Taking {BEA} out of a casebook did not come about. {BEA} leads the casebook now, so they were not taken out. Look again, and "
+        "decide again. What is written there may still reach them. See who can read it; then decide anew, or take your decision back."
+    )
+    assert (await team.ruth.counts()).troubled == (alarm,)
+    (decided,) = team.ruth.desk.ask_now(readers.decisions)
+    team.ruth.desk.do_now(readers.take_back, decided.id)
+    assert (await team.ruth.counts()).troubled == ()
 
 
 async def test_a_casebook_on_one_laptop_only_has_nobody_to_decide_about(team: Team) -> None:

@@ -270,7 +270,14 @@ def take_back(shelf: Shelf, decision_id: str) -> None:
 
 def overdue(decision: Decision, now_ms: int) -> str:
     """Return the alarm about somebody who was to be taken out and still reads, or nothing (C.6)."""
-    if decision.kind != TAKEN_OUT or now_ms - decision.made_ms < OVERDUE_MS:
+    if decision.kind != TAKEN_OUT:
+        return ""
+    if decision.said:  # it was answered: no sync brings it about any more
+        return (
+            f"Taking {decision.name} out of a casebook did not come about. {decision.said} What is written there may still reach them. "
+            "See who can read it; then decide anew, or take your decision back."
+        )
+    if now_ms - decision.made_ms < OVERDUE_MS:
         return ""
     return (
         f"Taking {decision.name} out of a casebook is not yet in force: the central store has not confirmed it for a quarter of an "

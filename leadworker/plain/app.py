@@ -73,8 +73,8 @@ def demo() -> None:
 
 
 _TOPICS = (
-    keeping, doctor, apart, diary, persons, notes, attachments, bringing_in, readers, late, post, organisation, giving_out, escrow,
-    roots, store,
+    keeping, doctor, apart, diary, persons, notes, attachments, bringing_in, readers, late, post, organisation, giving_out, escrow, roots,
+    store,
 )  # fmt: skip
 
 for topic in _TOPICS:

@@ -250,6 +250,28 @@ class Hub:
         await self._write(lambda session: session.late_taken(device.device, taken.items[: late.MOST_AT_ONCE * 10]))
         return await self._read(lambda session: late.waiting(session, device.device))
 
+    async def report(self, asked: Asked) -> wire.Recovery:
+        """Note a `wire.Report` of what a laptop holds, in recovery mode."""
+        device = (await self.asker(asked, recovering=True)).device
+        told = rules.read_message(wire.Report, asked.body)
+        stands = await self._write(
+            lambda session: recovery.report(session, device, told, self.now_ms(), self.public_key),
+            weight=len(told.holdings), recovering=True,
+        )  # fmt: skip
+        self.log.note("recovery_report", device=device, books=len(stands), others=len(told.others))
+        return wire.Recovery(tuple(stands), self.now_ms())
+
+    async def take_back(self, asked: Asked) -> wire.Outcome:
+        """Take back a `wire.Returned`, in recovery mode."""
+        device = (await self.asker(asked, recovering=True)).device
+        back = rules.read_message(wire.Returned, asked.body)
+        outcome = await self._write(
+            lambda session: recovery.take_back(session, self.registry, device, back, self.now_ms(), self.public_key),
+            [back.book], len(back.changes), recovering=True,
+        )  # fmt: skip
+        self.log.note("recovery_return", code=outcome.code, device=device, book=back.book, count=len(back.changes), n=outcome.last_n)
+        return outcome
+
     async def file_state(self, asked: Asked, named: files.Named) -> wire.FileState:
         """Say how far a sealed file has come."""
 
@@ -277,27 +299,6 @@ class Hub:
         return await self._answer_once(
             asked.claim, lambda session: files.part(session, self._admit(session, asked).device, named, part)
         )
-    async def report(self, asked: Asked) -> wire.Recovery:
-        """Note a `wire.Report` of what a laptop holds, in recovery mode."""
-        device = (await self.asker(asked, recovering=True)).device
-        told = rules.read_message(wire.Report, asked.body)
-        stands = await self._write(
-            lambda session: recovery.report(session, device, told, self.now_ms(), self.public_key),
-            weight=len(told.holdings), recovering=True,
-        )  # fmt: skip
-        self.log.note("recovery_report", device=device, books=len(stands), others=len(told.others))
-        return wire.Recovery(tuple(stands), self.now_ms())
-
-    async def take_back(self, asked: Asked) -> wire.Outcome:
-        """Take back a `wire.Returned`, in recovery mode."""
-        device = (await self.asker(asked, recovering=True)).device
-        back = rules.read_message(wire.Returned, asked.body)
-        outcome = await self._write(
-            lambda session: recovery.take_back(session, self.registry, device, back, self.now_ms(), self.public_key),
-            [back.book], len(back.changes), recovering=True,
-        )  # fmt: skip
-        self.log.note("recovery_return", code=outcome.code, device=device, book=back.book, count=len(back.changes), n=outcome.last_n)
-        return outcome
 
     async def check_up(self) -> None:
         """Ask the database for something small; raise `StoreAway` when it does not answer."""

@@ -288,6 +288,26 @@ class Session(Protocol):
     def late_taken(self, recipient: bytes, late: Collection[bytes]) -> None:
         """Forget what a device has; what no recipient waits for any more is kept no longer."""
 
+    def hold_mode(self) -> None:
+        """Wait until no other transaction gives numbers, and let none begin before this one has ended."""
+
+    def forget_recovery(self) -> None:
+        """Begin the memory of a recovery: every book as it stands now, and nothing reported or returned yet."""
+
+    def note_goal(self, book: bytes, goal_n: int) -> None:
+        """Note that a book is known to go at least so far."""
+
+    def note_report(self, report: DeviceReport) -> None: ...
+
+    def note_return(self, book: bytes, first_n: int, last_n: int, device: bytes, at_ms: int) -> None: ...
+
+    def recovery_books(self) -> list[BookRecovery]:
+        """Return the books whose numbers have moved, or have yet to move, since the recovery began."""
+
+    def recovery_reports(self) -> list[DeviceReport]: ...
+
+    def active_devices(self) -> list[bytes]: ...
+
     def file(self, book: bytes, digest: bytes) -> FileRow | None:
         """Return a file that is whole, whoever brought it."""
 
@@ -309,25 +329,6 @@ class Session(Protocol):
 
     def drop_file(self, row: FileRow) -> None:
         """Let go of a file that is not whole, with its parts."""
-    def hold_mode(self) -> None:
-        """Wait until no other transaction gives numbers, and let none begin before this one has ended."""
-
-    def forget_recovery(self) -> None:
-        """Begin the memory of a recovery: every book as it stands now, and nothing reported or returned yet."""
-
-    def note_goal(self, book: bytes, goal_n: int) -> None:
-        """Note that a book is known to go at least so far."""
-
-    def note_report(self, report: DeviceReport) -> None: ...
-
-    def note_return(self, book: bytes, first_n: int, last_n: int, device: bytes, at_ms: int) -> None: ...
-
-    def recovery_books(self) -> list[BookRecovery]:
-        """Return the books whose numbers have moved, or have yet to move, since the recovery began."""
-
-    def recovery_reports(self) -> list[DeviceReport]: ...
-
-    def active_devices(self) -> list[bytes]: ...
 
     def count_alarm(self, code: str, book: bytes, device: bytes, now_ms: int) -> None: ...
 
