@@ -253,8 +253,11 @@ class FileBox(Protocol):
     async def read(self, file: CarriedFile, at: int, length: int) -> bytes:
         """Return a part of a file's sealed bytes; raise `VaultDamaged`."""
 
+    async def offer_again(self) -> None:
+        """Offer everything that is here to the store again: it was restored from a backup and may have lost it."""
+
     async def stored(self, file: CarriedFile) -> Bell:
-        """Write down that the central store has given its receipt for a file, so that colleagues can fetch it."""
+        """Write down that the central store has given its receipt for a file, so that colleagues can fetch it; once is enough."""
 
     async def fetched(self, file: CarriedFile) -> int:
         """Return how many bytes of a file are here already."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from leadworker.crypto.attachments import sealed_size
 from leadworker.desk import Bell
 from leadworker.domain import attachments
-from leadworker.domain.attachments import FETCHED_BY_ITSELF, HERE, TROUBLE, WANTED, AttachmentStored, SealedFile
+from leadworker.domain.attachments import AGAIN, FETCHED_BY_ITSELF, HERE, TROUBLE, WANTED, SealedFile
 from leadworker.postbox import CarriedFile
 from storage.engine import Connection
 
@@ -25,9 +25,10 @@ LEAST_FREE: Final = 1024**3
 _FIELDS = "a.id, a.book, a.person_id, a.size, a.digest, a.key"
 _TO_SEND = f"""SELECT {_FIELDS} FROM drawer h JOIN attachment a ON a.id = h.key JOIN change c ON c.no = a.change_no
     WHERE h.drawer = '{HERE}' AND c.n IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM attachment_stored s WHERE s.attachment_id = a.id)
+    AND (NOT EXISTS (SELECT 1 FROM attachment_stored s WHERE s.attachment_id = a.id)
+        OR EXISTS (SELECT 1 FROM drawer o WHERE o.drawer = '{AGAIN}' AND o.key = a.id))
     AND NOT EXISTS (SELECT 1 FROM drawer t WHERE t.drawer = '{TROUBLE}' AND t.key = a.id) ORDER BY a.size, a.no"""
-"""What is here, whose record the central store has, and for which nobody has its receipt: the small ones first."""
+"""What is here, whose record the central store has, and for which nobody has its receipt, or that is to be offered again."""
 
 _TO_FETCH = f"""SELECT {_FIELDS} FROM attachment a LEFT JOIN drawer w ON w.drawer = '{WANTED}' AND w.key = a.id
     WHERE EXISTS (SELECT 1 FROM attachment_stored s WHERE s.attachment_id = a.id) AND (w.key IS NOT NULL OR a.size <= ?)
@@ -58,9 +59,16 @@ class FilePost:
     async def read(self, file: CarriedFile, at: int, length: int) -> bytes:
         return await asyncio.to_thread(self._files.read, file.digest.hex(), at, length)
 
+    async def offer_again(self) -> None:
+        def offer(transaction: Transaction) -> None:
+            for attachment_id in transaction.shelf.kept(HERE):
+                attachments.offer_again(transaction.shelf, attachment_id)
+
+        await self._write(offer)
+
     async def stored(self, file: CarriedFile) -> Bell:
         def tell(transaction: Transaction) -> None:
-            transaction.shelf.add(AttachmentStored, file.person_id, person_id=file.person_id, attachment_id=file.id)
+            attachments.store_has(transaction.shelf, file.id)
 
         return await self._write(tell)
 

@@ -23,7 +23,7 @@ OTHER_BYTES: Final = (
 )
 NOT_THERE: Final = (
     "The central store does not have a file of which a colleague's laptop was told that it has it. It may still be on that "
-    "laptop: “leadworker attachment fetch” tries again. Tell your administrator."
+    "laptop, where “leadworker attachment send” sends it again; “leadworker attachment fetch” asks again. Tell your administrator."
 )
 NO_RECEIPT: Final = (
     "The central store did not take an attached file as it must: its answer does not fit what was sent, or is not signed. The file "
@@ -33,7 +33,7 @@ NOT_AS_SEALED: Final = (
     "A file that was attached on this laptop is not as it was sealed any more: it is missing from the vault's folder, or damaged. It "
     "was not sent. “leadworker check” names it; a backup holds it, or attach it again."
 )
-_FOR_EVERYTHING: Final = frozenset({"device_revoked", "device_unknown", "clock_wrong", "too_often", "busy", "store_away"})
+_FOR_EVERYTHING: Final = frozenset({"device_revoked", "device_unknown", "clock_wrong", "too_often", "busy", "store_away", "recovering"})
 """Refusals that are about this laptop or the store, not about one file."""
 
 
@@ -158,4 +158,4 @@ class Transfers:
         return self.left
 
     def _progress(self, doing: str, file: CarriedFile, done: int) -> None:
-        self._tell(Progress(doing, done // 1024, file.size // 1024, " KB"))
+        self._tell(Progress(doing, done // 1024, file.size // 1024, unit=" KB"))

@@ -129,7 +129,9 @@ class Exchange:
             if recovering.known_no_more(error, joined):
                 raise HubMistrusted(recovering.NOT_KNOWN) from error
             if error.code == recovering.RECOVERING:
-                raise Offline(await recovering.give_back(self._box, self._client, joined)) from error
+                said = await recovering.give_back(self._box, self._client, joined)
+                await self._box.files.offer_again()
+                raise Offline(said) from error
             if error.code == "device_revoked":
                 await self._box.was_revoked(True)
                 directory = await self._box.directory()

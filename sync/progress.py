@@ -15,6 +15,6 @@ class Progress(msgspec.Struct, frozen=True):
     doing: str
     done: int
     of: int
-    unit: str = ""
     whole: int = 0
     casebooks: int = 0
+    unit: str = ""

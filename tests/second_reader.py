@@ -311,7 +311,7 @@ def read_files_of_backup(raw: bytes, length: int, size: int) -> tuple[bytes, dic
     return database, found
 
 
-# Section 14: attached files
+# Section 15: attached files
 
 
 def open_file(record: dict[str, Any], book: bytes, record_id: bytes, sealed: bytes) -> bytes:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from leadworker.change import read_content
 from leadworker.domain import attachments
+from leadworker.plain import case_text
 from tests.plain_world import Plain, empty, harmless, plain, template
 
 __all__ = ["empty", "plain", "template"]
@@ -77,3 +79,15 @@ def test_what_is_asked_wrongly_is_told_in_words(plain: Plain, letter: Path, tmp_
     assert "No files are kept" in plain("attachments", "yusuf").out
     made = plain("attach", "keira", str(letter), "--json").json()["id"]
     assert "here already, and whole" in plain("attachment", "fetch", made).out
+
+
+def test_a_casebook_that_is_given_out_holds_no_key_of_a_file(plain: Plain, letter: Path) -> None:
+    made = plain("attach", "keira", str(letter), "--json").json()["id"]
+    vault = plain.open()
+    key = vault.read(lambda shelf: attachments.sealed_file(shelf, made)).result().key
+    (body,) = [row[0] for row in vault.submit(lambda: vault.connection.execute("SELECT body FROM change").fetchall()).result() if key.encode() in row[0]]
+    vault.close()
+    told = case_text.Told(1, "Alex Morgan", "d" * 32, 1, read_content(body), "c" * 64)
+    assert "letter.pdf" in str(case_text.as_json(told))
+    assert "letter.pdf" in "".join(case_text.lines([told]))
+    assert key not in str(case_text.as_json(told)) + "".join(case_text.lines([told]))

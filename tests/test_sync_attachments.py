@@ -17,6 +17,7 @@ from leadworker.statements import Role
 from storage import attachment_post
 from sync import wire
 from sync.exchange import Exchange
+from tests.hub_world import execute
 from tests.laptops import KEIRA, Answer, Laptop, Line, Team, add_member, agree, remove_member
 
 pytest_plugins = ["tests.laptop_fixtures"]
@@ -411,3 +412,23 @@ async def test_damaged_bytes_are_fetched_again_when_somebody_asks(team: Team, tm
     want(team.alex, made)
     await team.alex.sync()
     assert saved(team.alex, made, tmp_path) == (tmp_path / "scan.pdf").read_bytes()
+
+
+async def test_a_store_that_lost_a_file_with_an_old_backup_is_given_it_again(team_on: Team, tmp_path: Path) -> None:
+    alex, ruth, keira = team_on.alex, team_on.ruth, await shared(team_on)
+    made = attach(alex, keira, a_file(tmp_path, FETCHED_BY_ITSELF + 9))
+    await alex.sync()
+    await ruth.sync()
+    for table in ("file_parts", "files"):
+        execute(team_on.office.database, f"DELETE FROM {table}")
+    want(ruth, made)
+    assert any("does not have a file" in alarm for alarm in (await ruth.sync_somehow()).alarms)
+    await alex.box.files.offer_again()
+    await alex.sync()
+    assert where(alex, keira) == ["on the central store"]
+    want(ruth, made)
+    await ruth.sync()
+    assert saved(ruth, made, tmp_path) == (tmp_path / "scan.pdf").read_bytes()
+    alex.line.hang_up()
+    await alex.sync()
+    assert alex.line.hang_up() == ["GET /v1/news"]

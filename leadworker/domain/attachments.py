@@ -24,6 +24,9 @@ HERE: Final = "file here"
 WANTED: Final = "file wanted"
 """A drawer: the files that somebody asked to be fetched, however large."""
 
+AGAIN: Final = "file again"
+"""A drawer: the files that are offered to the central store once more, because it may have lost them."""
+
 TROUBLE: Final = "file trouble"
 """A drawer: why a file could not be fetched or opened, in a sentence."""
 
@@ -219,6 +222,22 @@ def want(shelf: Shelf, attachment_id: str) -> None:
     shelf.throw_away(TROUBLE, attachment_id)
     shelf.throw_away(HERE, attachment_id)
     shelf.keep(WANTED, attachment_id, b"")
+
+
+def offer_again(shelf: Shelf, attachment_id: str) -> None:
+    """Offer a file that is here to the central store with the next sync, whatever was said of it before."""
+    if not attachment(shelf, attachment_id).here:
+        raise NotFound("The bytes of this file are not on this laptop, so it cannot be sent from here.")
+    shelf.throw_away(TROUBLE, attachment_id)
+    shelf.keep(AGAIN, attachment_id, b"")
+
+
+def store_has(shelf: Shelf, attachment_id: str) -> None:
+    """Note that the central store has given its receipt for a file; say so to colleagues if nobody has."""
+    shelf.throw_away(AGAIN, attachment_id)
+    view = attachment(shelf, attachment_id)
+    if not view.stored:
+        shelf.add(AttachmentStored, view.person_id, person_id=view.person_id, attachment_id=attachment_id)
 
 
 def came(shelf: Shelf, attachment_id: str) -> None:

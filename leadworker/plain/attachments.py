@@ -48,6 +48,7 @@ def register(app: typer.Typer) -> None:
     one = group(app, "attachment", "One attached file: save it outside the vault, fetch it.")
     command(one, "save")(save)
     command(one, "fetch")(fetch)
+    command(one, "send")(send)
 
 
 def attach(
@@ -130,6 +131,20 @@ def fetch(place: Place, which: FileId) -> None:
     if not view.here:
         raise Refused(view.trouble or f"{view.name} has not come yet. The next sync goes on where this one stopped.")
     said = f"{view.name} is here."
+    place.tell(documents.Written(view.id, said), [said])
+
+
+def send(place: Place, which: FileId) -> None:
+    """Offer a file to the central store again, where it has lost it or this laptop met trouble with it."""
+    with place.opened() as opened:
+        view = _find(opened, which)
+        opened.do(attachments.offer_again, view.id)
+        result, _ = asyncio.run(run_sync(opened, silent=place.as_json))
+        output.warn(*result.alarms)
+        view = opened.ask(attachments.attachment, view.id)
+    if not view.stored or view.trouble:
+        raise Refused(view.trouble or f"{view.name} is not on the central store yet. The next sync goes on where this one stopped.")
+    said = f"The central store has {view.name}."
     place.tell(documents.Written(view.id, said), [said])
 
 
