@@ -57,7 +57,7 @@ monday: $(VENV)/ready-to-build
 	$(BIN)/python -m bench.monday
 
 SEEDS ?= 200:2000
-STEPS ?= 30
+STEPS ?= 40
 soak: $(VENV)/ready-to-build
 	$(BIN)/python -m tests.simulator.soak $(SEEDS) --steps $(STEPS)
 

@@ -93,14 +93,16 @@ def settle(story: Story) -> None:
     machine.do(conflicts.settle, one, Choice(both=True) if both else Choice(version=chosen.change))
 
 
-def hand_in(story: Story) -> None:
-    """Whoever has lost a casebook hands in what they had written there."""
+def hand_in(story: Story) -> int:
+    """Whoever has lost a casebook hands in what they had written there; return of how many it was decided."""
+    decided = 0
     for machine in story.machines:
-        for person in machine.people():
-            joined = machine.laptop.box._vault.fact("joined")
-            if joined is not None and (machine in story.lost or machine.ask(late.may_hand_in, person)):
+        for person in machine.people() if machine.vault.fact("joined") is not None else []:
+            if machine in story.lost or machine.ask(late.may_hand_in, person):
                 story.world.note(machine.name, f"hands in what they had of {person}")
                 machine.do(late.hand_in, person)
+                decided += 1
+    return decided
 
 
 def take_in(story: Story) -> None:

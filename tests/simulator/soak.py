@@ -6,14 +6,16 @@ import argparse
 import sys
 import time
 
-from tests.simulator.running import STEPS, Failed, run
+from tests.simulator.running import Failed, run
+
+LONG = 40
 
 
 def main() -> int:
     """Run seeds; return 1 when one of them failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulator.soak", description=__doc__)
     parser.add_argument("seeds", help="from:to, the last one not included")
-    parser.add_argument("--steps", type=int, default=STEPS, help="how much happens in each world")
+    parser.add_argument("--steps", type=int, default=LONG, help="how much happens in each world")
     parser.add_argument("--once", action="store_true", help="run each seed once; else twice, and compare the traces")
     given = parser.parse_args()
     first, last = (int(part) for part in given.seeds.split(":"))

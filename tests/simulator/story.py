@@ -84,7 +84,7 @@ async def share(story: Story) -> None:
         story.one().keep_a_copy()
 
 
-Step = Callable[[Story], None]
+Step = Callable[[Story], object]
 
 
 def _network(story: Story) -> None:
