@@ -20,6 +20,8 @@ RECEIPT = "tests/test_hostile_histories.py::test_a_receipt_that_does_not_hold_co
 LATE = "tests/test_late.py::test_a_store_that_forges_a_late_submission_is_found_out"
 ANSWER = "tests/test_client.py::test_whatever_answers_is_told_in_words"
 FOUNDING = "tests/test_joining.py::test_a_store_that_swaps_the_escrow_key_or_the_root_is_found_out_before_anything_is_sent"
+FILE = "tests/test_sync_attachments.py::test_whatever_a_hostile_store_serves_is_thrown_away_in_words_and_the_true_file_comes_later"
+FILES = "tests/test_sync_attachments.py::"
 HERE = "tests/test_forty_attacks.py::"
 SYNC = "tests/test_sync_hostile.py::"
 HISTORY = "tests/test_hostile_histories.py::"
@@ -129,6 +131,14 @@ ATTACKS: Final = (
     A("an address without TLS", "is named with http://", DETECTED, "The address of a central store begins with https://. Nothing was sent.", f"{CLIENT}test_an_address_that_would_send_in_the_clear_is_refused"),
     A("TLS stripped away", "answers in the clear where TLS was asked for", DETECTED, "No way through to the central store just now.", f"{CLIENT}test_tls_that_is_stripped_away_is_no_way_through"),
     A("a pause without end", "asks for a pause of hours", HARMLESS, "", "tests/test_runner.py::test_a_store_cannot_ask_for_a_pause_longer_than_the_longest"),
+    # Attached files
+    A("a file altered", "flips a bit of an attached file", DETECTED, "The central store handed out something else than the file that a colleague's laptop sealed.", f"{FILE}[a flipped bit]"),
+    A("a file swapped", "hands out other bytes for an attached file", DETECTED, "The central store handed out something else than the file that a colleague's laptop sealed.", f"{FILE}[other bytes]"),
+    A("a file that grows", "sends more of an attached file than there is", DETECTED, "The central store handed out something else than the file that a colleague's laptop sealed.", f"{FILE}[too many bytes]"),
+    A("a file without an end", "sends a part of an attached file that does not end", DETECTED, "The central store sent more than it ever should.", f"{FILE}[endless]"),
+    A("a file hidden", "says that it does not have a file for which it gave a receipt", DETECTED, "The central store does not have a file of which a colleague's laptop was told that it has it.", f"{FILES}test_a_store_that_lost_a_file_with_an_old_backup_is_given_it_again"),
+    A("a file that it never took", "says that it has the whole of a file, without a receipt", DETECTED, "The central store did not take an attached file as it must", f"{FILES}test_without_a_sound_receipt_no_file_counts_as_sent[has it all]"),
+    A("a file that is never whole", "says again and again that it needs the first part", DETECTED, "The central store did not take an attached file as it must", f"{FILES}test_without_a_sound_receipt_no_file_counts_as_sent[never goes on]"),
     A("words that a terminal obeys", "puts escape sequences into its refusals", HARMLESS, "", f"{ANSWER}[a refusal that a terminal would obey]"),
 )  # fmt: skip
 
