@@ -8,15 +8,18 @@ Nothing here imports the database, so that the unlock screen paints first.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import msgspec
 
-from leadworker.errors import SavedUnmarked
+from leadworker.errors import LeadworkerError, SavedUnmarked
 
 if TYPE_CHECKING:
+    from leadworker.domain.attachments import SealedFile
     from leadworker.shelf import Shelf
 
 P = ParamSpec("P")
@@ -80,8 +83,21 @@ class Post(Protocol):
         """Finish the request under way, at most a few seconds, and do no more."""
 
 
+class Files(Protocol):
+    """The sealed bytes of attached files. `storage.attachment_files` implements it; any thread may call it."""
+
+    def seal(self, source: Path, book: str, person_id: str, stop: Callable[[], bool] = ...) -> SealedFile: ...
+
+    def forget(self, digest: str) -> None: ...
+
+    def save(self, sealed: SealedFile, target: Path) -> None: ...
+
+
 class Keeper(Protocol):
     """The store behind the desk: one thread that reads and writes. `storage.clerk` implements it."""
+
+    @property
+    def files(self) -> Files: ...
 
     def read(self, work: Callable[[Shelf], T]) -> Future[T]: ...
 
@@ -147,6 +163,51 @@ class Desk:
             result, bell = self._done_all_the_same(error)
         self.ring(bell)
         return result
+
+    async def attach(self, person_id: str, source: Path, *, entry_id: str = "", name: str = "") -> str:
+        """Seal a file into the vault and write it down; return its id. When this returns, both are durable.
+
+        Raises `NotUnderstood` for what is no plain file or too large, `NotFound`, `DiskTrouble`; then nothing is kept of it.
+        """
+        from leadworker.domain import attachments
+
+        stopped = threading.Event()
+        try:
+            sealed = await asyncio.to_thread(self._seal, person_id, source, stopped.is_set)
+        except asyncio.CancelledError:
+            stopped.set()
+            raise
+        try:
+            return await self.do(attachments.add, sealed, name=name or source.name, entry_id=entry_id)
+        except LeadworkerError:
+            self._keeper.files.forget(sealed.digest)  # nobody knows of these bytes
+            raise
+
+    def attach_now(self, person_id: str, source: Path, *, entry_id: str = "", name: str = "") -> str:
+        """Attach a file and wait until it is durable: for commands."""
+        from leadworker.domain import attachments
+
+        sealed = self._seal(person_id, source, lambda: False)
+        try:
+            return self.do_now(attachments.add, sealed, name=name or source.name, entry_id=entry_id)
+        except LeadworkerError:
+            self._keeper.files.forget(sealed.digest)
+            raise
+
+    async def save_file(self, attachment_id: str, target: Path) -> None:
+        """Write a file in clear to where somebody wants it. Raises `VaultDamaged`, `NotUnderstood`, `DiskTrouble`."""
+        await asyncio.to_thread(self.save_file_now, attachment_id, target)
+
+    def save_file_now(self, attachment_id: str, target: Path) -> None:
+        """Write a file in clear and wait for it: for commands."""
+        from leadworker.domain import attachments
+
+        self._keeper.files.save(self.ask_now(attachments.sealed_file, attachment_id), target)
+
+    def _seal(self, person_id: str, source: Path, stop: Callable[[], bool]) -> SealedFile:
+        """Seal first, then write down: a record never names bytes that are not kept."""
+        book = self.ask_now(lambda shelf: shelf.casebook_of(person_id))
+        return self._keeper.files.seal(source, book, person_id, stop)
 
     def on_warning(self, callback: Callable[[str], None]) -> None:
         """Call `callback` with a sentence when a deed was done but something about the disk needs somebody."""

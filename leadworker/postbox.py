@@ -231,12 +231,56 @@ class Counts(msgspec.Struct, frozen=True):
     last_backup_ms: int = 0
 
 
+class CarriedFile(msgspec.Struct, frozen=True):
+    """A sealed file as the post carries it: its record's id, its book, the SHA-256 and the number of its sealed bytes."""
+
+    id: str
+    book: bytes
+    person_id: str
+    digest: bytes
+    size: int
+
+
+class FileBox(Protocol):
+    """The sealed files of a vault as the post sees them; `storage.attachment_post` implements it."""
+
+    async def to_send(self) -> tuple[CarriedFile, ...]:
+        """Return the files that are here, whose records the central store has, and whose bytes it lacks as far as is known."""
+
+    async def to_fetch(self) -> tuple[CarriedFile, ...]:
+        """Return the files that the central store has and this laptop should have: the wanted ones, and those not too large."""
+
+    async def read(self, file: CarriedFile, at: int, length: int) -> bytes:
+        """Return a part of a file's sealed bytes; raise `VaultDamaged`."""
+
+    async def offer_again(self) -> None:
+        """Offer everything that is here to the store again: it was restored from a backup and may have lost it."""
+
+    async def stored(self, file: CarriedFile) -> Bell:
+        """Write down that the central store has given its receipt for a file, so that colleagues can fetch it; once is enough."""
+
+    async def fetched(self, file: CarriedFile) -> int:
+        """Return how many bytes of a file are here already."""
+
+    async def keep(self, file: CarriedFile, at: int, part: bytes) -> None:
+        """Keep a part after `at` bytes; raise `DiskTrouble`."""
+
+    async def finish(self, file: CarriedFile) -> Bell | None:
+        """Take a file in that is whole; None, and nothing kept of it, when it is not what its record names."""
+
+    async def trouble(self, file: CarriedFile, sentence: str) -> Bell:
+        """Note why a file was not sent or fetched, and leave it alone until somebody asks for it."""
+
+
 class Postbox(Protocol):
     """The vault as the post sees it."""
 
     device: bytes
     signing_public: bytes
     unsealing_public: bytes
+
+    @property
+    def files(self) -> FileBox: ...
 
     def sign(self, domain: bytes, message: bytes) -> bytes:
         """Sign with this device's key. May be called from any thread."""

@@ -24,6 +24,9 @@ RECEIPT: Final = b"lw/receipt/v1\0"
 BUNDLE: Final = b"lw/bundle/v1\0"
 """Over the SHA-256 of the manifest of a bundle that a device made for an outsider."""
 
+FILE_RECEIPT: Final = b"lw/file-receipt/v1\0"
+"""By the central store, over the whole of a sealed file that it keeps."""
+
 SUCCESSION: Final = b"lw/new-root/v1\0"
 """By a second administrator, over a root key that replaces a lost one (`statements.succession_message`)."""
 

@@ -40,11 +40,12 @@ class Kept(NamedTuple):
     along: tuple[str, ...] = ()
     both: bool = False
     says: str = ""
+    secret: bool = False
 
 
 def kept(
     default: Any = "", *, rule: Rule = Rule.QUIET, find: bool = False, words: str = "", safer: str = "", index: bool = False,
-    along: tuple[str, ...] = (), both: bool = False, says: str = "",
+    along: tuple[str, ...] = (), both: bool = False, says: str = "", secret: bool = False,
 ) -> Any:  # fmt: skip
     """Declare a field that changes carry: text, a whole number, or yes/no.
 
@@ -53,8 +54,11 @@ def kept(
     began). `along` names fields that are always written with this one; the quiet ones among them follow the same hand.
     `both`: two texts can stand one beneath the other. `says` is how a value reads: ``"time"`` (UTC milliseconds, its offset
     the first field of `along`), ``"day"`` (ISO), ``"born"`` (may stop early), ``"one/other"`` for yes and no, or as it is.
+    What is `secret` opens something: it is neither searched nor shown, and a history leaves it out.
     """
-    info = {"kept": Kept(rule, find, words, safer, along, both, says)}
+    if secret and (find or words):
+        raise TypeError("what is secret is neither searched nor shown")
+    info = {"kept": Kept(rule, find, words, safer, along, both, says, secret)}
     return Field(default=default, index=index, sa_column_kwargs={"info": info})
 
 
@@ -124,6 +128,9 @@ colleagues = table(
     column("me"), column("active"), column("check_words"),
 )  # fmt: skip
 """The laptops of the organisation's directory: whose, in which role (`statements.Role`), whether they may speak now."""
+
+drawers = table("drawer", column("drawer"), column("key"), column("value"))
+"""What is kept for this device alone (`Shelf.keep`)."""
 
 readers = table("reader", column("book"), column("device"), column("person"), column("role"), column("since_ms"))
 """The laptops that read each casebook now, with their role there."""

@@ -10,6 +10,7 @@ from leadworker.domain.journal import EntryView
 from leadworker.words.kinds import EntryKind
 from leadworker.words.saying import say_clock, say_date, say_day, say_length, say_time
 from screens import glyphs
+from screens.filewords import file_words
 from screens.lines import cut, hang, sides
 from screens.plain import Content, Tone, join, plain, run_on, single
 from screens.postwords import local
@@ -34,6 +35,8 @@ def entry_lines(entry: EntryView, width: int, now: datetime) -> list[Content]:
     if entry.think:
         lines += _labelled("I think", entry.think, width)
     lines += _next_lines(entry, width, now)
+    if entry.files:
+        lines += _indented(plain(file_words(entry.files), Tone.MUTED), width)
     if entry.clock_doubt:
         lines += hang(plain("  ! ", Tone.SOON), plain("Written while this clock looked wrong.", Tone.MUTED), width)
     return lines

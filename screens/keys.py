@@ -116,6 +116,7 @@ PLACES: dict[str, tuple[Key, ...]] = {
         Key("person.apart", "c", "written_apart", "", "choose between what was written apart about them"),
         Key("person.history", "h", "history", "", "every version of the selected row, or of what is written about them"),
         Key("person.readers", "w", "readers", "", "who can read this, and who leads it"),
+        Key("person.attach", "p", "attach", "", "put a file with the selected entry, or with the record; Enter on a file writes it out"),
         Key("person.away", "x", "take_away", "", "end an alert; take a name, a number or a note away"),
     ),
     "note": (

@@ -10,9 +10,10 @@ from textual import on
 from textual.containers import Container
 from textual.widget import Widget
 
-from leadworker.domain import actions, alerts, journal, people, readers, visits
+from leadworker.domain import actions, alerts, attachments, journal, people, readers, visits
 from leadworker.domain.actions import ActionRow
 from leadworker.domain.alerts import AccessNote, DoorLine
+from leadworker.domain.attachments import AttachmentView
 from leadworker.domain.journal import EntryView
 from leadworker.domain.people import CONTACT_KINDS, ContactPoint, Identifier, KnownAs, PersonFacts
 from leadworker.domain.readers import Happened
@@ -25,6 +26,7 @@ from leadworker.words.saying import say_count, say_time
 from screens import glyphs
 from screens.base import Page, Undo
 from screens.entry_rows import entry_lines
+from screens.filewords import fact_words
 from screens.frame import PanelStrip
 from screens.lines import cut, flow, hang, sides
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
@@ -49,7 +51,7 @@ TAKEN_AWAY: Mapping[str, type[Record]] = {
 
 
 HISTORY_OF: Mapping[str, str] = {
-    "access": "access_note", "alert": "alert", "visit": "visit", "known_as": "known_as", "identifier": "identifier",
+    "access": "access_note", "alert": "alert", "visit": "visit", "file": "attachment", "known_as": "known_as", "identifier": "identifier",
     **dict.fromkeys(CONTACT_KINDS, "contact_point"),
 }  # fmt: skip
 """Of which record a row of the contact panel shows the history, by its kind."""
@@ -74,6 +76,7 @@ class PersonPage(Page):
         {
             "person", "known_as", "contact_point", "identifier", "involvement", "alert", "access_note",
             "journal_entry", "action", "visit", "post", "reader", "access seen",
+            "attachment", "attachment_stored", attachments.HERE, attachments.WANTED, attachments.TROUBLE,
         }
     )  # fmt: skip
     DEFAULT_CSS = """
@@ -131,6 +134,7 @@ class PersonPage(Page):
         entries = await ask(journal.timeline, who, limit=self._shown)
         todo = await ask(actions.of_person, who)
         diary = await ask(visits.of_person, who)
+        files = await ask(attachments.of_person, who)
         access = await ask(readers.news, who)
         self._access = access
         self.facts, self._door, self._count, self._now = facts, door, count, self.shell.now()  # whole, or not at all
@@ -140,7 +144,7 @@ class PersonPage(Page):
         panel.show(self._grouped(todo))
         panel.say_when_empty(plain("Nothing was promised yet. The next lines of a note become actions.", Tone.MUTED))
         about: VList[Line] = self.query_one("#about", VList)
-        about.show(list(self._lines(facts, diary)))
+        about.show(list(self._lines(facts, diary, files)))
         self._entitle()
 
     def _show_entries(self, entries: tuple[EntryView, ...]) -> None:
@@ -215,7 +219,9 @@ class PersonPage(Page):
         facts = run_on([run_on([owner, when], ", "), waiting_words(action, self.shell.joined)])
         return [*lines, *hang(plain("  "), facts, width)]
 
-    def _lines(self, facts: PersonFacts, diary: tuple[VisitRow, ...]) -> Iterable[Line | Heading]:
+    def _lines(
+        self, facts: PersonFacts, diary: tuple[VisitRow, ...], files: tuple[AttachmentView, ...]
+    ) -> Iterable[Line | Heading]:
         ahead = [visit for visit in reversed(diary) if visit.state == PLANNED and not visit.entry_id]
         if facts.contacts:
             yield Heading(plain("Reach them", Tone.MUTED))
@@ -228,6 +234,10 @@ class PersonPage(Page):
                 late = "not written up" if visit.ends().local() < self._now else ""
                 fact = ", ".join(filter(None, (late, apart_words(visit.contested) if visit.contested else "")))
                 yield Line(visit.id, "visit", f"{when}  {visit.place}".rstrip(), fact, visit)
+        if files:
+            yield Heading(plain("Files", Tone.MUTED))
+            for file in files:
+                yield Line(file.id, "file", file.name, file.trouble or fact_words(file), file)
         if facts.identifiers:
             yield Heading(plain("Numbers of other agencies", Tone.MUTED))
             for number in facts.identifiers:
@@ -320,6 +330,10 @@ class PersonPage(Page):
             from screens.visit_form import VisitForm
 
             self.app.push_screen(VisitForm(self._person_id, line.behind))
+        elif isinstance(line.behind, AttachmentView):
+            from screens.files import open_file
+
+            open_file(self.shell, line.behind)
         else:
             self.action_edit()
 
@@ -340,7 +354,8 @@ class PersonPage(Page):
         """Take a note or a contact away; ``u`` brings it back."""
         kind = TAKEN_AWAY.get(line.kind)
         if kind is None:
-            self.shell.say("A visit is cancelled where it is changed: ⏎ opens it.")
+            visit = "A visit is cancelled where it is changed: ⏎ opens it."
+            self.shell.say("A file stays with the record." if line.kind == "file" else visit)
             return
         desk, shell = self.desk, self.shell
         try:
@@ -376,6 +391,14 @@ class PersonPage(Page):
         if isinstance(row, Line):
             return HISTORY_OF[row.kind], row.id
         return "person", self._person_id
+
+    def action_attach(self) -> None:
+        """Put a file with the selected entry, or with the record where none is selected."""
+        from screens.files import AttachForm
+
+        if self.facts is not None:
+            entry = self.entries.selected if self.entries.has_focus else None
+            self.app.push_screen(AttachForm(self._person_id, self.facts.name, entry))
 
     def action_add_visit(self) -> None:
         """Put a visit in the diary."""

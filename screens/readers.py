@@ -81,6 +81,7 @@ class ReadersPage(Page):
         self._person_id = person_id
         self._shown: Shown | None = None
         self._upto = 0
+        self._asked = ("", "")
 
     def inside(self) -> Iterable[Widget]:
         """Lay out what it is about, and the list."""
@@ -181,7 +182,8 @@ class ReadersPage(Page):
         if isinstance(row, Decision):
             self.shell.write(self._take_back(row))
         elif isinstance(row, Reader):
-            self._decide(row, lambda shelf, who: readers.take_out(shelf, self._person_id, who))
+            if self._sure("x", row, f"Take {row.name} out? What is written from then on is not for them. x again does it."):
+                self._decide(row, lambda shelf, who: readers.take_out(shelf, self._person_id, who))
         else:
             self.shell.say("Choose who is to be taken out, or a decision to take back.")
 
@@ -189,7 +191,8 @@ class ReadersPage(Page):
         """Make the selected colleague the lead."""
         row = self._row()
         if isinstance(row, Reader):
-            self._decide(row, lambda shelf, who: readers.hand_over(shelf, self._person_id, who))
+            if self._sure("l", row, f"Make {row.name} the lead? Who leads now goes on as co worker. l again does it."):
+                self._decide(row, lambda shelf, who: readers.hand_over(shelf, self._person_id, who))
         else:
             self.shell.say("Choose who is to lead. Who does not read it yet: a, with the role key worker.")
 
@@ -211,6 +214,17 @@ class ReadersPage(Page):
     def _row(self) -> Reader | Decision | Late | Happened | None:
         line = self._list.selected
         return None if line is None else line.row
+
+    def _sure(self, key: str, row: Reader, asked: str) -> bool:
+        """Ask once before what cannot be undone once it is in force; the same key on the same row is the answer."""
+        if not self._may_decide():
+            return False
+        again, self._asked = self._asked == (key, row.person), (key, row.person)
+        if not again:
+            self.shell.say(asked, "warning", 12)
+        else:
+            self._asked = ("", "")
+        return again
 
     def _may_decide(self) -> bool:
         why = self._shown.why_not if self._shown else ""

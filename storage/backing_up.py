@@ -14,7 +14,8 @@ import msgspec
 
 from leadworker.crypto import keys
 from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood, VaultDamaged
-from storage import vault_file
+from storage import backup_files, vault_file
+from storage.attachment_files import AttachmentFiles
 from storage.engine import Connection, DatabaseError, check_pages, connect, explain
 from storage.holder import Hold
 from storage.opening import clear_away
@@ -23,11 +24,14 @@ from storage.vault_file import VaultFile
 
 _HEAD = struct.Struct(">8sIQ32s")
 _MAGIC: Final = b"LWBACK01"
+_WITH_FILES: Final = b"LWBACK02"
+"""Of a backup that holds sealed files too; one without any stays readable to every leadworker."""
+
 _BLOCK: Final = 1024 * 1024
 
 
 def backup(connection: Connection, folder: Path, master: bytes, target: Path) -> int:
-    """Write a backup and open it once to see that it is whole; return its size in bytes.
+    """Write a backup and open it once to see that it is whole; return its size in bytes. Damaged sealed files are left out.
 
     Runs on the storage thread. An existing file is never written over: raises `NotUnderstood`.
     """
@@ -40,7 +44,7 @@ def backup(connection: Connection, folder: Path, master: bytes, target: Path) ->
         _remove(leftovers)
         connection.execute("VACUUM INTO ?", (str(copy),))
         check_copy(copy, master)
-        _pack(slots, copy, target)
+        _pack(slots, copy, AttachmentFiles(folder), target)
     except OSError as error:
         raise DiskTrouble(f"The backup could not be written: {error.strerror}. The vault itself is as it was.") from error
     except DatabaseError as error:
@@ -51,8 +55,10 @@ def backup(connection: Connection, folder: Path, master: bytes, target: Path) ->
     return target.stat().st_size
 
 
-def restore(source: Path, folder: Path) -> None:
-    """Put a backup's vault into a folder that has none; raise `NotUnderstood` or `VaultDamaged`.
+def restore(source: Path, folder: Path) -> int:
+    """Put a backup's vault into a folder that has none; return how many sealed files in it were damaged and left out.
+
+    Raises `NotUnderstood` or `VaultDamaged`.
 
     What is restored is older than what it replaces may have been, so its safety mark is left out: the vault is then
     mended on its first opening, which starts a new lane rather than write over what others have already seen (C.8).
@@ -60,17 +66,19 @@ def restore(source: Path, folder: Path) -> None:
     _refuse_a_vault(folder)
     try:
         with open(source, "rb") as file:
-            slots, size, digest = _read_head(file)
+            slots, size, digest, files = _read_head(file)
             folder.mkdir(parents=True, exist_ok=True)
             hold = Hold(folder, "leadworker restore")
             hold.take()
             part = folder / (DATABASE_NAME + ".part")
             try:
-                if _copy_out(file, part, size) != digest or file.read(1):
+                head = _copy_out(file, part, size)
+                if head != digest or (not files and file.read(1)):
                     raise VaultDamaged(
                         "The backup file is damaged: it is not as it was written. Nothing was restored. Try another backup."
                     )
                 _refuse_a_vault(folder)  # again, now that nobody else can make one meanwhile
+                damaged = backup_files.unpack(file, files, AttachmentFiles(folder))
                 _put_in_place(folder, part, slots)
             finally:
                 part.unlink(missing_ok=True)
@@ -79,6 +87,7 @@ def restore(source: Path, folder: Path) -> None:
         raise NotUnderstood(f"There is no file {source}. Nothing was restored.") from None
     except OSError as error:
         raise DiskTrouble(f"The backup could not be read or written: {error.strerror}. Nothing was restored.") from error
+    return damaged
 
 
 def _refuse_a_vault(folder: Path) -> None:
@@ -126,17 +135,21 @@ def _explain(error: Exception) -> LeadworkerError:
     return explained
 
 
-def _pack(slots: VaultFile, copy: Path, target: Path) -> None:
+def _pack(slots: VaultFile, copy: Path, files: AttachmentFiles, target: Path) -> None:
     head = msgspec.json.encode(slots)
+    whole, _ = backup_files.whole_files(files)
+    before = head + (backup_files.listed(whole) if whole else b"")
     part = target.with_name(target.name + ".new")
     with open(copy, "rb") as source, open(part, "wb") as file:
         os.chmod(part, 0o600)
-        digest = hashlib.sha256(head)
+        digest = hashlib.sha256(before)
         while block := source.read(_BLOCK):
             digest.update(block)
         source.seek(0)
-        file.write(_HEAD.pack(_MAGIC, len(head), copy.stat().st_size, digest.digest()) + head)
+        magic = _WITH_FILES if whole else _MAGIC
+        file.write(_HEAD.pack(magic, len(head), copy.stat().st_size, digest.digest()) + before)
         shutil.copyfileobj(source, file, _BLOCK)
+        backup_files.pack(files, whole, file)
         file.flush()
         os.fsync(file.fileno())
     copy.unlink()  # before the backup has its name, so that a finished one leaves nothing beside it
@@ -144,26 +157,27 @@ def _pack(slots: VaultFile, copy: Path, target: Path) -> None:
     vault_file.sync_folder(target.parent)
 
 
-def _read_head(file: BinaryIO) -> tuple[VaultFile, int, tuple[bytes, bytes]]:
+def _read_head(file: BinaryIO) -> tuple[VaultFile, int, tuple[bytes, bytes], dict[str, int]]:
     raw = file.read(_HEAD.size)
     if len(raw) != _HEAD.size or not raw.startswith(_MAGIC[:6]):
         raise NotUnderstood("That file is not a backup that leadworker made. Nothing was restored.")
     magic, length, size, digest = _HEAD.unpack(raw)
-    if magic != _MAGIC:
+    if magic not in (_MAGIC, _WITH_FILES):
         raise NotUnderstood("That backup was made by a newer leadworker. Nothing was restored. Install that version or a later one.")
     head = file.read(min(length, _BLOCK))
     try:
         slots = msgspec.json.decode(head, type=VaultFile)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        listed, files = backup_files.read_list(file) if magic == _WITH_FILES else (b"", {})
+    except (ValueError, UnicodeDecodeError):
         raise VaultDamaged("The backup file is damaged: its beginning cannot be read. Nothing was restored. Try another backup.") from None
-    return slots, size, (head, digest)
+    return slots, size, (head + listed, digest), files
 
 
 def _copy_out(file: BinaryIO, part: Path, size: int) -> tuple[bytes, bytes]:
     """Copy the database out; return what `_read_head` returned if, and only if, everything fits its digest."""
     file.seek(0)
     magic, length, _, _ = _HEAD.unpack(file.read(_HEAD.size))
-    head = file.read(length)
+    head = file.read(length) + (backup_files.read_list(file)[0] if magic == _WITH_FILES else b"")
     digest = hashlib.sha256(head)
     left = size
     with open(part, "wb") as out:
@@ -174,4 +188,4 @@ def _copy_out(file: BinaryIO, part: Path, size: int) -> tuple[bytes, bytes]:
             left -= len(block)
         out.flush()
         os.fsync(out.fileno())
-    return head, digest.digest() if not left and magic == _MAGIC else b""
+    return head, digest.digest() if not left else b""

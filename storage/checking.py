@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from leadworker import change, proof
 from leadworker.change import Kind
-from storage import log, rebuilding
+from storage import checking_files, log, rebuilding
 from storage.anchor import AnchorRead
+from storage.attachment_files import AttachmentFiles
 from storage.engine import Connection, DatabaseError, check_pages, scalar
 
 T = TypeVar("T")
+
+FILES: Final = "files"
+"""What a finding about attached files is called: one that is not whole does not make the record doubtful."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -42,12 +46,20 @@ class Report(msgspec.Struct, frozen=True):
     def whole(self) -> bool:
         return all(finding.whole for finding in self.findings)
 
+    @property
+    def record_is_whole(self) -> bool:
+        """Whether everything that was written is whole, whatever became of attached files."""
+        return all(finding.whole for finding in self.findings if finding.what != FILES)
+
 
 def check(
     connection: Connection, anchor: AnchorRead, own_key: bytes, *, keys_of: Callable[[bytes], bytes | None],
-    rebuild: bool = False, progress: Progress | None = None,
+    rebuild: bool = False, progress: Progress | None = None, files: AttachmentFiles | None = None,
 ) -> Report:  # fmt: skip
-    """Look through an open vault. `keys_of` gives the signing key of a device by its id, None for an unknown one."""
+    """Look through an open vault. `keys_of` gives the signing key of a device by its id, None for an unknown one.
+
+    `files` are the sealed files beside the database, where they are to be looked through as well.
+    """
     tell = progress or (lambda what, done, of: None)
     findings = [
         _look("pages", lambda: pages(connection, tell)),
@@ -56,6 +68,8 @@ def check(
         _look("signatures", lambda: _signatures(connection, own_key, keys_of, tell)),
         _look("books", lambda: _books(connection)),
     ]
+    if files is not None:
+        findings.append(_look(FILES, lambda: Finding(FILES, *checking_files.look(connection, files, tell))))
     before = _read(lambda: rebuilding.digest(connection), "")
     if rebuild:
         findings.append(_look("rebuild", lambda: _rebuilt(connection, before, tell)))

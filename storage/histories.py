@@ -36,7 +36,7 @@ class _Write(NamedTuple):
 
 def history(connection: Connection, kind: type[Record], record_id: str, book: str) -> tuple[Said, ...]:
     """Return what was written about a record, field by field, the oldest first."""
-    topic, fields = str(table_of(kind).name), kept_fields(kind)
+    topic, fields = str(table_of(kind).name), {name: field for name, field in kept_fields(kind).items() if not field.secret}
     writes: list[tuple[_Write, str, int]] = []
     standing: dict[str, list[tuple[int, Any]]] = {}
     for row in connection.execute(_ABOUT, (bytes.fromhex(book), record_id)).fetchall():

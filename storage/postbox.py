@@ -39,6 +39,7 @@ from leadworker.postbox import (
     UnsentRun,
 )
 from storage import late, log, readers, returning, taking_in
+from storage.attachment_post import FilePost
 from storage.engine import Connection, scalar
 from storage.log import MOST_UNSIGNED
 from storage.vault import Transaction, Vault
@@ -67,6 +68,7 @@ class VaultPostbox:
         self.device = self._identity.device
         self.signing_public = self._identity.signing_public
         self.unsealing_public = self._identity.unsealing_public
+        self.files = FilePost(vault)
 
     def sign(self, domain: bytes, message: bytes) -> bytes:
         return self._identity.sign(domain, message)

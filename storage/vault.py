@@ -23,6 +23,7 @@ from leadworker.record import topics
 from leadworker.shelf import Shelf
 from storage import finding, log, schema, vault_file
 from storage.anchor import Anchor, Mark
+from storage.attachment_files import AttachmentFiles
 from storage.clerk import Clerk
 from storage.engine import Connection, DatabaseError, explain, scalar
 from storage.holder import Hold
@@ -109,6 +110,7 @@ class Vault:
         self.master = master
         self.clock = clock
         self.anchor = anchor
+        self.files = AttachmentFiles(folder)
         self.notices: list[str] = []
         self._hold = hold
         facts = msgspec.msgpack.decode(self.fact("vault") or b"", type=Facts)
@@ -232,6 +234,7 @@ class Vault:
         with contextlib.suppress(DatabaseError):  # who needs what cannot be read is told so then
             if finding.is_behind(self.connection, self._find_topics):
                 self._clerk.untidy()
+            self.files.sweep(frozenset(row[0] for row in self.connection.execute("SELECT digest FROM attachment")))
 
     def _tidy(self) -> bool:
         """Do the work of an idle moment; return whether there is more of it for the next."""

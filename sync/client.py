@@ -137,6 +137,15 @@ class HubClient:
     async def push(self, runs: tuple[wire.Run, ...]) -> wire.Pushed:
         return await self._signed("POST", "/v1/push", wire.Push(runs), wire.Pushed)
 
+    async def file_state(self, book: bytes, digest: bytes) -> wire.FileState:
+        return await self._signed("GET", f"/v1/books/{book.hex()}/files/{digest.hex()}", None, wire.FileState)
+
+    async def put_file(self, book: bytes, digest: bytes, part: wire.FilePart) -> wire.FileState:
+        return await self._signed("POST", f"/v1/books/{book.hex()}/files/{digest.hex()}", part, wire.FileState)
+
+    async def file_part(self, book: bytes, digest: bytes, part: int) -> wire.FilePart:
+        return await self._signed("GET", f"/v1/books/{book.hex()}/files/{digest.hex()}/parts/{part}", None, wire.FilePart)
+
     async def hand_in(self, late: wire.Late) -> None:
         await self._signed("POST", "/v1/late", late, wire.LateItems)
 

@@ -24,11 +24,13 @@ from leadworker.errors import HubMistrusted, Offline, Refused
 from leadworker.postbox import BookState, Joined, Postbox, Receipt, Standing, UnsentRun
 from leadworker.text import one_line
 from sync import late, recovering, wire
+from sync.attachments import Transfers
 from sync.checking import Checked, PageCheck, mistrusted, vouched
 from sync.client import HubClient
 from sync.founding import Speaker, found_book
 from sync.inviting import countersign
 from sync.joining import ask_again, pull_directory
+from sync.progress import Progress
 from sync.readers import NotTaken, Readers
 
 BATCH = 1000
@@ -41,19 +43,6 @@ _LATE = Bell(frozenset({"late", "receipt"}), frozenset())
 _ON_ITS_WAY = Bell(frozenset({"journal_entry", "receipt"}), frozenset())
 
 
-class Progress(msgspec.Struct, frozen=True):
-    """How far a sync has come: ``receiving`` or ``sending``, so many changes of so many (0 for not known yet).
-
-    Of `casebooks` that were not here before, so many are `whole`.
-    """
-
-    doing: str
-    done: int
-    of: int
-    whole: int = 0
-    casebooks: int = 0
-
-
 class Result(msgspec.Struct, frozen=True):
     """What a sync did. `alarms` are sentences about books that could not be synced; `admitted` are colleagues let in."""
 
@@ -63,6 +52,8 @@ class Result(msgspec.Struct, frozen=True):
     admitted: tuple[str, ...] = ()
     clock_warning: str = ""
     admitted_me: bool = True
+    files_left: bool = False
+    """Whether sealed files still go on from where this sync stopped in favour of something more urgent."""
 
 
 NOT_SHOWN = (
@@ -72,16 +63,21 @@ NOT_SHOWN = (
 
 
 class Exchange:
-    """One sync between a vault and its central store. `ring` is told what changed, `tell` how far it has come."""
+    """One sync between a vault and its central store. `ring` is told what changed, `tell` how far it has come.
+
+    `enough` is asked while sealed files are carried, whether something else should come first by now.
+    """
 
     def __init__(
-        self, box: Postbox, client: HubClient, clock: Clock, ring: Callable[[Bell], None], tell: Callable[[Progress], None]
-    ) -> None:
+        self, box: Postbox, client: HubClient, clock: Clock, ring: Callable[[Bell], None], tell: Callable[[Progress], None],
+        *, enough: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
         self._box = box
         self._client = client
         self._clock = clock
         self._ring = ring
         self._tell = tell
+        self._enough = enough
         self._alarms: list[str] = []
         self._stopped: set[bytes] = set()
         self._hub_key = b""
@@ -120,7 +116,8 @@ class Exchange:
         await self._keep_readers(readers, news, joined, directory)
         await self._send(readers)
         await self._late(news, readers.directory)
-        return Result(self._received, self._sent, tuple(self._alarms), admitted, warning)
+        left = await self._files(joined, readers)
+        return Result(self._received, self._sent, tuple(self._alarms), admitted, warning, files_left=left)
 
     async def _news(self, joined: Joined) -> wire.News:
         """Ask for the news. Who was taken out of the organisation may still hand in what they had written; a store in recovery
@@ -132,7 +129,9 @@ class Exchange:
             if recovering.known_no_more(error, joined):
                 raise HubMistrusted(recovering.NOT_KNOWN) from error
             if error.code == recovering.RECOVERING:
-                raise Offline(await recovering.give_back(self._box, self._client, joined)) from error
+                said = await recovering.give_back(self._box, self._client, joined)
+                await self._box.files.offer_again()
+                raise Offline(said) from error
             if error.code == "device_revoked":
                 await self._box.was_revoked(True)
                 directory = await self._box.directory()
@@ -150,6 +149,15 @@ class Exchange:
             _, troubles = await late.receive(self._box, self._client, directory)
             self._alarms += troubles
             self._ring(_LATE)
+
+    async def _files(self, joined: Joined, readers: Readers) -> bool:
+        """Carry sealed files, last of all: a note never waits for a scan. Return whether some are left for the next sync."""
+        carried = Transfers(self._box.files, self._client, joined.hub_key, self._ring, self._tell, self._enough)
+        if await carried.send(frozenset(self._stopped)):
+            await self._send(readers)  # what was written down about it, so that colleagues can fetch it
+        await carried.fetch(frozenset(self._stopped))
+        self._alarms += carried.alarms
+        return carried.left
 
     async def _am_i_admitted(self, joined: Joined) -> bool:
         if not joined.invite:  # founded by this laptop; only the answer did not arrive
@@ -247,7 +255,7 @@ class Exchange:
                     await asyncio.gather(following, return_exceptions=True)
                 raise
             self._received += sum(not item.own for item in checked.received)
-            self._tell(Progress("receiving", self._received, total, self._whole, self._casebooks))
+            self._tell(Progress("receiving", self._received, total, whole=self._whole, casebooks=self._casebooks))
             if following is None:
                 return
             page = await following

@@ -18,20 +18,25 @@ from leadworker.desk import Bell, PostState
 from leadworker.errors import HubMistrusted, LeadworkerError, Offline, Refused
 from leadworker.postbox import Postbox
 from sync.client import HubClient
-from sync.exchange import Exchange, Progress, Result
+from sync.exchange import Exchange, Result
 from sync.live import Ear, Hearing
+from sync.progress import Progress
 
 ALL_SENT = "Everything is on the central store."
 WAITING_TO_BE_LET_IN = "Asked to join. Your administrator's laptop lets you in at its next sync; you can work meanwhile."
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """When to sync, in seconds: how often, how long to wait after a first failure and at most, and after a save."""
+    """When to sync, in seconds: how often, how long to wait after a first failure and at most, and after a save.
+
+    After `files_s` a sync that carries files looks for news first and then goes on with them.
+    """
 
     every_s: float = 60.0
     first_wait_s: float = 2.0
     longest_wait_s: float = 300.0
     after_change_s: float = 0.005
+    files_s: float = 20.0
 
 
 QUIET_CHANGES = 50
@@ -73,6 +78,7 @@ class Runner:
         self._asked_to_wait_s = 0.0
         self._last_alarm = ""
         self._offline_since_ms = 0
+        self._files_left = False
 
     @property
     def state(self) -> PostState:
@@ -131,6 +137,8 @@ class Runner:
             if self._asked_to_wait_s:  # not even a save cuts this short: the central store has asked for it
                 await self._sleep(min(self._asked_to_wait_s, self._pace.longest_wait_s))
                 continue
+            if self._files_left:  # they gave way to something more urgent, which goes with the next one
+                continue
             if await self._woken_within(self._pause()) and not self._noticed:
                 await self._sleep(self._pace.after_change_s)  # a save is often followed by another
 
@@ -167,9 +175,15 @@ class Runner:
     async def _sync(self, quiet: bool = False) -> None:
         async with self._syncing:
             self._quiet = quiet
-            self._asked_to_wait_s = 0.0
+            self._asked_to_wait_s, self._files_left = 0.0, False
+            begun = self._clock.steady()
+
+            def enough() -> bool:
+                return self._wake.is_set() or self._clock.steady() - begun > self._pace.files_s
+
             try:
-                result = await Exchange(self._box, self._client, self._clock, self._ring_bell, self._progress).run()
+                exchange = Exchange(self._box, self._client, self._clock, self._ring_bell, self._progress, enough=enough)
+                result = await exchange.run()
             except Offline as error:
                 self._failures += 1
                 self._offline_since_ms = self._offline_since_ms or int(self._clock.now().timestamp() * 1000)
@@ -192,6 +206,7 @@ class Runner:
             else:
                 self._failures = 0
                 self._offline_since_ms = 0
+                self._files_left = result.files_left
                 await self._done(result)
 
     async def _done(self, result: Result) -> None:
@@ -278,7 +293,7 @@ class Runner:
 def _how_far(progress: Progress) -> str:
     of = f" of {max(progress.of, progress.done):,}" if progress.of else ""
     whole = f" {progress.whole:,} of {progress.casebooks:,} casebooks are here and can be worked with." if progress.casebooks > 1 else ""
-    return f"{progress.doing.capitalize()} {progress.done:,}{of}.{whole}"
+    return f"{progress.doing.capitalize()} {progress.done:,}{of}{progress.unit}.{whole}"
 
 
 def _sentence(word: str, sentence: str, waiting: int) -> str:

@@ -24,11 +24,13 @@ from leadworker.change import (
     device_id,
     first_digest,
     next_digest,
+    padded_size,
     unpack,
 )
 from leadworker.directory import Directory
 from leadworker.membership import BookMembers
 from leadworker.proof import (
+    FILE_RECEIPT,
     HEAD,
     RECEIPT,
     REQUEST,
@@ -50,7 +52,8 @@ from leadworker.statements import (
 )
 
 __all__ = [
-    "CONTROL_LANE", "FIRST", "HEAD", "HEADER_BYTES", "LARGEST_BODY", "RECEIPT", "REQUEST", "Appoint", "BadHeader", "BookMembers",
+    "CONTROL_LANE", "FILE_RECEIPT", "FIRST", "HEAD", "HEADER_BYTES", "LARGEST_BODY", "RECEIPT",
+    "REQUEST", "Appoint", "BadHeader", "BookMembers",
     "Directory", "DirectoryStatement", "Enrol", "Founding", "Header", "Kind", "Membership", "NotAllowed", "Revoke",
     "Role", "change_id", "device_id", "first_digest", "is_signed", "is_sound_sealing_key", "is_sound_signing_key",
     "next_digest", "read_directory_statement", "root_id", "unpack",
@@ -81,6 +84,12 @@ LARGEST_LATE: Final = 3 * 1024 * 1024
 
 MOST_LATE: Final = 20
 """Late submissions of one device that the store keeps at once."""
+
+FILE_PART: Final = 8 * (64 * 1024 + 16)
+"""Bytes of each part of a sealed file but the last: eight sealed chunks."""
+
+LARGEST_FILE: Final = padded_size(25 * 1024 * 1024) + padded_size(25 * 1024 * 1024) // (64 * 1024) * 16
+"""Bytes of a sealed file: 25 MB, padded, with a tag for each chunk."""
 
 MOST_STATEMENTS: Final = 200
 """Statements in one control request."""
@@ -257,6 +266,26 @@ class Taken(msgspec.Struct, frozen=True, array_like=True):
     items: tuple[bytes, ...]
 
 
+class FilePart(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A part of a sealed file of `size` bytes, counted from 0: all are of `FILE_PART` bytes but the last."""
+
+    size: int
+    part: int
+    content: bytes
+
+
+class FileState(msgspec.Struct, frozen=True, array_like=True):
+    """How far a sealed file has come: its size and how many parts the store has, in order; all 0 for one that it does not know.
+
+    Once it is whole, `received_ms` is when, and `receipt` the store's signature (see `file_receipt_message`).
+    """
+
+    size: int
+    parts: int
+    received_ms: int
+    receipt: bytes
+
+
 class Invite(msgspec.Struct, frozen=True, array_like=True):
     """An invite as the store knows it: an id that tells nothing of its secret, and until when it holds."""
 
@@ -392,3 +421,21 @@ _RECEIPT = struct.Struct(">16s32sQ32sQ")
 def receipt_message(book: bytes, last: bytes, n: int, digest: bytes, received_ms: int) -> bytes:
     """Return what the store signs, under `RECEIPT`, when it has taken a run whose last change has id `last`."""
     return _RECEIPT.pack(book, last, n, digest, received_ms)
+
+
+def parts_of(size: int) -> int:
+    """Return in how many parts a sealed file travels."""
+    return -(-size // FILE_PART)
+
+
+def part_size(size: int, part: int) -> int:
+    """Return how many bytes a part of a sealed file has."""
+    return min(FILE_PART, size - part * FILE_PART)
+
+
+_FILE_RECEIPT = struct.Struct(">16s32sQQ")
+
+
+def file_receipt_message(book: bytes, digest: bytes, size: int, received_ms: int) -> bytes:
+    """Return what the store signs, under `FILE_RECEIPT`, when it has the whole of a sealed file."""
+    return _FILE_RECEIPT.pack(book, digest, size, received_ms)

@@ -71,4 +71,4 @@ class Colleague:
         received = Received(n + 1, header, body, signature, numbered, wrote.ms + 60_000, content)
         with vault.transaction() as transaction:
             transaction.dirty = True
-            return taking_in.take(vault, transaction, book, n, (received,), {}, numbered)
+            return taking_in.take(vault, transaction, book, n, (received,), {}, numbered, b"")

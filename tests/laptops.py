@@ -32,9 +32,10 @@ from storage.postbox import VaultPostbox
 from storage.vault import Vault
 from sync import inviting, joining
 from sync.client import HubClient, Patience
-from sync.exchange import Exchange, Progress, Result
+from sync.exchange import Exchange, Result
 from sync.founding import Speaker, change_members, new_key
 from sync.hub.serve import EmbeddedHub
+from sync.progress import Progress
 from tests.hub_world import HandClock, new_database
 from tests.postgres import require_postgres
 

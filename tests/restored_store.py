@@ -64,7 +64,9 @@ def lanes(office: Office) -> list[tuple[Any, ...]]:
     """Return the ends of all lanes, all heads, members and devices as the store has them."""
     kept = []
     for sql in (
-        "SELECT book, device, lane, seq, head FROM lanes", "SELECT book, n, digest, epoch, control_seq, control_head FROM books",
+        "SELECT book, device, lane, seq, head FROM lanes",
+        "SELECT book, n, digest, epoch, control_seq, control_head, grew_ms FROM books",
+        "SELECT device, book, n FROM former_members", "SELECT book FROM keys_owed",
         "SELECT device, book, role FROM members", "SELECT device, signing, admin, active FROM devices",
     ):  # fmt: skip
         kept += sorted(tuple(map(_plain, row)) for row in _all(office, sql))

@@ -286,9 +286,48 @@ def read_backup(path: Path) -> tuple[dict[str, Any], bytes]:
     raw = path.read_bytes()
     length, size = int.from_bytes(raw[8:12], "big"), int.from_bytes(raw[12:20], "big")
     head, database = raw[52 : 52 + length], raw[52 + length :]
+    if raw[:8] == b"LWBACK02":
+        return json.loads(head), read_files_of_backup(raw, length, size)[0]
     if raw[:8] != b"LWBACK01" or len(database) != size or sha256(head + database) != raw[20:52]:
         raise ValueError("not a whole backup")
     return json.loads(head), database
+
+
+def read_files_of_backup(raw: bytes, length: int, size: int) -> tuple[bytes, dict[bytes, bytes]]:
+    """Return the database and the sealed files, by their digests, inside a backup that has some."""
+    head, at = raw[52 : 52 + length], 52 + length
+    count = int.from_bytes(raw[at : at + 4], "big")
+    listed, at = raw[at : at + 4 + 40 * count], at + 4 + 40 * count
+    database, at = raw[at : at + size], at + size
+    if len(database) != size or sha256(head + listed + database) != raw[20:52]:
+        raise ValueError("not a whole backup")
+    found = {}
+    for place in range(count):
+        entry = listed[4 + 40 * place : 44 + 40 * place]
+        sealed = raw[at : at + int.from_bytes(entry[32:], "big")]
+        at += len(sealed)
+        if sha256(sealed) == entry[:32]:
+            found[entry[:32]] = sealed
+    return database, found
+
+
+# Section 15: attached files
+
+
+def open_file(record: dict[str, Any], book: bytes, record_id: bytes, sealed: bytes) -> bytes:
+    """Return the file inside its sealed bytes; raise `ValueError` or `InvalidTag` for what a reader refuses."""
+    key, digest, size = record["key"], record["digest"], record["size"]
+    hexadecimal = all(len(text) == 64 and set(text) <= set("0123456789abcdef") for text in (key, digest))
+    if not hexadecimal or not 1 <= size <= 26214400 or sha256(sealed).hex() != digest:
+        raise ValueError("not the file of this record")
+    cipher, plain = ChaCha20Poly1305(bytes.fromhex(key)), b""
+    chunks = [sealed[at : at + 65552] for at in range(0, len(sealed), 65552)]
+    for number, chunk in enumerate(chunks):
+        nonce = number.to_bytes(11, "big") + bytes([number == len(chunks) - 1])
+        plain += cipher.decrypt(nonce, chunk, b"lw/attachment/v1\0" + book + record_id)
+    if int.from_bytes(plain[:4], "big") != size or len(plain) != padded_length(size) or any(plain[4 + size :]):
+        raise ValueError("a length or a padding that does not fit")
+    return plain[4 : 4 + size]
 
 
 def compact(value: Any) -> bytes:

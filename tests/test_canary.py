@@ -1,4 +1,4 @@
-"""Twenty planted words go through every feature; then every byte that was written anywhere is searched for them (E.4).
+"""Planted words go through every feature; then every byte that was written anywhere is searched for them (E.4).
 
 Searched: every file of the account that the programs ran in, the shared places for temporary files, both vaults, a
 backup, the central store's database and everything it logged, and what a terminal keeps after the program has gone.
@@ -24,11 +24,11 @@ from tests.tour import at_home, command, unlock, write_note
 WORDS = (
     "Quillaberry", "Zanthorne", "Plindlewick", "Ossivander", "Marrowglint", "Tuftacombe", "Yarrowfex", "Gristlenook",
     "Wimblethatch", "Ferrocallow", "Uxbarrow", "Dovenquist", "Krellamont", "Sablewhisk", "Nimboquay", "Jorvaldine",
-    "Haxterley", "Bromwhistle", "Eldervance", "Cobbledane",
+    "Haxterley", "Bromwhistle", "Eldervance", "Cobbledane", "Fennimarsh", "Skelderbrook",
 )  # fmt: skip
 (
     WORKER, SUPERVISOR, ORGANISATION, TEAM, PERSON, ALIAS, HOME, TALKING, CONTACT, NUMBER,
-    ALERT, ACCESS, DIARY, SEEN, SAID, NOTICED, THINK, STEP, HALF, IMPORTED,
+    ALERT, ACCESS, DIARY, SEEN, SAID, NOTICED, THINK, STEP, HALF, IMPORTED, FILE_NAME, FILE_TEXT,
 ) = WORDS  # fmt: skip
 PASSPHRASE = "copper lantern meadow tunnel basket violin"
 ALTERNATE = re.compile(rb"\x1b\[\?1049h.*?\x1b\[\?1049l", re.DOTALL)
@@ -71,6 +71,8 @@ def test_no_planted_word_is_in_clear_in_any_file_or_left_on_the_terminal(
     command("sync", environment=alex)
     command("sync", environment=ruth)
     assert SAID in command("timeline", PERSON, environment=ruth), "the words did arrive, sealed"
+    assert f"{FILE_NAME}.pdf, PDF, 454 KB, here" in command("attachments", PERSON, environment=ruth), "the file did, too"
+    keys = _save_and_cut(given, account, ruth)
     command("backup", str(account / "backup.lwb"), environment=alex)
     command("check", "--rebuild", environment=alex)
     secrets = _re_key(given, alex)
@@ -84,7 +86,7 @@ def test_no_planted_word_is_in_clear_in_any_file_or_left_on_the_terminal(
     assert len(searched) > 8
     for path in searched:
         content = path.read_bytes()
-        found = _found(content, *secrets)
+        found = _found(content, *secrets) + [key[:8] for key in keys if bytes.fromhex(key) in content or key.encode() in content]
         assert not found, f"{path.name} holds {found}"
     assert not _found(left)
 
@@ -121,7 +123,37 @@ def _write_everything(given: Path, alex: dict[str, str]) -> None:
     contacts.write_text(f"BEGIN:VCARD\nVERSION:3.0\nFN:{IMPORTED} Demir\nN:Demir;{IMPORTED};;;\nNOTE:{IMPORTED}\nEND:VCARD\n", "utf-8")
     command("import", str(contacts), "--dry-run", environment=alex)
     command("import", str(contacts), environment=alex)
+    scan = given / f"{FILE_NAME}.pdf"
+    scan.write_bytes(f"{FILE_TEXT} and her letter, ".encode() * 16_000)
+    command("attach", PERSON, str(scan), environment=alex)
     command("note", PERSON, "-", environment=alex, text=f"call yesterday\nSaid: {SAID}\nNoticed: {NOTICED}\n")
+
+
+def _save_and_cut(given: Path, account: Path, ruth: dict[str, str]) -> list[str]:
+    """Write a file out where its owner says, end a fetch and an adding by force in the middle; return the keys of the files."""
+    (listed,) = json.loads(command("attachments", PERSON, "--json", environment=ruth))["files"]
+    command("attachment", "save", listed["id"], str(given / "out.pdf"), "--yes", environment=ruth)
+    assert FILE_TEXT.encode() in (given / "out.pdf").read_bytes()
+    large = given / "large.pdf"
+    large.write_bytes(f"{FILE_TEXT} once more, ".encode() * 700_000)
+    arguments = [sys.executable, "-P", "-m", "leadworker", "attach", PERSON, str(large)]
+    with subprocess.Popen(arguments, env=ruth, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as adding:
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline and adding.poll() is None and not list(account.rglob("*.sealing")):
+            time.sleep(0.001)
+        adding.kill()
+    code = (
+        "import sys; from pathlib import Path; from storage import opening; from leadworker import wiring\n"
+        "desk, vault = wiring.open_now(Path(sys.argv[1]), sys.argv[2], purpose='a test')\n"
+        "print(*[row[0] for row in vault.submit(lambda: vault.connection.execute('SELECT key FROM attachment').fetchall()).result()])\n"
+        "vault.close()"
+    )
+    said = subprocess.run(
+        [sys.executable, "-P", "-c", code, ruth["LEADWORKER_VAULT"], PASSPHRASE], env=ruth, capture_output=True, text=True, check=True
+    )
+    keys = said.stdout.split()
+    assert keys
+    return keys
 
 
 def _use_the_screens(account: Path, alex: dict[str, str]) -> bytes:

@@ -12,6 +12,7 @@ import pytest
 from leadworker import statements
 from leadworker.statements import Role
 from sync import wire
+from sync.hub import live_routes
 from sync.hub.app import routes
 from tests.hub_world import Casebook, ControlLane, Keys, Lane, Laptop, World, refused, run
 
@@ -64,6 +65,15 @@ def writes(role: str, book: str) -> str:
     return NOT_LET_IN.get(role, "not_a_member")
 
 
+def knows_files(role: str, book: str) -> str:
+    """Members as they are now: who left has what they fetched, and the directory has no files."""
+    return NOT_LET_IN.get(role, "" if book == OWN and role in MEMBERS else "not_a_member")
+
+
+def fetches_files(role: str, book: str) -> str:
+    return knows_files(role, book) or "no_such_file"
+
+
 def decides(role: str, book: str) -> str:
     """Who reads: the lead, a supervisor, a manager; in the directory its administrators."""
     may = (book == OWN and role in DECIDERS) or (book == DIRECTORY and role == ADMINISTRATOR)
@@ -77,7 +87,7 @@ def hands_out_keys(role: str, book: str) -> str:
 
 
 def in_recovery_only(role: str, book: str) -> str:
-    """A store that was not restored takes nothing back, from nobody (tests/test_hub_recovery.py tries one that was)."""
+    """Nobody at a store that was not restored (tests/test_recovery.py)."""
     return NOT_LET_IN.get(role, "not_recovering")
 
 
@@ -90,12 +100,17 @@ EXPECTED: dict[tuple[str, str], Callable[[str, str], str]] = {
     ("GET", "/v1/news"): signed,
     ("GET", "/v1/books/{book}/changes"): reads,
     ("POST", "/v1/push"): writes,
+    ("GET", "/v1/books/{book}/files/{digest}"): knows_files,
+    ("POST", "/v1/books/{book}/files/{digest}"): writes,
+    ("GET", "/v1/books/{book}/files/{digest}/parts/{part}"): fetches_files,
     ("POST", "/v1/control"): decides,
     ("GET", "/v1/joins"): signed,
     ("POST", "/v1/late"): hands_in,
     ("GET", "/v1/late"): signed,
     ("POST", "/v1/late/taken"): signed,
     ("POST", "/v1/invites"): signed,
+    ("GET", "/v1/live"): signed,
+    ("GET", "/v1/live/next"): signed,
     ("POST", "/v1/recovery/report"): in_recovery_only,
     ("POST", "/v1/recovery/changes"): in_recovery_only,
 }
@@ -104,7 +119,8 @@ EXPECTED: dict[tuple[str, str], Callable[[str, str], str]] = {
 OTHER_WAYS = {("POST", "/v1/control"): {"keys": hands_out_keys}}
 """What else can be asked with the same request, under other rules."""
 
-DECLARED = sorted((method, route.path) for route in routes.routes for method in getattr(route, "methods", ()))  # type: ignore[attr-defined]
+EVERY = [*routes.routes, *live_routes.routes.routes]
+DECLARED = sorted((method, route.path) for route in EVERY for method in getattr(route, "methods", ()))  # type: ignore[attr-defined]
 
 
 @dataclass
@@ -147,7 +163,8 @@ class Cast:
             "/v1/late": wire.Late(bytes(16), ((self.laptops[ADMINISTRATOR].device, bytes(wire.SEALED_KEY_BYTES)),), secrets.token_bytes(64)),
             "/v1/late/taken": wire.Taken((bytes(16),)),
             "/v1/recovery/report": wire.Report((), ()),
-            "/v1/recovery/changes": wire.Returned(self.own.book, (), bytes(64)),
+            "/v1/recovery/changes": wire.Returned(book, (), b""),
+            "/v1/books/{book}/files/{digest}": wire.FilePart(wire.FILE_PART + 9, 0, bytes(wire.FILE_PART)),
             "/v1/join": wire.JoinRequest(bytes(16), Keys().signing, Keys().unsealing, bytes(32)),
             "/v1/organisation": wire.Control(()),
         }.get(path)
@@ -196,6 +213,11 @@ def test_every_role_is_answered_as_it_must_be(cast: Cast, method: str, path: str
 def _asked(cast: Cast, method: str, path: str, role: str, which: str, way: str) -> str:
     laptop = cast.laptops[role]
     target = path.replace("{book}", cast.book(which).hex()).replace("{invite}", "0" * 32)
+    target = target.replace("{digest}", "0" * 64).replace("{part}", "0")
+    if path == "/v1/live":  # an answer without an end
+        headers = {} if role == NOBODY else laptop.headers(method, target, b"")
+        with laptop.http.stream(method, target, headers=headers) as stream:
+            return refused(_read(stream)) if stream.status_code >= 400 else ""
     body, taken = cast.body(path, role, which, way) if method == "POST" else (b"", lambda: None)
     if role == NOBODY:
         answer = laptop.http.request(method, target, content=body, headers={"content-type": wire.MEDIA_TYPE})
@@ -205,6 +227,11 @@ def _asked(cast: Cast, method: str, path: str, role: str, which: str, way: str) 
     if not code:
         taken()
     return code
+
+
+def _read(answer: httpx.Response) -> httpx.Response:
+    answer.read()
+    return answer
 
 
 def _code(path: str, method: str, answer: httpx.Response) -> str:

@@ -150,7 +150,7 @@ def test_no_request_deletes_or_replaces(organisation: FakeOrganisation) -> None:
     """The only methods are GET and POST: a stolen laptop cannot destroy what colleagues wrote."""
     description = organisation.http.get("/v1/openapi.json").json()
     assert {method for path in description["paths"].values() for method in path} == {"get", "post"}
-    assert len(description["paths"]) == 16
+    assert len(description["paths"]) == 18
     lead = organisation.colleague()
     path = f"/v1/books/{organisation.casebook(lead).book.hex()}/changes"
     for method in ("PUT", "DELETE", "PATCH", "POST"):

@@ -614,8 +614,8 @@ async def test_who_may_only_read_cannot_write_in_the_casebook(team_on: Team) -> 
     await bea.sync()
     assert bea.titles(keira) == ["Visit"]
     bea.write(keira, "I may not")
-    (alarm,) = (await bea.sync_somehow()).alarms
-    assert alarm.startswith("This laptop may read this casebook but not write in it")
+    await bea.sync()
+    assert (await bea.counts()).late == 1, "it can only be handed in"
     assert bea.where(keira) == ["on the central store", "here"], "their words are not lost"
     with pytest.raises(AssertionError, match="may read this casebook but not write in it"):
         rogue = Rogue(bea, keira)

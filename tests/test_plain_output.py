@@ -14,6 +14,8 @@ from leadworker.domain import caseload, drafts
 from leadworker.domain.drafts import Draft
 from leadworker.plain import (
     apart,
+    attached,
+    attachments,
     bringing_in,
     doctor,
     documents,
@@ -42,6 +44,8 @@ FIELDS = {
     "Actions": "actions",
     "Allowed": "laptop_per_second laptop_at_once address_per_second address_at_once laptop_bytes casebook_bytes",
     "Asked": "state hub check_words",
+    "AttachedFile": "id person_id entry_id name kind bytes added written_by by_me here where trouble",
+    "AttachedFiles": "person_id person files",
     "BackedUp": "file bytes",
     "Brief": "person age door next_visit open_actions last_entries",
     "CardNamed": "number line name person_id",
@@ -56,8 +60,9 @@ FIELDS = {
     "Drafts": "drafts",
     "Entry": (
         "id person_id person kind happened precision minutes place title seen said noticed think next continues clock_doubt "
-        "recorded written_by by_me where n received actions why taken_in_from taken_in_written"
+        "recorded written_by by_me where n received actions why taken_in_from taken_in_written files"
     ),
+    "FileSaved": "id file sentence",
     "Find": "words entry",
     "Finding": "about state sentence",
     "Found": "people entries",
@@ -120,6 +125,8 @@ FIELDS = {
 
 _MODULES = (
     apart,
+    attached,
+    attachments,
     bringing_in,
     doctor,
     documents,

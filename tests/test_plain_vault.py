@@ -84,7 +84,7 @@ def test_check_says_line_by_line_what_it_looked_at(plain: Plain) -> None:
     answer = plain("check", "--rebuild", "--json").json()
 
     assert answer["whole"] is True
-    assert [finding["what"] for finding in answer["findings"]] == ["pages", "chain", "anchor", "signatures", "books", "rebuild"]
+    assert [finding["what"] for finding in answer["findings"]] == ["pages", "chain", "anchor", "signatures", "books", "files", "rebuild"]
     assert answer["digest"] == plain.digest()
     assert "The vault is whole." in plain("check").out
 

@@ -91,6 +91,10 @@ async def test_one_key_takes_somebody_out_and_u_takes_it_back_while_it_is_not_in
         keira = await on_page(app, pilot)
         await type_in(pilot, "down", "x")
         await settle(pilot)
+        assert await app.desk.ask(readers.decisions, keira) == (), "it is asked once more, since it may be in force in a moment"
+        assert "Take Bea Lindqvist out?" in words(app)
+        await type_in(pilot, "x")
+        await settle(pilot)
         (decided,) = await app.desk.ask(readers.decisions, keira)
         assert decided.sentence() == "take Bea Lindqvist out"
         assert "not yet in force" in words(app)
@@ -102,7 +106,10 @@ async def test_one_key_takes_somebody_out_and_u_takes_it_back_while_it_is_not_in
 async def test_l_makes_somebody_the_lead_and_x_takes_a_decision_back(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
         keira = await on_page(app, pilot)
-        await type_in(pilot, "down", "down", "l")
+        await type_in(pilot, "down", "l", "down", "l")
+        await settle(pilot)
+        assert await app.desk.ask(readers.decisions, keira) == (), "asked of another row, it is asked anew"
+        await type_in(pilot, "l")
         await settle(pilot)
         (decided,) = await app.desk.ask(readers.decisions, keira)
         assert decided.sentence() == "make Ruth Adeyemi the lead"

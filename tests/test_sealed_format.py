@@ -24,8 +24,9 @@ from leadworker.change import Content, Header, Kind
 from leadworker.crypto import identity, words
 from leadworker.crypto.envelope import BookKey, key_info
 from leadworker.crypto.identity import Identity, InviteSecret
+from leadworker.desk import Desk
 from leadworker.directory import Directory
-from leadworker.domain import journal, people
+from leadworker.domain import caseload, journal, people
 from leadworker.domain.journal import NewEntry
 from leadworker.postbox import Joined
 from leadworker.statements import Role
@@ -52,6 +53,18 @@ class Written:
         self.backup = folder.with_name("backup.lwb")
         vault.submit(lambda: self._back_up(vault)).result()
         vault.close()
+
+    def attach(self, folder: Path) -> bytes:
+        """Attach a file of several chunks to the vault, back it up again, and return the file."""
+        vault = opening.open_with_passphrase(self.folder, PASSPHRASE)
+        keira = vault.read(caseload.known_people).result()[0].id
+        content = bytes(range(256)) * 900
+        (folder / "scan.pdf").write_bytes(content)
+        Desk(vault, vault.name).attach_now(keira, folder / "scan.pdf")
+        self.backup = folder / "with-files.lwb"
+        vault.submit(lambda: self._back_up(vault)).result()
+        vault.close()
+        return content
 
     def _back_up(self, vault: Vault) -> None:
         backing_up.backup(vault.connection, vault.folder, vault.master, self.backup)
@@ -126,6 +139,35 @@ def test_it_reads_a_backup(written: Written, tmp_path: Path) -> None:
 
     assert connection.execute("SELECT count(*) FROM change").fetchone()[0] >= 5
     connection.close()
+
+
+def test_it_opens_an_attached_file_where_it_lies_and_in_a_backup(tmp_path: Path) -> None:
+    written = Written(tmp_path / "vault")
+    content = written.attach(tmp_path)
+    file, database = second.read_backup(written.backup)
+    assert file == second.read_vault_file(written.folder / "vault.json")
+    (tmp_path / "copy.db").write_bytes(database)
+    key = second.hkdf(second.master_key(file, "passphrase", PASSPHRASE.encode()), b"", b"lw/db/v1")
+    connection = sqlcipher.connect(str(tmp_path / "copy.db"))
+    connection.execute("PRAGMA cipher_log_level=NONE")
+    connection.set_key(f"x'{key.hex()}'")
+    (raw, body), *_ = connection.execute("SELECT header, body FROM change ORDER BY no DESC").fetchall()
+    connection.close()
+    _, topic, record_id, _, record, *_ = second.read_content(body)
+    book = second.read_header(raw)["book"]
+    assert topic == "attachment"
+    path = written.folder / "attachments" / record["digest"][:2] / record["digest"]
+    sealed = path.read_bytes()
+    assert second.open_file(record, book, bytes.fromhex(record_id), sealed) == content
+    assert len(sealed) == second.padded_length(len(content)) + 16 * -(-second.padded_length(len(content)) // 65536)
+    raw_backup = written.backup.read_bytes()
+    length, size = int.from_bytes(raw_backup[8:12], "big"), int.from_bytes(raw_backup[12:20], "big")
+    assert second.read_files_of_backup(raw_backup, length, size)[1] == {bytes.fromhex(record["digest"]): sealed}
+    for bit in (5, 65552 * 8 + 3, len(sealed) * 8 - 1):
+        spoilt = bytearray(sealed)
+        spoilt[bit // 8] ^= 1 << bit % 8
+        with pytest.raises((ValueError, InvalidTag)):
+            second.open_file(record | {"digest": second.sha256(bytes(spoilt)).hex()}, book, bytes.fromhex(record_id), bytes(spoilt))
 
 
 @given(st.binary(min_size=1, max_size=300), st.integers(1, 2**32 - 1), st.integers(1, 2**16 - 1))

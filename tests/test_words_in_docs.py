@@ -121,4 +121,4 @@ def _commands_in(name: str) -> list[str]:
     text = (ROOT / name).read_text("utf-8")
     typed = "\n".join(re.findall(r"^```[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)) + "\n"
     typed += "\n".join(re.findall(r"`(leadworker [^`]+)`", text))
-    return re.findall(r"^leadworker ((?:hub )?[a-z]+)", typed, re.MULTILINE)
+    return re.findall(r"^leadworker ((?:(?:hub(?: recovery)?|escrow|keys|laptop) )?[a-z]+(?:-[a-z]+)*)", typed, re.MULTILINE)

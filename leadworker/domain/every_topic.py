@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from leadworker.domain import actions, alerts, drafts, journal, people, visits
+from leadworker.domain import actions, alerts, attachments, drafts, journal, people, visits
 
-__all__ = ["actions", "alerts", "drafts", "journal", "people", "visits"]
+__all__ = ["actions", "alerts", "attachments", "drafts", "journal", "people", "visits"]

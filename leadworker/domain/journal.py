@@ -8,9 +8,10 @@ import msgspec
 from sqlalchemy import BindParameter, Index, bindparam, func, select
 
 from leadworker.clock import Moment
-from leadworker.domain import people
+from leadworker.domain import attachments, people
 from leadworker.domain.actions import ActionRow, NewAction, actions_of_entry
 from leadworker.domain.actions import add as add_action
+from leadworker.domain.attachments import AttachmentView
 from leadworker.errors import NotFound, NotUnderstood
 from leadworker.record import Record, Rule, kept, receipts, table_of, writers
 from leadworker.shelf import Hit, Shelf, whereabouts
@@ -118,6 +119,7 @@ class EntryView(msgspec.Struct, frozen=True):
     taken_in_ms: int = 0
     taken_in_offset: int = 0
     actions: tuple[ActionRow, ...] = ()
+    files: tuple[AttachmentView, ...] = ()
 
     def happened(self) -> Moment:
         """Return when it took place."""
@@ -203,7 +205,7 @@ def write(shelf: Shelf, new: NewEntry) -> Saved:
 def timeline(shelf: Shelf, person_id: str, *, limit: int = 50, skip: int = 0, before: int = END_OF_TIME) -> tuple[EntryView, ...]:
     """Return a person's entries, newest first by when they happened, with the actions born from each."""
     found = shelf.rows(_TIMELINE, EntryView, person_id=person_id, limit=limit, skip=skip, before=before)
-    return _with_actions(shelf, found)
+    return _with_files(shelf, person_id, _with_actions(shelf, found))
 
 
 def recent(shelf: Shelf, *, limit: int = 50) -> tuple[EntryView, ...]:
@@ -221,7 +223,7 @@ def entry(shelf: Shelf, entry_id: str) -> EntryView:
     found = shelf.rows(_ONE, EntryView, entry_id=entry_id)
     if not found:
         raise NotFound("That entry is not in this vault.")
-    return _with_actions(shelf, found)[0]
+    return _with_files(shelf, found[0].person_id, _with_actions(shelf, found))[0]
 
 
 def count(shelf: Shelf, person_id: str) -> int:
@@ -239,6 +241,13 @@ def _with_actions(shelf: Shelf, entries: tuple[EntryView, ...]) -> tuple[EntryVi
     return tuple(
         msgspec.structs.replace(e, actions=actions_of_entry(shelf, e.id)) if e.next_steps else e for e in entries
     )
+
+
+def _with_files(shelf: Shelf, person_id: str, entries: tuple[EntryView, ...]) -> tuple[EntryView, ...]:
+    files: dict[str, list[AttachmentView]] = {}
+    for file in reversed(attachments.of_person(shelf, person_id)):
+        files.setdefault(file.entry_id, []).append(file)
+    return tuple(msgspec.structs.replace(e, files=tuple(files[e.id])) if e.id in files else e for e in entries)
 
 
 def _pages(told: dict[str, str]) -> list[dict[str, str]]:

@@ -327,7 +327,7 @@ def _told(line: _Line, names: dict[str, str]) -> str:
         LET_IN: f"{by} let {whom} in as {role}.",
         TAKEN_OUT: f"{by} took {whom} out.",
         LOST: f"{whom}'s laptop was taken out of the organisation; {by}'s laptop gave the casebook a new key.",
-        ROLE: f"{by} made {whom} {role}.",
+        ROLE: f"{whom} goes on as {role}." if line.by == line.person else f"{by} made {whom} {role}.",
         LAPTOP: f"{whom} reads it on another laptop.",
         LEADS: f"{by} made {whom} the lead.",
         KEY: f"{by} gave it a new key.",

@@ -114,7 +114,8 @@ def waiting(shelf: Shelf, *, limit: int = 400, post: str = "") -> tuple[WaitingR
 def _what(one: Waiting) -> str:
     """Return what kind of record waits, as people call it."""
     named = {"journal_entry": "entry", "person": "what is written about them", "involvement": "that we work with them",
-             "contact_point": "contact", "known_as": "name", "access_note": "how to get in"}  # fmt: skip
+             "contact_point": "contact", "known_as": "name", "access_note": "how to get in", "attachment": "file",
+             "attachment_stored": "that a file is on the central store"}  # fmt: skip
     return named.get(one.topic, one.topic.replace("_", " "))
 
 

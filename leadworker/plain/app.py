@@ -13,6 +13,7 @@ from leadworker import __version__
 from leadworker.errors import LeadworkerError
 from leadworker.plain import (
     apart,
+    attachments,
     bringing_in,
     diary,
     doctor,
@@ -72,7 +73,8 @@ def demo() -> None:
 
 
 _TOPICS = (
-    keeping, doctor, apart, diary, persons, notes, bringing_in, readers, late, post, organisation, giving_out, escrow, roots, store,
+    keeping, doctor, apart, diary, persons, notes, attachments, bringing_in, readers, late, post, organisation, giving_out, escrow, roots,
+    store,
 )  # fmt: skip
 
 for topic in _TOPICS:

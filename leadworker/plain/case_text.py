@@ -34,7 +34,7 @@ def as_json(told: Told) -> dict[str, Any]:
         "number": told.n, "id": told.id, "written_by": told.written_by, "device": told.device,
         "written": Moment(content.wrote_at, content.offset).local().isoformat(timespec="seconds"),
         "received": _utc(told.received_ms), "topic": content.topic, "record": content.record, "verb": content.verb,
-        "values": content.values,
+        "values": _open_values(content),
     }  # fmt: skip
 
 
@@ -46,10 +46,17 @@ def lines(changes: list[Told]) -> Iterator[str]:
         what = content.topic.replace("_", " ")
         did = "took away" if content.verb == DROP else "wrote"
         yield f"{told.n or '-'}. {wrote:%Y-%m-%d %H:%M} {one_line(told.written_by)} {did}: {what} {content.record[-8:]}"
-        for name, value in content.values.items():
+        for name, value in _open_values(content).items():
             if value not in ("", 0, False) and name not in _WHEN and name != "person_id":
                 yield from _field(_label(content.topic, name), _said(name, value))
         yield ""
+
+
+def _open_values(content: Content) -> dict[str, Any]:
+    """Return what a change says, without what opens something else."""
+    kind = topics().get(content.topic)
+    fields = kept_fields(kind) if kind is not None else {}
+    return {name: value for name, value in content.values.items() if name not in fields or not fields[name].secret}
 
 
 def _label(topic: str, name: str) -> str:

@@ -22,6 +22,7 @@ from leadworker.errors import LeadworkerError
 from leadworker.plain import asking
 from leadworker.plain.command import command, option
 from leadworker.plain.place import Place
+from leadworker.words.saying import say_count
 
 FINE, LOOK, UNKNOWN = "fine", "look", "unknown"
 LEAST_FREE = 1024**3
@@ -114,10 +115,22 @@ def _vault(place: Place) -> Iterator[Finding]:
         yield Finding("Vault", LOOK, f"There is none in {folder}. “leadworker init” makes one.")
         return
     yield Finding("Vault", FINE, f"There is one in {folder}.")
+    yield _files(folder)
     if _is_writable(folder):
         yield Finding("Vault's folder", FINE, "It can be written to.")
     else:
         yield Finding("Vault's folder", LOOK, "It cannot be written to, so nothing can be saved. Check the disk and its rights.")
+
+
+def _files(folder: Path) -> Finding:
+    from storage.attachment_files import AttachmentFiles
+
+    try:
+        sizes = AttachmentFiles(folder).sizes()
+    except OSError as error:
+        return Finding("Attached files", LOOK, f"Their folder cannot be read: {error.strerror}. “leadworker check” says more.")
+    counted = f"{say_count(len(sizes), 'sealed file', 'sealed files')}, {-(-sum(sizes.values()) // 1024**2):,} MB."
+    return Finding("Attached files", FINE, counted if sizes else "None are here.")
 
 
 def _is_writable(folder: Path) -> bool:

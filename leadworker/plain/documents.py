@@ -17,6 +17,8 @@ from leadworker.domain.journal import EntryView
 from leadworker.domain.people import PersonFacts
 from leadworker.domain.today import NewsRow
 from leadworker.domain.visits import VisitRow
+from leadworker.plain import attached
+from leadworker.plain.attached import AttachedFile
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -125,6 +127,7 @@ class Entry(msgspec.Struct, frozen=True):
     why: str = ""
     taken_in_from: str = ""
     taken_in_written: str = ""
+    files: tuple[AttachedFile, ...] = ()
 
 
 class News(msgspec.Struct, frozen=True):
@@ -352,7 +355,7 @@ def entry(view: EntryView, why: str = "") -> Entry:
         view.minutes, view.place, view.title, view.seen, view.said, view.noticed, view.think, view.next_steps, view.continues,
         view.clock_doubt, moment(view.made_at, view.made_offset), view.written_by, view.by_me, view.whereabouts(), view.n,
         moment(view.received_ms, view.made_offset), tuple(action(row) for row in view.actions), "" if view.n else why,
-        view.taken_in_from, moment(view.taken_in_ms, view.taken_in_offset),
+        view.taken_in_from, moment(view.taken_in_ms, view.taken_in_offset), tuple(attached.document(file) for file in view.files),
     )  # fmt: skip
 
 

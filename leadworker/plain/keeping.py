@@ -197,16 +197,16 @@ def _report(place: Place, opened: Open, rebuild: bool, *, mended: bool, missing:
         connection, anchor = vault.connection, vault.anchor.read()
         tell = progress.at
         return checking.check(
-            connection, anchor, own, keys_of=keys_of, rebuild=rebuild, progress=lambda _, done, of: tell(done, of)
+            connection, anchor, own, keys_of=keys_of, rebuild=rebuild, progress=lambda _, done, of: tell(done, of), files=vault.files
         )
 
     report = opened.on_thread(look)
     checked = Checked(
         report.whole, report.changes, report.digest, mended, missing,
         tuple(Looked(f.what, f.whole, f.sentence) for f in report.findings),
-        tuple(_aside(aside) for aside in asyncio.run(box.put_aside())) if report.whole else (),
+        tuple(_aside(aside) for aside in asyncio.run(box.put_aside())) if report.record_is_whole else (),
     )  # fmt: skip
-    place.tell(checked, _checked(checked))
+    place.tell(checked, _checked(checked, report.record_is_whole))
     return report.whole
 
 
@@ -215,7 +215,7 @@ def _aside(aside: PutAside) -> Aside:
     return Aside(one_line(aside.written_by), aside.about, aside.n, received, aside.why)
 
 
-def _checked(report: Checked) -> Iterator[str]:
+def _checked(report: Checked, record_is_whole: bool) -> Iterator[str]:
     if report.mended:
         yield f"A new safety mark was made over the {report.changes} changes that are here."
     if report.missing:
@@ -226,9 +226,12 @@ def _checked(report: Checked) -> Iterator[str]:
         about = f" about {aside.about}" if aside.about else ""
         yield f"Put aside, and nothing of yours: change {aside.number}{about}, by {aside.written_by}: {aside.why}."
     yield f"Digest of all records: {report.digest}."
-    yield (
-        "The vault is whole." if report.whole else "The vault is not whole. Do not write in it before you have restored a backup."
-    )
+    if report.whole:
+        yield "The vault is whole."
+    elif record_is_whole:
+        yield "Everything that was written is whole; attached files are not. You can go on writing."
+    else:
+        yield "The vault is not whole. Do not write in it before you have restored a backup."
 
 
 def backup(
@@ -238,16 +241,19 @@ def backup(
 
     It is opened once to see that it is whole.
     """
-    from storage import backing_up
+    from storage import backing_up, checking_files
 
     if not file.parent.is_dir():
         raise NotUnderstood(f"There is no folder {file.parent}. Nothing was written.")
     with place.opened() as opened:
         vault = opened.vault
         size = opened.on_thread(lambda: backing_up.backup(vault.connection, vault.folder, vault.master, file.absolute()))
+        whole, sentence = opened.on_thread(lambda: checking_files.look(vault.connection, vault.files, lambda *_: None))
         opened.on_thread(lambda: _remember_backup(opened))
     said = f"Everything is in {file}, {-(-size // 1024):,} KB, encrypted as the vault is; it was opened once and is whole."
     keep = "The passphrase and the recovery words of today open it. Keep it on another disk."
+    if not whole:
+        output.warn(f"Not in the backup: {sentence}")
     place.tell(BackedUp(str(file.absolute()), size), [said, keep])
 
 
@@ -262,10 +268,15 @@ def restore(place: Place, file: Annotated[Path, argument("FILE", "A backup that 
     from storage import backing_up
 
     try:
-        backing_up.restore(file, place.folder)
+        damaged = backing_up.restore(file, place.folder)
     except OSError as error:
         raise DiskTrouble(f"The backup could not be read or written: {error.strerror}. Nothing was restored.") from error
     said = f"The vault is back in {place.folder}. It opens with the passphrase, or the recovery words, of the day of the backup."
+    if damaged:
+        output.warn(
+            f"{say_count(damaged, 'attached file was', 'attached files were')} damaged in the backup and left out. “leadworker check” "
+            "names them, and the central store may have them."
+        )
     later = "What was sent to the central store since then comes back with the next sync."
     place.tell(Restored(str(place.folder), str(file.absolute())), [said, later])
 

@@ -11,7 +11,9 @@ from sqlalchemy import Select, bindparam, select
 from leadworker.domain import drafts
 from leadworker.domain.actions import Action
 from leadworker.domain.alerts import AccessNote, Alert
+from leadworker.domain.attachments import Attachment
 from leadworker.domain.drafts import Draft
+from leadworker.domain.journal import JournalEntry
 from leadworker.domain.people import ContactPoint, Identifier, KnownAs
 from leadworker.domain.visits import Visit
 from leadworker.errors import Ambiguous, NotFound
@@ -22,11 +24,12 @@ from leadworker.text import one_line
 FEWEST_DIGITS = 4
 
 NAMED: tuple[type[Record], ...] = (Action, Alert, AccessNote, Visit, ContactPoint, Identifier, KnownAs)
+_FOUND: tuple[type[Record], ...] = (*NAMED, JournalEntry, Attachment)
 _IDS: Mapping[type[Record], Select[tuple[str]]] = {
     kind: select(table_of(kind).c.id).where(
         table_of(kind).c.id.like(bindparam("ending")) | table_of(kind).c.id.like(bindparam("beginning"))
     )
-    for kind in NAMED
+    for kind in _FOUND
 }
 
 

@@ -27,8 +27,9 @@ from leadworker.text import one_line, skeleton
 from leadworker.words.saying import say_count, say_time
 
 if TYPE_CHECKING:
-    from sync.exchange import Progress, Result
+    from sync.exchange import Result
     from sync.inviting import Invitation
+    from sync.progress import Progress
 
 HubAddress = Annotated[str, option("--hub", "URL", "The central store's address: https://store.example.org.")]
 Team = Annotated[str, option("--team", "TEAM", "The team; members know it by name, the central store does not.")]
@@ -132,7 +133,8 @@ async def run_sync(opened: Open, *, silent: bool) -> tuple[Result, int]:
     from sync.exchange import Exchange
 
     known = await asking.joined_of(opened)
-    progress = {"receiving": output.Progress("Received", silent=silent), "sending": output.Progress("Sent", silent=silent)}
+    said = {"receiving": "Received", "sending": "Sent", "sending a file": "KB of a file sent:", "fetching a file": "KB of a file fetched:"}
+    progress = {doing: output.Progress(words, silent=silent) for doing, words in said.items()}
 
     def tell(how_far: Progress) -> None:
         if how_far.doing in progress:

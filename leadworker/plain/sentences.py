@@ -16,12 +16,13 @@ from leadworker.domain.journal import EntryView
 from leadworker.domain.people import PersonFacts
 from leadworker.domain.today import NewsRow
 from leadworker.domain.visits import CANCELLED, VisitRow
+from leadworker.plain import attached
 from leadworker.text import one_line
 from leadworker.words.dates import age_words, say_born
 from leadworker.words.kinds import EntryKind
 from leadworker.words.saying import MONTHS, WEEKDAYS, say_clock, say_date, say_day, say_due, say_length, say_time, say_visit
 
-SHORT_ID = 8
+SHORT_ID = attached.SHORT_ID
 """Digits of an id that are shown. The last ones, because ids begin with the time and so begin alike."""
 
 _KINDS = frozenset(kind.value for kind in EntryKind)
@@ -164,6 +165,8 @@ def entry(view: EntryView, now: datetime, *, named: bool = False) -> Iterator[st
         yield f"  Next: {action(row, now, named=False)}"
     if view.next_steps and not view.actions:
         yield from labelled("Next", view.next_steps)
+    for file in view.files:
+        yield f"  File: {file.name}, {attached.facts(file)}. Id {short(file.id)}."
     if view.clock_doubt:
         yield f"  Written while {view.clock_doubt}."
 

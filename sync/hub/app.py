@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from sync import wire
 from sync.hub import bodies, live_routes
+from sync.hub.files import Named
 from sync.hub.hub import Hub
 from sync.hub.metrics import Measured
 from sync.hub.reading import USUAL_PAGE
@@ -23,9 +24,13 @@ from sync.hub.rules import Refusal
 
 _SIGNED: Final = (wire.DEVICE_HEADER, wire.TIME_HEADER, wire.NONCE_HEADER, wire.SIGNATURE_HEADER)
 _LARGEST_NUMBER: Final = 2**62
+LARGEST_PART: Final = wire.FILE_PART + 64
+"""Bytes of a request that carries one part of a file: the part, its size and its number."""
 
 BookId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="the book's 16 bytes in hexadecimal")]
 InviteId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="the invite's 16 bytes in hexadecimal")]
+Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="the SHA-256 of a sealed file's bytes in hexadecimal")]
+PartNumber = Annotated[int, Path(ge=0, le=wire.LARGEST_FILE // wire.FILE_PART, description="which part, from 0")]
 After = Annotated[int, Query(ge=0, le=_LARGEST_NUMBER, description="the last number that the asker has")]
 Limit = Annotated[int, Query(ge=1, le=wire.LARGEST_PAGE, description="about how many changes a page holds")]
 
@@ -180,6 +185,29 @@ async def late_taken(request: Request) -> Response:
     """Say what of it the asking device has in its vault."""
     asked = await bodies.signed_body(request, bodies.SMALL_BODY)
     return bodies.answer(await bodies.hub_of(request).late_taken(asked))
+
+
+@routes.get("/books/{book}/files/{digest}", **_described(None, "FileState", signed=True))
+async def file_state(request: Request, book: BookId, digest: Digest) -> Response:
+    """Say how far a sealed file has come: whole, or as much of it as the asking device has sent."""
+    return bodies.answer(await bodies.hub_of(request).file_state(bodies.signed(request), _named(book, digest)))
+
+
+@routes.post("/books/{book}/files/{digest}", **_described("FilePart", "FileState", signed=True))
+async def put_file(request: Request, book: BookId, digest: Digest) -> Response:
+    """Take the next part of a sealed file; the answer comes after it is durable."""
+    asked = await bodies.signed_body(request, LARGEST_PART)
+    return bodies.answer(await bodies.hub_of(request).put_file(asked, _named(book, digest)))
+
+
+@routes.get("/books/{book}/files/{digest}/parts/{part}", **_described(None, "FilePart", signed=True))
+async def file_part(request: Request, book: BookId, digest: Digest, part: PartNumber) -> Response:
+    """Return a part of a sealed file that is whole."""
+    return bodies.answer(await bodies.hub_of(request).file_part(bodies.signed(request), _named(book, digest), part))
+
+
+def _named(book: str, digest: str) -> Named:
+    return Named(bytes.fromhex(book), bytes.fromhex(digest))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -14,7 +14,7 @@ from typing import Final, TextIO, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sync import wire
-from sync.hub import allowance, content, joining, late, reading, recovery, rules
+from sync.hub import allowance, content, files, joining, late, reading, recovery, rules
 from sync.hub.allowance import Allowance, Buckets
 from sync.hub.gate import Claim, Nonces, check_claim, replayed
 from sync.hub.live import Live
@@ -271,6 +271,34 @@ class Hub:
         )  # fmt: skip
         self.log.note("recovery_return", code=outcome.code, device=device, book=back.book, count=len(back.changes), n=outcome.last_n)
         return outcome
+
+    async def file_state(self, asked: Asked, named: files.Named) -> wire.FileState:
+        """Say how far a sealed file has come."""
+
+        def answer(session: Session) -> wire.FileState:
+            return files.state(session, self._admit(session, asked).device, named, self._key.sign)
+
+        return await self._answer_once(asked.claim, answer)
+
+    async def put_file(self, asked: Asked, named: files.Named) -> wire.FileState:
+        """Take the next part of a sealed file, a `wire.FilePart`, and say how far it has come."""
+        device = (await self.asker(asked)).device
+        sent = rules.read_message(wire.FilePart, asked.body)
+        files.check_part(sent)
+        last = sent.part == wire.parts_of(sent.size) - 1
+        found = await self._read(lambda session: files.look(session, device, named, sent)) if last else None
+        state = await self._write(
+            lambda session: files.put(session, device, named, sent, found, self.now_ms(), self.allowed, self._key.sign), [named.book]
+        )
+        if state.received_ms and last:
+            self.log.note("file", device=device, book=named.book, count=state.parts)
+        return state
+
+    async def file_part(self, asked: Asked, named: files.Named, part: int) -> wire.FilePart:
+        """Return a part of a sealed file."""
+        return await self._answer_once(
+            asked.claim, lambda session: files.part(session, self._admit(session, asked).device, named, part)
+        )
 
     async def check_up(self) -> None:
         """Ask the database for something small; raise `StoreAway` when it does not answer."""

@@ -145,7 +145,8 @@ def _chained(head: Head, back: wire.Returned, hub_key: bytes) -> tuple[list[Row]
     said = wire.receipt_message(head.book, wire.change_id(rows[-1].header), n, digest, rows[-1].received_ms)
     if not wire.is_signed(hub_key, wire.RECEIPT, said, back.receipt):
         raise _not_vouched()
-    return rows, head._replace(n=n, digest=digest, size=head.size + sum(row.size for row in rows))
+    grew_ms = max((row.received_ms for row in rows if row.lane != wire.CONTROL_LANE), default=head.grew_ms)
+    return rows, head._replace(n=n, digest=digest, size=head.size + sum(row.size for row in rows), grew_ms=grew_ms)
 
 
 def _take_directory(session: Session, registry: Registry, rows: Sequence[Row]) -> None:

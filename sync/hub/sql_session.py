@@ -7,12 +7,14 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sync.hub.recovery_rows import RecoveryRows
-from sync.hub.store import Alarm, Device, Former, Head, InviteRow, Known, Lane, LateRow, Mark, Row
+from sync.hub.store import Alarm, Device, FileRow, Former, Head, InviteRow, Known, Lane, LateRow, Mark, Row
 
 _HEAD = "book, n, digest, epoch, control_seq, control_head, size, grew_ms"
 _INVITE = "invite, expires_ms, signing, unsealing, proof, device, made_by"
 MODE_SETTING = "recovery"
 """The setting that is not empty while the store is in recovery mode."""
+
+_FILE = "book, digest, device, upload, size, parts, received_ms"
 
 _ALL = 2**62
 
@@ -87,7 +89,12 @@ class SqlSession(RecoveryRows, ABC):
         return {(row[0], row[1]): Lane(row[2], row[3], row[4]) for row in found}
 
     def device_size(self, device: bytes) -> int:
-        return int(self._all("SELECT coalesce(sum(size), 0) FROM lanes WHERE device = ?", (device,))[0][0])
+        found = self._all(
+            "SELECT (SELECT coalesce(sum(size), 0) FROM lanes WHERE device = ?) + "
+            "(SELECT coalesce(sum(size), 0) FROM files WHERE device = ?)",
+            (device, device),
+        )
+        return int(found[0][0])
 
     def put_lanes(self, device: bytes, lanes: Iterable[tuple[bytes, int, Lane]]) -> None:
         self._run_many(
@@ -270,6 +277,38 @@ class SqlSession(RecoveryRows, ABC):
             "DELETE FROM late_submissions WHERE late = ? AND NOT EXISTS (SELECT 1 FROM late_seals s WHERE s.late = ?)",
             [(one, one) for one in late],
         )
+
+    def file(self, book: bytes, digest: bytes) -> FileRow | None:
+        found = self._all(f"SELECT {_FILE} FROM files WHERE book = ? AND digest = ? AND received_ms > 0 LIMIT 1", (book, digest))
+        return FileRow(*found[0]) if found else None
+
+    def file_of(self, book: bytes, digest: bytes, device: bytes) -> FileRow | None:
+        found = self._all(f"SELECT {_FILE} FROM files WHERE book = ? AND digest = ? AND device = ?", (book, digest, device))
+        return FileRow(*found[0]) if found else None
+
+    def files_size(self, book: bytes) -> int:
+        return int(self._all("SELECT coalesce(sum(size), 0) FROM files WHERE book = ?", (book,))[0][0])
+
+    def files_begun(self, device: bytes) -> list[FileRow]:
+        found = self._all(f"SELECT {_FILE} FROM files WHERE device = ? AND received_ms = 0 ORDER BY upload", (device,))
+        return [FileRow(*row) for row in found]
+
+    def put_file(self, row: FileRow) -> None:
+        self._run(
+            f"INSERT INTO files ({_FILE}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (book, digest, device) DO UPDATE SET "
+            "upload = excluded.upload, size = excluded.size, parts = excluded.parts, received_ms = excluded.received_ms",
+            row,
+        )
+
+    def add_file_part(self, upload: bytes, part: int, content: bytes) -> None:
+        self._run("INSERT INTO file_parts (upload, part, bytes) VALUES (?, ?, ?)", (upload, part, content))
+
+    def file_part(self, upload: bytes, part: int) -> bytes:
+        return bytes(self._all("SELECT bytes FROM file_parts WHERE upload = ? AND part = ?", (upload, part))[0][0])
+
+    def drop_file(self, row: FileRow) -> None:
+        self._run("DELETE FROM file_parts WHERE upload = ?", (row.upload,))
+        self._run("DELETE FROM files WHERE book = ? AND digest = ? AND device = ?", (row.book, row.digest, row.device))
 
     def count_alarm(self, code: str, book: bytes, device: bytes, now_ms: int) -> None:
         self._run(

@@ -153,6 +153,21 @@ class LateRow(NamedTuple):
     received_ms: int
 
 
+class FileRow(NamedTuple):
+    """A sealed file of a book as one device brings it: its size, how many parts are here, and when it was whole, 0 for not yet.
+
+    `upload` names its parts; a device that begins again has other ones.
+    """
+
+    book: bytes
+    digest: bytes
+    device: bytes
+    upload: bytes
+    size: int
+    parts: int
+    received_ms: int
+
+
 class Alarm(NamedTuple):
     """How often something happened that honest laptops never do, and when last."""
 
@@ -197,7 +212,7 @@ class Session(Protocol):
         """Return a device's own lanes in these books, by book and lane number."""
 
     def device_size(self, device: bytes) -> int:
-        """Return how many bytes a device has written into all books."""
+        """Return how many bytes a device has written into all books, those of files among them."""
 
     def put_lanes(self, device: bytes, lanes: Iterable[tuple[bytes, int, Lane]]) -> None: ...
 
@@ -292,6 +307,28 @@ class Session(Protocol):
     def recovery_reports(self) -> list[DeviceReport]: ...
 
     def active_devices(self) -> list[bytes]: ...
+
+    def file(self, book: bytes, digest: bytes) -> FileRow | None:
+        """Return a file that is whole, whoever brought it."""
+
+    def file_of(self, book: bytes, digest: bytes, device: bytes) -> FileRow | None:
+        """Return a file as far as one device has brought it."""
+
+    def files_size(self, book: bytes) -> int:
+        """Return how many bytes the files of a book have, with the room that is kept for those begun."""
+
+    def files_begun(self, device: bytes) -> list[FileRow]:
+        """Return the files that a device has begun and that are not whole, those begun first first."""
+
+    def put_file(self, row: FileRow) -> None: ...
+
+    def add_file_part(self, upload: bytes, part: int, content: bytes) -> None: ...
+
+    def file_part(self, upload: bytes, part: int) -> bytes:
+        """Return a part that is here."""
+
+    def drop_file(self, row: FileRow) -> None:
+        """Let go of a file that is not whole, with its parts."""
 
     def count_alarm(self, code: str, book: bytes, device: bytes, now_ms: int) -> None: ...
 
