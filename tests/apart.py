@@ -215,7 +215,7 @@ class Laptop:
                 received.append(Received(n, header, body, signature, digest, 0, change.read_content(body)))
         if received or keys:
             digest = self.hub.digest(since + len(received))
-            self.in_transaction(lambda t: taking_in.take(self.vault, t, self.hub.book, since, tuple(received), keys or {}, digest))
+            self.in_transaction(lambda t: taking_in.take(self.vault, t, self.hub.book, since, tuple(received), keys or {}, digest, b""))
 
     def holds(self, header: bytes) -> bool:
         sql = "SELECT count(*) FROM change WHERE header = ?"

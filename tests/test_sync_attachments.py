@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from leadworker.crypto.attachments import sealed_size
 from leadworker.domain import attachments
 from leadworker.domain.attachments import FETCHED_BY_ITSELF, LARGEST, Attachment, AttachmentStored, AttachmentView
 from leadworker.errors import LeadworkerError, Offline, VaultDamaged
@@ -100,6 +101,7 @@ async def test_a_small_file_comes_by_itself_and_nothing_new_stays_one_request(te
         laptop.line.hang_up()
         await laptop.sync()
         assert laptop.line.hang_up() == ["GET /v1/news"]
+        assert await laptop.box.files.to_fetch() == await laptop.box.files.to_send() == ()
 
 
 async def test_a_full_disk_is_left_room_and_only_what_is_wanted_comes(
@@ -285,6 +287,9 @@ class Liar(Line):
 LIES = ("a flipped bit", "other bytes", "too many bytes", "too few", "none", "another part", "another size", "endless", "nonsense")
 
 
+OF_ANOTHER_SIZE = ("too many bytes", "too few", "none", "another size", "endless")
+
+
 @pytest.mark.parametrize("lie", LIES)
 async def test_whatever_a_hostile_store_serves_is_thrown_away_in_words_and_the_true_file_comes_later(
     lie: str, team: Team, tmp_path: Path
@@ -297,6 +302,8 @@ async def test_whatever_a_hostile_store_serves_is_thrown_away_in_words_and_the_t
     result = await team.ruth.sync_somehow()
     (alarm,) = result.alarms
     assert "central store" in alarm
+    if lie in OF_ANOTHER_SIZE:
+        assert len([asked for asked in team.ruth.line.requests if "/parts/" in asked]) == 1, "seen at once, and not only at the end"
     assert where(team.ruth, keira) == ["cannot be opened"]
     with pytest.raises(VaultDamaged):
         saved(team.ruth, made, tmp_path)
@@ -322,7 +329,7 @@ class Taker(Line):
             case "never goes on":
                 state = wire.FileState(state.size, 0, 0, b"")
             case "has it all":
-                state = wire.FileState(state.size, state.parts, 1, bytes(64))
+                state = wire.FileState(sealed_size(SEVERAL_PARTS), 3, 1, bytes(64))
             case "has too much":
                 state = wire.FileState(state.size, 2**40, 0, b"")
             case "another size":
