@@ -20,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench monday soak pictures keys wheel-test clean
+.PHONY: help demo test lint format bench bench-peers monday soak pictures keys wheel-test clean
 
 help:
 	@echo "make demo        an invented caseload, an embedded central store and two colleagues"
@@ -28,6 +28,7 @@ help:
 	@echo "make lint        style, types and walls only"
 	@echo "make format      put code and imports into the house's form"
 	@echo "make bench       measure at the reference load, each figure beside its plain twin"
+	@echo "make bench-peers the first sync beside PouchDB with express-pouchdb, in the same run; needs Node"
 	@echo "make monday      500 workers on a Monday morning at one central store with PostgreSQL (about three minutes)"
 	@echo "make soak        simulated worlds for as long as you like: SEEDS=200:2000, and STEPS for how much happens in each"
 	@echo "make pictures    draw the pictures of the screens again; look at each before it is committed"
@@ -52,6 +53,9 @@ format: $(VENV)/ready-to-build
 
 bench: $(VENV)/ready-to-build
 	$(BIN)/python -m bench
+
+bench-peers: $(VENV)/ready-to-build
+	$(BIN)/python -m bench.peers
 
 monday: $(VENV)/ready-to-build
 	$(BIN)/python -m bench.monday

@@ -69,6 +69,20 @@ def first_sync(folder: Path) -> list[Row]:
     return rows
 
 
+async def first_sync_of(folder: Path, count: int, database: str = "") -> tuple[float, float]:
+    """Return the seconds that the push of so many changes took, and their pull on another laptop."""
+    async with working(_made(folder), database) as office:
+        _write(office.alex, count)
+        started = time.perf_counter()
+        pushed = await office.alex.sync()
+        between = time.perf_counter()
+        pulled = await office.ruth.sync()
+        ended = time.perf_counter()
+    assert pushed.sent >= count, "not everything was sent"
+    assert pulled.received >= count, "not everything came"
+    return between - started, ended - between
+
+
 def nothing_new(folder: Path) -> list[Row]:
     """A sync with nothing to send and nothing to receive, beside one with a hundredth of the history, in pairs."""
     few, many = asyncio.run(_nothing_new(_made(folder / "few"), _made(folder / "many")))

@@ -38,7 +38,7 @@ def keep_statements(transaction: Transaction, book: bytes, statements: tuple[Sta
 
 def take(
     vault: Vault, transaction: Transaction, book: bytes, since: int, received: tuple[Received, ...],
-    keys: dict[int, bytes], digest: bytes, receipt: bytes,
+    keys: dict[int, bytes], digest: bytes, receipt: bytes = b"",
 ) -> Bell:  # fmt: skip
     """Keep a page that follows number `since`; raise `HubMistrusted` when an author was shown another history."""
     intake = _Intake(transaction, book)

@@ -146,16 +146,19 @@ def test_a_request_that_one_process_has_seen_is_refused_by_the_other(method: str
             "/v1/late/taken": lambda: wire.Taken(()),
             "/v1/recovery/report": lambda: wire.Report((), ()),
             "/v1/recovery/changes": lambda: wire.Returned(book.book, (), b""),
+            "/v1/books/{book}/files/{digest}": lambda: wire.FilePart(wire.FILE_PART + 9, 0, bytes(wire.FILE_PART)),
             "/v1/invites": lambda: wire.Invite(bytes(range(16)), admin.now_ms() + 60_000),
         }
-        target = path.replace("{book}", book.book.hex())
+        target = path.replace("{book}", book.book.hex()).replace("{digest}", "0" * 64).replace("{part}", "0")
         body = wire.write(bodies[path]()) if method == "POST" else b""
         for first, second in ((one, other), (other, one)):
             headers = admin.headers(method, target, body)
             answers = [httpx.request(method, world.hub.url + target, content=body, headers=headers) for world in (first, second, second)]
-            usual = 409 if path == "/v1/recovery/report" else 200  # neither store is in recovery mode, which is told in words
+            # Neither store is in recovery mode, nor has it this file; both are told in words.
+            usual = {"/v1/recovery/report": 409, "/v1/books/{book}/files/{digest}/parts/{part}": 404}.get(path, 200)
             assert answers[0].status_code == usual, refused(answers[0])
-            assert [(answer.status_code, refused(answer)) for answer in answers[1:]] == [(401, "replayed")] * 2
+            again = (404, "no_such_file") if usual == 404 else (401, "replayed")  # what was refused may be asked again
+            assert [(answer.status_code, refused(answer)) for answer in answers[1:]] == [again] * 2
 
 
 def test_of_a_request_that_comes_to_both_processes_at_once_one_is_answered() -> None:

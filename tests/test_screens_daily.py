@@ -604,7 +604,7 @@ async def test_sending_shows_how_far_it_is_and_that_work_can_go_on(app: Leadwork
         await settle(pilot)
         post = app.desk.post
         assert isinstance(post, StillPost)
-        post.become(PostState(word="sending", sentence="Sending.", sending_done=612, sending_of=1204))
+        post.become(PostState(word="sending", sentence="Sending 612 of 1,204.", sending_done=612, sending_of=1204))
         await settle(pilot)
         assert "Sending 612 of 1,204. You can keep working." in words(app) and "51%" in words(app)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -9,6 +10,7 @@ from urllib.parse import unquote
 import httpx
 
 from leadworker import change
+from sync.hub import recovery_desk
 from sync.hub.app import build_app
 from sync.hub.hub import Hub
 from sync.hub.sqlite_store import SqliteStore
@@ -29,6 +31,7 @@ class Central:
         self.wrong_ms = 0
         self.doomed = ""
         """The stage of the next transaction at which the process is killed."""
+        self.has_copy = self.recovering = False
         self.life = 0
         world.edge.hub = self._at_stage
         self._start()
@@ -49,6 +52,42 @@ class Central:
         self.doomed = ""
         self.hub.close()
         self._start()
+
+    def keep_a_copy(self) -> None:
+        """Back the store up as it is."""
+        self.world.note("store", "is backed up")
+        for file in self._files():
+            shutil.copy(file, file.with_name(f"backup-{file.name}"))
+        self.has_copy = True
+
+    def goes_back(self) -> None:
+        """Restore the store from its backup, in recovery mode, as docs/drills.md says."""
+        self.world.note("store", "is restored from its backup, in recovery mode")
+        self.life += 1
+        self.doomed = ""
+        self.hub.close()
+        for file in self._files():
+            file.unlink()
+        for copy in self.database.parent.glob(f"backup-{self.database.name}*"):
+            shutil.copy(copy, copy.with_name(copy.name.removeprefix("backup-")))
+        recovery_desk.begin(str(self.database), now_ms=self.now_ms)
+        self.recovering = True
+        self._start()
+
+    def is_complete(self, laptops: set[bytes]) -> bool:
+        """Return whether these laptops have all reported and nothing that one of them proved is missing."""
+        stands = recovery_desk.look(str(self.database))
+        return laptops <= {heard.device for heard in stands.heard} and all(book.n >= book.goal_n for book in stands.books)
+
+    def ends_recovery(self) -> None:
+        """Give numbers again. Laptops that were never opened in this world are not waited for."""
+        self.world.note("store", "ends its recovery")
+        stands = recovery_desk.end(str(self.database), anyway=True)
+        assert stands.others == [], "a laptop holds another history"
+        self.recovering = False
+
+    def _files(self) -> list[Path]:
+        return [file for end in ("", "-wal") if (file := self.database.with_name(self.database.name + end)).exists()]
 
     def close(self) -> None:
         self.hub.close()

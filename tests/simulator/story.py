@@ -20,6 +20,9 @@ from tests.simulator.network import Weather
 from tests.simulator.office import FOUNDERS, office
 from tests.simulator.world import YEAR_S, World
 
+ROUNDS_OF_A_RECOVERY = 2
+"""Who joined since the backup is known again once somebody has brought the directory back, and reports in the round after."""
+
 STAGES = (BEFORE_MARK, BEFORE_COMMIT, COMMITTED)
 
 
@@ -49,6 +52,11 @@ class Story:
     def one(self) -> Machine:
         """Draw a laptop."""
         return self.world.story.choice(self.machines)
+
+    def admitted(self) -> set[bytes]:
+        """Return the laptops that the store, as it is, knows and answers."""
+        known = {bytes(row[0]) for row in self.central.rows("SELECT device FROM devices WHERE active = 1")}
+        return {machine.device for machine in self.machines} & known
 
     def at_stage(self, folder: Path, stage: str) -> None:
         """Tell the laptop whose disk this is how far its save has come."""
@@ -145,6 +153,21 @@ def _put_back(story: Story) -> None:
     machine.begin_sync()
 
 
+def _store_copied(story: Story) -> None:
+    story.central.keep_a_copy()
+
+
+def _store_put_back(story: Story) -> None:
+    if story.central.has_copy and not story.central.recovering and not story.central.wrong_ms:
+        story.central.goes_back()
+
+
+def _store_recovers(story: Story) -> None:
+    """Whoever runs the store ends its recovery once everybody has reported."""
+    if story.central.recovering and story.central.is_complete(story.admitted()):
+        story.central.ends_recovery()
+
+
 ALWAYS: list[tuple[int, Step]] = [
     (14, deeds.write), (3, deeds.add_person), (14, deeds.change_what_may_be_contested), (6, deeds.settle),
     (22, _sync), (5, _everybody_syncs),
@@ -160,6 +183,11 @@ PEOPLE: list[tuple[int, Step]] = [
 ]  # fmt: skip
 
 
+RESTORED: list[tuple[int, Step]] = [(4, _store_copied), (5, _store_put_back), (8, _store_recovers), (8, _everybody_syncs)]
+NOT_WITH_IT = (_put_back, membership.lose_laptop)
+"""What one disk alone held is gone with it; so in one world either laptops go back or are lost, or the store is restored."""
+
+
 def _drawn(story: Story) -> list[tuple[int, Step]]:
     """Each world has some kinds of trouble and not others, so that they meet in every combination."""
     draw = story.world.story
@@ -169,7 +197,10 @@ def _drawn(story: Story) -> list[tuple[int, Step]]:
             setattr(weather, name, draw.choice((2, 5, 10)))
     weather.slow_s = draw.choice((0.0, 0.1, 3.0, 30.0))
     troubles = [one for one in SOMETIMES if draw.random() < 0.5]
-    return ALWAYS + troubles + (PEOPLE if draw.random() < 0.8 else [])
+    drawn = ALWAYS + troubles + (PEOPLE if draw.random() < 0.8 else [])
+    if draw.random() < 0.25:
+        return [one for one in drawn if one[1] not in NOT_WITH_IT] + RESTORED
+    return drawn
 
 
 async def go_on(story: Story, steps: int) -> None:
@@ -201,6 +232,11 @@ async def calm_down(story: Story) -> None:
         await machine.wire.at_rest()
         machine.note_receipts()
     await asyncio.sleep(3600)
+    for _ in range(ROUNDS_OF_A_RECOVERY if story.central.recovering else 0):
+        await rounds(story, 1)
+    if story.central.recovering:
+        assert story.central.is_complete(story.admitted()), "the restored store is not what it was"
+        story.central.ends_recovery()
     await membership.bring_in(story)
 
 

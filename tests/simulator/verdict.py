@@ -87,7 +87,7 @@ def nothing_acknowledged_is_lost(story: Story, books: list[Truth]) -> None:
             assert ids[book].get(change_id) == n, f"{machine.name}: the store has lost what it acknowledged"
     for machine in story.machines:
         for truth in books:
-            if machine.device in truth.members.members:
+            if machine.device in truth.members.members and machine not in story.lost:  # a revoked one is answered no more
                 assert _held(machine, truth.book) == truth.ids, f"{machine.name} does not hold all of a casebook"
 
 
@@ -107,7 +107,8 @@ def everybody_shows_the_same(story: Story, books: list[Truth]) -> None:
         assert before == again, f"{machine.name}: a rebuild shows something else"
         for truth in books:
             name = truth.book.hex()
-            if machine.device in truth.members.members and name in before and not _unsent(machine, truth.book):
+            reads = machine.device in truth.members.members and machine not in story.lost
+            if reads and name in before and not _unsent(machine, truth.book):
                 shown.setdefault(name, {})[machine.name] = before[name]
     for book, digests in shown.items():
         assert len(set(digests.values())) == 1, f"{book} reads differently: {digests}"
@@ -169,7 +170,8 @@ def nothing_typed_is_lost(story: Story, books: list[Truth]) -> None:
             assert text in everywhere[machine.name], f"{text} is no longer with who wrote it"
             book = machine.laptop.book(person)
             if machine not in story.lost and book in members and members[book].may_write(machine.device):
-                readers = [other for other in story.machines if other.device in members[book].members]
+                here = [other for other in story.machines if other not in story.lost]
+                readers = [other for other in here if other.device in members[book].members]
                 assert all(text in everywhere[other.name] for other in readers), f"{text} did not come to every reader"
 
 
