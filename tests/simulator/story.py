@@ -150,6 +150,8 @@ def _put_back(story: Story) -> None:
     before = machine.texts()
     machine.goes_back(story.world.story.choice(("noticed", "backup", "whole")))
     story.forgiven |= before - machine.texts()
+    if not machine.must_sync_first:  # work goes on, before anybody knows what is missing
+        deeds.write_at(story, machine)
     machine.begin_sync()
 
 
