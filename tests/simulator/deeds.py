@@ -37,8 +37,14 @@ def add_person_at(story: Story, machine: Machine) -> None:
 def write(story: Story) -> None:
     """Somebody writes a note, or several in one save."""
     machine = _who_writes(story)
-    here = machine.people() if machine else []
-    if machine is None or not here:
+    if machine is not None:
+        write_at(story, machine)
+
+
+def write_at(story: Story, machine: Machine) -> None:
+    """Write at one laptop, about anybody who is there."""
+    here = machine.people()
+    if not here:
         return
     person, titles = story.world.story.choice(here), []
     for _ in range(story.world.story.choice((1, 1, 1, 3))):

@@ -11,6 +11,7 @@ from pathlib import Path
 from leadworker.domain import colleagues, readers
 from leadworker.errors import LeadworkerError, PostError
 from leadworker.statements import Role
+from storage.postbox import joined
 from sync import late
 from tests.simulator import deeds, membership
 from tests.simulator.central import Central
@@ -54,9 +55,10 @@ class Story:
         return self.world.story.choice(self.machines)
 
     def admitted(self) -> set[bytes]:
-        """Return the laptops that the store, as it is, knows and answers."""
+        """Return the laptops that the store, as it is, knows and answers, and that know themselves that they were let in."""
         known = {bytes(row[0]) for row in self.central.rows("SELECT device FROM devices WHERE active = 1")}
-        return {machine.device for machine in self.machines} & known
+        here = {machine.device for machine in self.machines if (now := joined(machine.vault)) is not None and now.admitted}
+        return here & known
 
     def at_stage(self, folder: Path, stage: str) -> None:
         """Tell the laptop whose disk this is how far its save has come."""
@@ -150,6 +152,8 @@ def _put_back(story: Story) -> None:
     before = machine.texts()
     machine.goes_back(story.world.story.choice(("noticed", "backup", "whole")))
     story.forgiven |= before - machine.texts()
+    if not machine.must_sync_first:  # work goes on, before anybody knows what is missing
+        deeds.write_at(story, machine)
     machine.begin_sync()
 
 
