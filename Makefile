@@ -24,7 +24,7 @@ WORKERS ?= 2
 
 help:
 	@echo "make demo        an invented caseload, an embedded central store and two colleagues"
-	@echo "make test        every check: style, types, walls between the rooms, and the tests (under ten minutes on two cores)"
+	@echo "make test        every check: style, types, walls between the rooms, and the tests (about a quarter of an hour on two cores)"
 	@echo "make lint        style, types and walls only"
 	@echo "make format      put code and imports into the house's form"
 	@echo "make bench       measure at the reference load, each figure beside its plain twin"

@@ -291,7 +291,7 @@ async def settle(pilot: Pilot[Any]) -> None:
     While the screen is hidden, what waits for it to be shown again is not waited for.
     """
     app: Any = pilot.app
-    for _ in range(2):
+    for _ in range(3):
         waiting = {"shown", "go", "leave"} if app._hidden else set()
         begun = [worker for worker in app.workers if worker.group not in waiting]
         with suppress(WorkerCancelled):  # a read that a newer one overtook
