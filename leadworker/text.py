@@ -73,6 +73,12 @@ def skeleton(name: str) -> str:
     return " ".join("".join(letters).split())
 
 
+def begins(name: str, wanted: str) -> bool:
+    """Return whether each wanted word begins a word of a name, in order; both as `skeleton`: ``kei lane``, ``keira okafor lane``."""
+    words = iter(name.split())
+    return all(any(word.startswith(part) for word in words) for part in wanted.split())
+
+
 def _visible(text: str) -> str:
     """Drop what shows as nothing or is no character, whatever it would do; joiners are judged later."""
     return "".join(

@@ -219,6 +219,7 @@ class VaultPostbox:
         known = await self.joined()
         if known is not None and known.revoked != revoked:
             await self.set_joined(msgspec.structs.replace(known, revoked=revoked))
+            await self._write(lambda t: readers.retell_revoked(t.connection, revoked=revoked))
 
     async def counts(self) -> Counts:
         return await self._read(lambda c: counts(self._vault, c))

@@ -53,6 +53,13 @@ def retell_everything(connection: Connection) -> None:
             retell_readers(connection, bytes(book), directory)
 
 
+def retell_revoked(connection: Connection, *, revoked: bool) -> None:
+    """Draw that this laptop was taken out of the organisation and can send nothing any more, or that it was not after all."""
+    connection.execute("UPDATE book SET writable = ?", (int(not revoked),))
+    if not revoked:
+        retell_everything(connection)
+
+
 def retell_colleagues(connection: Connection, directory: Directory) -> None:
     """Draw the people of the directory anew; their names are those that the vault has opened (`writer`)."""
     known = _joined(connection)

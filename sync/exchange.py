@@ -330,9 +330,8 @@ class Exchange:
         for book in behind:
             self._renewed.add(book)
             async with self._one_book(book):
-                directory = await pull_directory(self._box, self._client)
-                readers.learn(directory)
-                await self._receive_again(book, directory)
+                readers.directory = await pull_directory(self._box, self._client)
+                await self._receive_again(book, readers.directory)
                 await readers.keep_up(book)
 
     async def _stop_book(self, book: bytes, sentence: str) -> None:

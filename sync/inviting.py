@@ -17,8 +17,7 @@ from leadworker.statements import Enrol, Role
 from leadworker.text import one_line
 from sync import wire
 from sync.client import HubClient
-from sync.founding import control_change
-from sync.joining import admitted, name_of, pull_directory
+from sync.joining import admitted, name_of, pull_directory, say_in_directory
 
 
 class Invitation(msgspec.Struct, frozen=True):
@@ -150,6 +149,7 @@ async def _enrol(
         known.name if known else seal_name(joined.organisation_key, mine.person, mine.name),
         seal_to(request.unsealing, joined.organisation_key, info),
     )  # fmt: skip
-    signed = control_change(statement, joined.organisation, box.device, directory.seq + 1, directory.head, box.sign)
-    outcome = await client.control((signed,))
-    return not outcome.code
+    try:
+        return await say_in_directory(box, client, directory, (statement,))
+    except Refused:  # an invite that somebody came with first, say: the others are let in all the same
+        return False

@@ -26,12 +26,12 @@ from leadworker.crypto.identity import (
 from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted, InviteRefused, NotUnderstood, Offline, PostError, Refused
 from leadworker.postbox import Joined, Postbox, Statement
-from leadworker.statements import Appoint, Enrol, Founding, Role, root_id
+from leadworker.statements import Appoint, DirectoryStatement, Enrol, Founding, Role, root_id
 from leadworker.text import one_line
 from sync import wire
 from sync.checking import numbered, vouched
 from sync.client import ANOTHER_VERSION, HubClient
-from sync.founding import control_change
+from sync.founding import chained, control_change
 
 IDLE_LOCK_S = 300
 FOUNDING_TRIES = 4
@@ -215,6 +215,20 @@ def name_of(joined: Joined, enrolled: Enrol) -> str:
         return one_line(open_name(joined.organisation_key, enrolled.person, enrolled.name)) or "a colleague"
     except (CannotOpen, ValueError):
         return "a colleague"
+
+
+async def say_in_directory(
+    box: Postbox, client: HubClient, directory: Directory, said: Sequence[DirectoryStatement], root: Identity | None = None
+) -> bool:
+    """Say something in the directory as it is, as this device or as the `root` through it; return whether it stands.
+
+    It does not where somebody else spoke first. Raises `Refused` in the central store's words.
+    """
+    signer, sign = (root_id(directory.root), root.sign) if root is not None else (box.device, box.sign)
+    outcome = await client.control(chained(said, directory.book, directory.seq, directory.head, signer, sign))
+    if outcome.code not in ("", "head_moved"):
+        raise Refused(one_line(outcome.sentence)[:400])
+    return not outcome.code
 
 
 async def admitted(box: Postbox) -> Joined:

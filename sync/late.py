@@ -67,17 +67,25 @@ def _recipients(state: BookState, directory: Directory, me: bytes) -> dict[bytes
 
 
 async def receive(box: Postbox, client: HubClient, directory: Directory) -> tuple[int, tuple[str, ...]]:
-    """Fetch what was handed in to this laptop into the vault; return how much, and sentences about what does not hold."""
-    taken, troubles = 0, []
-    items = (await client.late()).items
-    while items:
+    """Fetch what was handed in to this laptop into the vault; return how much, and sentences about what does not hold.
+
+    A store that makes items up, or gives the same ones for ever, is listened to for one page that brings nothing.
+    """
+    taken, troubles, known = 0, dict[str, None](), set[str]()
+    items, brought = (await client.late()).items, True
+    while items and brought:
+        brought = False
         for item in items:
             name = await box.name_of(item.sender)
             try:
-                await box.keep_late(_checked(item, await box.book_state(item.book), directory, box, name))
-                taken += 1
+                submission = _checked(item, await box.book_state(item.book), directory, box, name)
             except NotWhole as error:
-                troubles.append(_NOT_WHOLE.format(why=error, name=name))
+                troubles[_NOT_WHOLE.format(why=error, name=name)] = None
+                continue
+            if submission.id not in known:
+                await box.keep_late(submission)
+                known.add(submission.id)
+                brought, taken = True, taken + 1
         items = (await client.late_taken(tuple(item.late for item in items))).items
     return taken, tuple(troubles)
 

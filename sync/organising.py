@@ -8,14 +8,14 @@ from typing import Final
 from leadworker.crypto.identity import seal_name, team_code
 from leadworker.directory import Directory
 from leadworker.errors import Refused
-from leadworker.postbox import Joined, Postbox
+from leadworker.postbox import Postbox
 from leadworker.statements import Appoint, DirectoryStatement, Revoke, Role
 from leadworker.text import one_line
 from sync.client import HubClient
-from sync.founding import chained
-from sync.joining import admitted, pull_directory
+from sync.joining import admitted, pull_directory, say_in_directory
 
 TRIES: Final = 4
+OTHERS_FIRST: Final = "Others change the organisation at the same moment. Nothing was changed; try again."
 
 Said = Callable[[Directory], Sequence[DirectoryStatement]]
 
@@ -34,7 +34,7 @@ async def revoke(box: Postbox, client: HubClient, devices: Sequence[bytes]) -> D
             raise Refused("Only an administrator can take a colleague's laptop out of the organisation. Nothing was changed.")
         return [Revoke(device) for device in gone]
 
-    return await _say(box, client, joined, said)
+    return await _say(box, client, said)
 
 
 async def appoint(
@@ -63,20 +63,16 @@ async def appoint(
         same = (wanted.role, wanted.admin, wanted.team, wanted.name) == (now.role, now.admin, now.team, now.name)
         return [] if same else [wanted]
 
-    return await _say(box, client, joined, said)
+    return await _say(box, client, said)
 
 
-async def _say(box: Postbox, client: HubClient, joined: Joined, said: Said) -> Directory:
+async def _say(box: Postbox, client: HubClient, said: Said) -> Directory:
     """Say something in the directory as it is; where somebody else was first, look again and say it anew."""
     for _ in range(TRIES):
         directory = await pull_directory(box, client)
         statements = said(directory)
         if not statements:
             return directory
-        changes = chained(statements, joined.organisation, directory.seq, directory.head, box.device, box.sign)
-        outcome = await client.control(changes)
-        if not outcome.code:
+        if await say_in_directory(box, client, directory, statements):
             return await pull_directory(box, client)
-        if outcome.code != "head_moved":
-            raise Refused(one_line(outcome.sentence)[:400])
-    raise Refused("Others change the organisation at the same moment. Nothing was changed; try again.")
+    raise Refused(OTHERS_FIRST)

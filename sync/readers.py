@@ -49,10 +49,6 @@ class Readers:
         self.directory = directory
         self._receive = receive
 
-    def learn(self, directory: Directory) -> None:
-        """Go by a newer directory from here on."""
-        self.directory = directory
-
     async def keep_up(self, book: bytes) -> None:
         """Take laptops out that were revoked, and let in one's own and, as the lead, the team's supervisors'.
 

@@ -10,10 +10,9 @@ from leadworker.directory import Directory
 from leadworker.errors import NotUnderstood, Refused
 from leadworker.postbox import Joined, Postbox
 from leadworker.statements import DirectoryStatement, NewEscrow, NewRoot, root_id, succession_message
-from leadworker.text import one_line
 from sync.client import HubClient
-from sync.founding import chained
-from sync.joining import admitted, pull_directory
+from sync.joining import admitted, pull_directory, say_in_directory
+from sync.organising import OTHERS_FIRST
 
 _NOT_OURS = "This is about another organisation, or about a root that was replaced already. Nothing was changed."
 
@@ -36,18 +35,18 @@ class Witnessed(msgspec.Struct, frozen=True):
 
 async def renew_escrow(box: Postbox, client: HubClient, root: Identity, escrow: bytes) -> Directory:
     """Name another escrow key, signed by the root. Casebooks follow when their leads' laptops next sync."""
-    joined, directory = await _administrator(box, client)
+    _, directory = await _administrator(box, client)
     if root.signing_public != directory.root:
         raise Refused("This is not the root key of the organisation as it is now. Nothing was changed.")
-    return await _say(box, client, joined, directory, NewEscrow(escrow), root)
+    return await _say(box, client, directory, NewEscrow(escrow), root)
 
 
 async def renew_root(box: Postbox, client: HubClient, old: Identity, new_root: bytes) -> Directory:
     """Replace the root, signed by the old one."""
-    joined, directory = await _administrator(box, client)
+    _, directory = await _administrator(box, client)
     if old.signing_public != directory.root:
         raise Refused("This is not the root key of the organisation as it is now. Nothing was changed.")
-    return await _say(box, client, joined, directory, NewRoot(new_root, b"", b""), old)
+    return await _say(box, client, directory, NewRoot(new_root, b"", b""), old)
 
 
 async def ask_for_root(box: Postbox, client: HubClient, new_root: bytes) -> RootRequest:
@@ -69,7 +68,7 @@ async def confirm_root(box: Postbox, client: HubClient, witnessed: Witnessed) ->
     joined, directory = await _administrator(box, client)
     new_root = _matching(witnessed.request, joined, directory)
     said = NewRoot(new_root, _bytes(witnessed.witness, 16), _bytes(witnessed.signature, 64))
-    return await _say(box, client, joined, directory, said, None)
+    return await _say(box, client, directory, said, None)
 
 
 async def _administrator(box: Postbox, client: HubClient) -> tuple[Joined, Directory]:
@@ -97,11 +96,8 @@ def _bytes(text: str, length: int) -> bytes:
 
 
 async def _say(
-    box: Postbox, client: HubClient, joined: Joined, directory: Directory, statement: DirectoryStatement, root: Identity | None
+    box: Postbox, client: HubClient, directory: Directory, statement: DirectoryStatement, root: Identity | None
 ) -> Directory:
-    signer, sign = (root_id(directory.root), root.sign) if root is not None else (box.device, box.sign)
-    changes = chained((statement,), joined.organisation, directory.seq, directory.head, signer, sign)
-    outcome = await client.control(changes)
-    if outcome.code:
-        raise Refused(one_line(outcome.sentence)[:400])
+    if not await say_in_directory(box, client, directory, (statement,), root):
+        raise Refused(OTHERS_FIRST)
     return await pull_directory(box, client)

@@ -7,7 +7,7 @@ import pytest
 
 from leadworker import change
 from leadworker.crypto.late import seal_late
-from leadworker.domain import alerts, journal, late
+from leadworker.domain import alerts, journal, late, sending
 from leadworker.domain.journal import NewEntry
 from leadworker.errors import Refused
 from leadworker.statements import Role
@@ -196,6 +196,67 @@ async def test_a_store_that_forges_a_late_submission_is_found_out(team: Team, be
     assert f"is not what its writer signed: {why}" in alarm
     assert "It was not taken in; everything here is safe." in alarm
     assert alex.desk.ask_now(late.waiting) == ()
+
+
+async def test_a_store_that_hands_the_same_thing_out_for_ever_is_not_listened_to_for_ever(team: Team) -> None:
+    alex, _, _ = await handed_in(team)
+    page, asked = await alex.client.late(), 0
+
+    async def again(_: tuple[bytes, ...] = ()) -> wire.LateItems:
+        nonlocal asked
+        asked += 1
+        assert asked < 5, "the sync would never end"
+        return page
+
+    alex.client.late = again  # type: ignore[assignment,method-assign]
+    alex.client.late_taken = again  # type: ignore[method-assign]
+    await alex.sync()
+    (came,) = alex.desk.ask_now(late.waiting)
+    assert came.entries == ("On my last day",), "what it hands out is there once"
+
+
+async def test_what_this_version_cannot_read_waits_and_what_it_can_read_is_taken_in_once(team: Team) -> None:
+    """A colleague's newer leadworker wrote one of two things; an older one takes in the other, and throws nothing away."""
+    alex, _, keira = await handed_in(team)
+    await alex.sync()
+    (kept,) = alex.desk.ask_now(lambda shelf: shelf.kept(late.DRAWER)).items()
+    submission = msgspec.msgpack.decode(kept[1], type=late.Submission)
+    newer = change.read_content(submission.bodies[0])
+    newer = msgspec.structs.replace(newer, schema=change.SCHEMA + 1)
+    both = msgspec.structs.replace(submission, bodies=(*submission.bodies, change.write_content(newer, bytes(16))))
+    alex.desk.do_now(lambda shelf: shelf.keep(late.DRAWER, kept[0], msgspec.msgpack.encode(both)))
+    assert alex.desk.do_now(late.take_in, kept[0]) == late.TakenIn(1, 0, 1)
+    (waits,) = alex.desk.ask_now(late.waiting)
+    assert (waits.entries, waits.others) == ((), 1)
+    assert alex.desk.do_now(late.take_in, kept[0]) == late.TakenIn(0, 0, 1)
+    assert alex.titles(keira).count("On my last day") == 1
+
+
+async def test_there_is_nothing_to_hand_in_where_everything_goes_by_itself(team: Team) -> None:
+    alex, bea, keira = await a_leaver(team)
+    alex.write(keira, "not sent yet")
+    with pytest.raises(Refused, match="goes to the central store by itself"):
+        alex.desk.do_now(late.hand_in, keira)
+    bea.desk.do_now(late.hand_in, keira)
+    await bea.sync()
+    with pytest.raises(Refused, match="was handed in already"):
+        bea.desk.do_now(late.hand_in, keira)
+    assert bea.desk.ask_now(lambda shelf: shelf.kept(late.TO_HAND_IN)) == {}
+
+
+async def test_a_laptop_that_was_reported_offers_to_hand_in_and_says_why_nothing_goes(team: Team) -> None:
+    alex, ruth = team.alex, team.ruth
+    keira = alex.add(KEIRA)
+    await alex.sync()
+    alex.write(keira, "before the laptop was reported")
+    assert not alex.desk.ask_now(late.may_hand_in, keira)
+    await organising.revoke(ruth.box, ruth.client, [alex.box.device])
+    with pytest.raises(Refused):
+        await alex.sync()
+    assert alex.desk.ask_now(late.may_hand_in, keira)
+    assert "“leadworker hand-in” hands it in" in alex.desk.ask_now(sending.why_of, keira)
+    await alex.box.was_revoked(False)
+    assert not alex.desk.ask_now(late.may_hand_in, keira), "a store that was wrong, or lied, has taken nothing away for good"
 
 
 async def test_a_member_in_league_with_the_store_cannot_hand_in_in_another_s_name(team: Team) -> None:

@@ -13,7 +13,7 @@ from leadworker.domain.people import Involvement, KnownAs, Person
 from leadworker.errors import Ambiguous, NotFound
 from leadworker.record import table_of
 from leadworker.shelf import Shelf
-from leadworker.text import one_line, skeleton
+from leadworker.text import begins, one_line, skeleton
 from leadworker.words.people import Known
 
 
@@ -108,7 +108,7 @@ def resolve(shelf: Shelf, called: str) -> Known:
         if person.id == called:
             return person
     exact = [p for p in everybody if wanted in _skeletons(p)]
-    fits = exact or [p for p in everybody if wanted and any(_begins(s, wanted) for s in _skeletons(p))]
+    fits = exact or [p for p in everybody if wanted and any(begins(s, wanted) for s in _skeletons(p))]
     if len(fits) == 1:
         return fits[0]
     shown = one_line(called)[:40]
@@ -133,9 +133,3 @@ def near_names(everybody: Sequence[Known], called: str, *, limit: int = 3) -> tu
 
 def _skeletons(person: Known) -> tuple[str, ...]:
     return tuple(skeleton(name) for name in (person.name, *person.known_as))
-
-
-def _begins(name: str, wanted: str) -> bool:
-    """True when each wanted word begins a word of the name, in order: "kei lane" fits "keira okafor lane"."""
-    words = iter(name.split())
-    return all(any(word.startswith(part) for word in words) for part in wanted.split())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import bindparam, func, or_, select
 
 from leadworker.errors import Ambiguous, NotFound
+from leadworker.record import books, readers
 from leadworker.record import colleagues as _table
 from leadworker.shelf import Shelf
 from leadworker.statements import Role
-from leadworker.text import one_line, skeleton
+from leadworker.text import begins, one_line, skeleton
 
 
 class Laptop(msgspec.Struct, frozen=True):
@@ -52,12 +55,29 @@ _ALL = select(
 ).order_by(_c.name, _c.person, _c.device)  # fmt: skip
 
 
+_READERS = _ALL.where(
+    or_(
+        _c.person.in_(select(readers.c.person).where(readers.c.book == bindparam("book"))),
+        _c.person.in_(select(books.c.lead).where(func.lower(func.hex(books.c.id)) == bindparam("book"))),
+    )
+)
+
+
 def everybody(shelf: Shelf) -> tuple[Colleague, ...]:
     """Return everybody who was ever enrolled, by name; also those who have left."""
+    return _grouped(shelf.rows(_ALL, Laptop))
+
+
+def of_casebook(shelf: Shelf, book: str) -> tuple[Colleague, ...]:
+    """Return the people who read a casebook or lead it, by name; `book` is its id."""
+    return _grouped(shelf.rows(_READERS, Laptop, book=book))
+
+
+def _grouped(laptops: Iterable[Laptop]) -> tuple[Colleague, ...]:
     grouped: dict[str, list[Laptop]] = {}
-    for laptop in shelf.rows(_ALL, Laptop):
+    for laptop in laptops:
         grouped.setdefault(laptop.person, []).append(laptop)
-    return tuple(_colleague(laptops) for laptops in grouped.values())
+    return tuple(_colleague(theirs) for theirs in grouped.values())
 
 
 def resolve(shelf: Shelf, called: str, *, gone: bool = False) -> Colleague:
@@ -68,7 +88,7 @@ def resolve(shelf: Shelf, called: str, *, gone: bool = False) -> Colleague:
     wanted = skeleton(called)
     known = [one for one in everybody(shelf) if one.here or gone]
     fits = [one for one in known if one.person == called or skeleton(one.name) == wanted]
-    fits = fits or [one for one in known if wanted and _begins(skeleton(one.name), wanted)]
+    fits = fits or [one for one in known if wanted and begins(skeleton(one.name), wanted)]
     if len(fits) == 1:
         return fits[0]
     shown = one_line(called)[:40]
@@ -82,7 +102,3 @@ def _colleague(laptops: list[Laptop]) -> Colleague:
     last = laptops[-1]
     return Colleague(last.person, last.name, last.role, last.admin, last.my_team, last.me, tuple(laptops))
 
-
-def _begins(name: str, wanted: str) -> bool:
-    words = iter(name.split())
-    return all(any(word.startswith(part) for word in words) for part in wanted.split())

@@ -24,6 +24,11 @@ TO_HAND_IN: Final = "hand in"
 HANDED_IN: Final = "handed in"
 DRAWER: Final = "late"
 
+_NOTHING: Final = (
+    "There is nothing to hand in for this casebook: what you wrote in it goes to the central store by itself, or was handed in "
+    "already. Nothing was changed."
+)
+
 
 class HandedIn(msgspec.Struct, frozen=True):
     """How far a casebook's unsent changes were handed in, by number of this vault, to whom, and when (UTC ms)."""
@@ -87,7 +92,9 @@ _WRITABLE = select(books.c.writable).where(books.c.subject == bindparam("person_
 
 
 def hand_in(shelf: Shelf, person_id: str) -> None:
-    """Decide to hand in what was written about somebody and cannot be sent any more; the next sync does it."""
+    """Decide to hand in what was written about somebody and cannot be sent any more; the next sync does it. Raises `Refused`."""
+    if not may_hand_in(shelf, person_id):
+        raise Refused(_NOTHING)
     shelf.keep(TO_HAND_IN, shelf.casebook_of(person_id), b"")
 
 
@@ -113,7 +120,10 @@ def waiting(shelf: Shelf) -> tuple[Late, ...]:
 
 
 def take_in(shelf: Shelf, late_id: str) -> TakenIn:
-    """Write what was handed in into the casebook, as mine, saying whose words it was. Raises `NotFound`, `Refused`."""
+    """Write what was handed in into the casebook, as mine, saying whose words it was. Raises `NotFound`, `Refused`.
+
+    What this version cannot read stays waiting.
+    """
     submission = next((one for one in _kept(shelf) if one.id == late_id), None)
     if submission is None:
         raise NotFound("This was taken in already, or is not in this vault.")
@@ -121,9 +131,16 @@ def take_in(shelf: Shelf, late_id: str) -> TakenIn:
     if not found or not found[0].writable:
         raise Refused("You may not write in this casebook any more, so nothing was taken in. Ask its lead to sync.")
     counts = {"entries": 0, "others": 0, "unread": 0}
-    for content in map(_content, submission.bodies):
-        counts[_write(shelf, submission, content)] += 1
-    shelf.throw_away(DRAWER, late_id)
+    unread: list[bytes] = []
+    for body in submission.bodies:
+        became = _write(shelf, submission, _content(body))
+        counts[became] += 1
+        unread += [body] if became == "unread" else []
+    if unread:  # a newer leadworker can read them; until then they wait here
+        rest = msgspec.structs.replace(submission, bodies=tuple(unread))
+        shelf.keep(DRAWER, late_id, msgspec.msgpack.encode(rest))
+    else:
+        shelf.throw_away(DRAWER, late_id)
     return TakenIn(**counts)
 
 

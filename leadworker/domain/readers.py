@@ -7,7 +7,7 @@ served: until then it is *not yet in force*, and when somebody else was first it
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from sqlalchemy import bindparam, func, select
@@ -16,8 +16,12 @@ from leadworker.domain import colleagues
 from leadworker.domain.colleagues import Colleague, Laptop
 from leadworker.errors import Refused
 from leadworker.record import access, books, new_id, readers
+from leadworker.record import colleagues as _colleague
 from leadworker.shelf import Shelf
 from leadworker.statements import Role
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, ScalarSelect
 
 DRAWER: Final = "decision"
 SEEN: Final = "access seen"
@@ -100,8 +104,11 @@ class _Line(msgspec.Struct, frozen=True):
     seq: int
     at_ms: int
     by: str
+    by_me: bool
     what: str
     person: str
+    whom: str
+    of_themselves: bool
     role: int
 
 
@@ -119,8 +126,20 @@ class _Place(msgspec.Struct, frozen=True):
 
 _BOOK = select(books.c.lead, books.c.writable).where(books.c.subject == bindparam("person_id"))
 _PLACES = select(readers.c.device, readers.c.person, readers.c.role, readers.c.since_ms).where(readers.c.book == bindparam("book"))
+
+
+def _of_colleague(fact: str, person: ColumnElement[Any]) -> ScalarSelect[Any]:
+    """Return a select of what the directory says of a person, for a row that names them: never of everybody for a few."""
+    one = _colleague.alias()
+    return select(one.c[fact]).where(one.c.person == person).limit(1).scalar_subquery()
+
+
 _LINES = (
-    select(access.c.seq, access.c.at_ms, access.c.by_person, access.c.what, access.c.person, access.c.role)
+    select(
+        access.c.seq, access.c.at_ms, func.coalesce(_of_colleague("name", access.c.by_person), "a colleague"),
+        func.coalesce(_of_colleague("me", access.c.by_person), 0), access.c.what, access.c.person,
+        func.coalesce(_of_colleague("name", access.c.person), "a colleague"), access.c.by_person == access.c.person, access.c.role,
+    )
     .where(access.c.book == bindparam("book"), access.c.seq > bindparam("after"))
     .order_by(access.c.seq, access.c.line)
 )
@@ -146,7 +165,7 @@ _LOST = (
 def of(shelf: Shelf, person_id: str) -> tuple[Reader, ...]:
     """Return who can read a person's casebook, the lead first; nothing while it is on this laptop only."""
     book = shelf.casebook_of(person_id)
-    known = {one.person: one for one in colleagues.everybody(shelf)}
+    known = {one.person: one for one in colleagues.of_casebook(shelf, book)}
     places: dict[str, list[_Place]] = {}
     for place in shelf.rows(_PLACES, _Place, book=book):
         places.setdefault(place.person, []).append(place)
@@ -160,18 +179,17 @@ def of(shelf: Shelf, person_id: str) -> tuple[Reader, ...]:
 
 def history(shelf: Shelf, person_id: str, *, after: int = 0) -> tuple[Happened, ...]:
     """Return what happened to who reads a casebook, the oldest first, after place `after` of its control lane."""
-    names = {one.person: one.name for one in colleagues.everybody(shelf)}
-    lines = shelf.rows(_LINES, _Line, book=shelf.casebook_of(person_id), after=after)
-    return tuple(Happened(line.seq, line.at_ms, _told(line, names)) for line in lines)
+    return tuple(Happened(line.seq, line.at_ms, _told(line)) for line in _lines(shelf, person_id, after))
 
 
 def news(shelf: Shelf, person_id: str) -> tuple[Happened, ...]:
     """Return what happened since `looked`, to be shown once, unmissably (C.4). One's own deeds are no news."""
-    seen = shelf.kept(SEEN).get(person_id, b"")
-    me = next((one.person for one in colleagues.everybody(shelf) if one.me), "")
-    names = {one.person: one.name for one in colleagues.everybody(shelf)}
-    lines = shelf.rows(_LINES, _Line, book=shelf.casebook_of(person_id), after=int.from_bytes(seen, "big"))
-    return tuple(Happened(line.seq, line.at_ms, _told(line, names)) for line in lines if line.by != me and line.what != KEY)
+    lines = _lines(shelf, person_id, int.from_bytes(shelf.kept(SEEN).get(person_id, b""), "big"))
+    return tuple(Happened(line.seq, line.at_ms, _told(line)) for line in lines if not line.by_me and line.what != KEY)
+
+
+def _lines(shelf: Shelf, person_id: str, after: int) -> tuple[_Line, ...]:
+    return shelf.rows(_LINES, _Line, book=shelf.casebook_of(person_id), after=after)
 
 
 def looked(shelf: Shelf, person_id: str, upto: int) -> None:
@@ -319,15 +337,15 @@ def _reader(person: str, places: list[_Place], known: dict[str, Colleague], lead
     return Reader(person, name, places[0].role, person == lead, me, min(place.since_ms for place in places), laptops)
 
 
-def _told(line: _Line, names: dict[str, str]) -> str:
-    by, whom = names.get(line.by, "a colleague"), names.get(line.person, "a colleague")
+def _told(line: _Line) -> str:
+    by, whom = line.by, line.whom
     role = Role(line.role).words if line.role in set(Role) else ""
     return {
         FIRST: f"{whom} reads it from its beginning, as {role}.",
         LET_IN: f"{by} let {whom} in as {role}.",
         TAKEN_OUT: f"{by} took {whom} out.",
         LOST: f"{whom}'s laptop was taken out of the organisation; {by}'s laptop gave the casebook a new key.",
-        ROLE: f"{whom} goes on as {role}." if line.by == line.person else f"{by} made {whom} {role}.",
+        ROLE: f"{whom} goes on as {role}." if line.of_themselves else f"{by} made {whom} {role}.",
         LAPTOP: f"{whom} reads it on another laptop.",
         LEADS: f"{by} made {whom} the lead.",
         KEY: f"{by} gave it a new key.",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from leadworker.clock import SystemClock
 from leadworker.errors import Refused
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from storage.postbox import VaultPostbox
     from sync.client import HubClient
     from sync.wire import Organisation
+
+T = TypeVar("T")
 
 
 @contextlib.asynccontextmanager
@@ -29,6 +32,17 @@ async def connected(opened: Open, url: str) -> AsyncIterator[tuple[VaultPostbox,
         yield box, client
     finally:
         await client.close()
+
+
+def at_store(opened: Open, deed: Callable[[VaultPostbox, HubClient], Awaitable[T]]) -> T:
+    """Do something at the central store of this vault's organisation, and wait for it; raise `Refused` where there is none."""
+
+    async def run() -> T:
+        known = await joined_of(opened)
+        async with connected(opened, known.hub_url) as (box, client):
+            return await deed(box, client)
+
+    return asyncio.run(run())
 
 
 async def joined_of(opened: Open) -> Joined:

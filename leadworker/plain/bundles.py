@@ -68,6 +68,16 @@ def seal(bundle: Bundle, to: Recipient, made: str, sign: Sign | None) -> bytes:
     return _sealed(_zipped(files), to)
 
 
+def recipient_of(name: str, to: str) -> tuple[Recipient, str]:
+    """Return for whom, and the passphrase that was made up where no recipient was named."""
+    if to:
+        return Recipient(name, age=to), ""
+    from leadworker.crypto.words import suggest_passphrase
+
+    words = suggest_passphrase()
+    return Recipient(name, passphrase=words), words
+
+
 def check_recipient(to: Recipient) -> None:
     """Raise `NotUnderstood` before anything is gathered when nothing can be sealed for this recipient."""
     if not one_line(to.name):

@@ -15,7 +15,7 @@ from leadworker.change import change_id, unpack
 from leadworker.domain import caseload
 from leadworker.errors import DiskTrouble, NotUnderstood
 from leadworker.plain import asking, bundles, key_files, output, secret
-from leadworker.plain.bundles import Bundle, Recipient
+from leadworker.plain.bundles import Bundle
 from leadworker.plain.case_text import Told
 from leadworker.plain.command import argument, command, group, option
 from leadworker.plain.place import Open, Place
@@ -116,7 +116,7 @@ def open_one(
     For a computer without a network. The escrow key is in its memory while this runs, and nowhere else. Write down who was
     there, why, and when; the organisation keeps that paper.
     """
-    recipient, made_up = recipient_of(for_whom, to)
+    recipient, made_up = bundles.recipient_of(for_whom, to)
     bundles.check_recipient(recipient)
     from sync import sealed_book
 
@@ -159,16 +159,6 @@ def _bundle(sealed: SealedBook, found: Opened, reason: str, names: dict[str, str
     heading = f"Casebook {sealed.book.hex()}, opened with the escrow key by two officers"
     unread = sum(bool(item.why) for item in found.received)
     return Bundle(heading, reason, sealed.book.hex(), sealed.changes.n, sealed.changes.digest.hex(), tuple(changes), unread)
-
-
-def recipient_of(name: str, to: str) -> tuple[Recipient, str]:
-    """Return for whom, and the passphrase that was made up where no recipient was named."""
-    if to:
-        return Recipient(name, age=to), ""
-    from leadworker.crypto.words import suggest_passphrase
-
-    words = suggest_passphrase()
-    return Recipient(name, passphrase=words), words
 
 
 def _names(devices: Path | None) -> dict[str, str]:

@@ -18,7 +18,7 @@ from leadworker.plain import bundles, documents, secret
 from leadworker.plain.bundles import Bundle, Recipient
 from leadworker.plain.case_text import Told
 from leadworker.plain.command import argument, command, flag
-from leadworker.plain.escrow import For, Reason, To, recipient_of
+from leadworker.plain.escrow import For, Reason, To
 from leadworker.plain.place import Open, Place
 from leadworker.text import one_line
 from leadworker.words.saying import say_count
@@ -54,7 +54,7 @@ def give_out(
 
     The file opens with any age program, and is a ZIP file inside. What is given out cannot be called back: look through it first.
     """
-    recipient, made_up = recipient_of(one_line(for_whom), to)
+    recipient, made_up = bundles.recipient_of(one_line(for_whom), to)
     if not one_line(reason):
         raise NotUnderstood("Say with --reason why it is given, and on what basis. Nothing was written.")
     bundles.check_recipient(recipient)

@@ -16,10 +16,9 @@ from leadworker.plain import asking, documents, output
 from leadworker.plain.command import argument, command, flag, group, option
 from leadworker.plain.place import Open, Place
 from leadworker.plain.post import Invited, invited_words, read_role, run_sync
-from leadworker.statements import Role
 
 if TYPE_CHECKING:
-    from sync.inviting import Invitation
+    pass
 
 Whom = Annotated[str, argument("COLLEAGUE", "The colleague's name, or its beginning.")]
 
@@ -62,20 +61,15 @@ def invite(
 
     Run “leadworker join” on it with the 24 words, then “leadworker laptop approve” here.
     """
+    from sync import inviting
+
     with place.opened() as opened:
         whose = opened.ask(colleagues.resolve, of, gone=True).person if of else ""
-        made = asyncio.run(_invite(opened, bytes.fromhex(whose)))
+        clock = opened.vault.clock
+        made = asking.at_store(opened, lambda box, client: inviting.invite_laptop(box, client, clock, bytes.fromhex(whose)))
         now, offset = opened.now(), opened.ask(lambda shelf: shelf.now().offset)
     document = Invited(made.name, "another laptop", made.words, made.hub_url, documents.moment(made.expires_ms, offset))
     place.tell(document, [*invited_words(made, now), "Then “leadworker laptop approve” here, with the check words that it shows."])
-
-
-async def _invite(opened: Open, person: bytes) -> Invitation:
-    from sync import inviting
-
-    known = await asking.joined_of(opened)
-    async with asking.connected(opened, known.hub_url) as (box, client):
-        return await inviting.invite_laptop(box, client, opened.vault.clock, person)
 
 
 def approve(
@@ -83,18 +77,13 @@ def approve(
     words: Annotated[list[str], argument("WORDS...", "The eight check words that the new laptop shows.")],
 ) -> None:
     """Let in the laptop whose check words you type. Read them from its own screen."""
-    with place.opened() as opened:
-        name = asyncio.run(_approve(opened, " ".join(words)))
-        _sync(opened, silent=place.as_json)
-    place.tell(Approved(name), [f"Another laptop of {name} is let in. It reads what is there at its next sync."])
-
-
-async def _approve(opened: Open, words: str) -> str:
     from sync import inviting
 
-    known = await asking.joined_of(opened)
-    async with asking.connected(opened, known.hub_url) as (box, client):
-        return await inviting.approve(box, client, opened.vault.clock, words)
+    with place.opened() as opened:
+        clock = opened.vault.clock
+        name = asking.at_store(opened, lambda box, client: inviting.approve(box, client, clock, " ".join(words)))
+        _sync(opened, silent=place.as_json)
+    place.tell(Approved(name), [f"Another laptop of {name} is let in. It reads what is there at its next sync."])
 
 
 def revoke(
@@ -108,6 +97,8 @@ def revoke(
     The central store answers them no more. Casebooks that they read are given a new key by whoever syncs first. What is on
     the laptop stays readable with its passphrase.
     """
+    from sync import organising
+
     with place.opened() as opened:
         known = opened.ask(colleagues.resolve, colleague, gone=True)
         gone = [one for one in known.laptops if one.active and one.check_words.startswith(laptop.strip().casefold())]
@@ -117,7 +108,8 @@ def revoke(
             raise Refused("This would take out the last laptop of your own. Have an administrator do it. Nothing was changed.")
         if not really:
             _confirm(known, len(gone))
-        asyncio.run(_revoke(opened, [bytes.fromhex(one.device) for one in gone]))
+        devices = [bytes.fromhex(one.device) for one in gone]
+        asking.at_store(opened, lambda box, client: organising.revoke(box, client, devices))
         _sync(opened, silent=place.as_json)
     words = tuple(tuple(one.check_words.split()) for one in gone)
     place.tell(Revoked(known.name, words), _revoked(known, words))
@@ -127,14 +119,6 @@ def _confirm(known: Colleague, count: int) -> None:
     which = "the laptop" if count == 1 else f"all {count} laptops"
     if not typer.confirm(f"Take {which} of {known.name} out of the organisation? They have to be invited anew to come back.", err=True):
         raise NotUnderstood("Nothing was changed.")
-
-
-async def _revoke(opened: Open, devices: list[bytes]) -> None:
-    from sync import organising
-
-    known = await asking.joined_of(opened)
-    async with asking.connected(opened, known.hub_url) as (box, client):
-        await organising.revoke(box, client, devices)
 
 
 def _revoked(known: Colleague, laptops: tuple[tuple[str, ...], ...]) -> Iterator[str]:
@@ -157,25 +141,30 @@ def appoint(
 
     Who reads which casebook does not change by it: “leadworker let-in”, “take-out” and “hand-over” do that.
     """
+    from sync import organising
+
     wanted = read_role(role) if role else None
     if admin and not_admin:
         raise NotUnderstood("--admin and --not-admin cannot both be. Nothing was changed.")
     with place.opened() as opened:
         known = opened.ask(colleagues.resolve, colleague)
-        asyncio.run(_appoint(opened, bytes.fromhex(known.person), wanted, team, True if admin else False if not_admin else None, name))
+        asking.at_store(
+            opened,
+            lambda box, client: organising.appoint(
+                box,
+                client,
+                bytes.fromhex(known.person),
+                role=wanted,
+                team=team or None,
+                admin=True if admin else False if not_admin else None,
+                name=name or None,
+            ),
+        )
         now = next(one for one in opened.ask(colleagues.everybody) if one.person == known.person)
     place.tell(
         Appointed(now.name, now.role_words, now.admin),
         [f"{now.name} is {now.role_words} now{', and an administrator' if now.admin else ''}."],
     )
-
-
-async def _appoint(opened: Open, person: bytes, role: Role | None, team: str, admin: bool | None, name: str) -> None:
-    from sync import organising
-
-    known = await asking.joined_of(opened)
-    async with asking.connected(opened, known.hub_url) as (box, client):
-        await organising.appoint(box, client, person, role=role, team=team or None, admin=admin, name=name or None)
 
 
 def _sync(opened: Open, *, silent: bool) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 import typer
@@ -15,10 +14,6 @@ from leadworker.errors import NotUnderstood
 from leadworker.plain import asking, bundles, ceremony, key_files, output, secret
 from leadworker.plain.command import command, group, option
 from leadworker.plain.place import Open, Place
-
-if TYPE_CHECKING:
-    from storage.postbox import VaultPostbox
-    from sync.client import HubClient
 
 T = TypeVar("T")
 
@@ -84,7 +79,7 @@ def new_escrow(place: Place, root_file: RootFile, keys_folder: KeysFolder = Path
         made = KeysMade(tuple(str(keys_folder / file.name) for file in files), chosen.officers, joined.root.hex())
         with ceremony.written(keys_folder, files):
             place.hand_over(made, _escrow_words(made))
-            _at_store(opened, lambda box, client: root_keys.renew_escrow(box, client, root, escrow.unsealing_public))
+            asking.at_store(opened, lambda box, client: root_keys.renew_escrow(box, client, root, escrow.unsealing_public))
     output.warn("The escrow key is in force. Casebooks follow as their leads sync.")
 
 
@@ -105,7 +100,7 @@ def new_root(place: Place, root_file: RootFile, keys_folder: KeysFolder = Path()
         made, new, files = _new_root(opened, keys_folder, seal)
         with ceremony.written(keys_folder, files):
             place.hand_over(made, _root_words(made))
-            _at_store(opened, lambda box, client: root_keys.renew_root(box, client, old, new.signing_public))
+            asking.at_store(opened, lambda box, client: root_keys.renew_root(box, client, old, new.signing_public))
     output.warn("The new root is in force, and the old one speaks no more.")
 
 
@@ -121,7 +116,7 @@ def ask_root(
     ceremony.prepare_folder(keys_folder, seal, (ceremony.ROOT_FILE,))
     with place.opened() as opened, ceremony.undisturbed():
         made, new, files = _new_root(opened, keys_folder, seal)
-        asked = _at_store(opened, lambda box, client: root_keys.ask_for_root(box, client, new.signing_public))
+        asked = asking.at_store(opened, lambda box, client: root_keys.ask_for_root(box, client, new.signing_public))
         with ceremony.written(keys_folder, files):
             bundles.write_new(request, msgspec.json.encode(asked) + b"\n")
             place.hand_over(RootAsked(str(request), made), [*_root_words(made), f"Take {request} to another administrator:", _WITNESS])
@@ -140,7 +135,7 @@ def witness_root(
 
     with place.opened() as opened:
         asked = _read(request, root_keys.RootRequest)
-        witnessed = _at_store(opened, lambda box, client: root_keys.witness(box, client, asked))
+        witnessed = asking.at_store(opened, lambda box, client: root_keys.witness(box, client, asked))
         bundles.write_new(file, msgspec.json.encode(witnessed) + b"\n")
     place.tell(RootWitnessed(str(file)), [f"Your signature is in {file}. Take it back to the administrator who asked."])
 
@@ -154,7 +149,7 @@ def confirm_root(
 
     with place.opened() as opened:
         witnessed = _read(file, root_keys.Witnessed)
-        directory = _at_store(opened, lambda box, client: root_keys.confirm_root(box, client, witnessed))
+        directory = asking.at_store(opened, lambda box, client: root_keys.confirm_root(box, client, witnessed))
     fingerprint = root_id(directory.root).hex()
     place.tell(RootStands(fingerprint), [f"The new root is in force. Its fingerprint: {fingerprint}. Nothing of any casebook has changed."])
 
@@ -176,15 +171,6 @@ def _root_words(made: KeysMade) -> list[str]:
         f"The new root's key file: {made.files[0]}", f"Its passphrase, shown this once: {made.passphrases[0]}",
         f"Its fingerprint: {made.fingerprint}", "Keep file and passphrase in two places. Invites go on as before.",
     ]  # fmt: skip
-
-
-def _at_store(opened: Open, deed: Callable[[VaultPostbox, HubClient], Awaitable[T]]) -> T:
-    async def run() -> T:
-        known = await asking.joined_of(opened)
-        async with asking.connected(opened, known.hub_url) as (box, client):
-            return await deed(box, client)
-
-    return asyncio.run(run())
 
 
 def _read(file: Path, kind: type[T]) -> T:
