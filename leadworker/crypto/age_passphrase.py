@@ -56,10 +56,11 @@ def _base64(raw: bytes) -> bytes:
 
 def _chunks(plain: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
     """Cut a stream into chunks that are full but for the last; only a stream of nothing has an empty one."""
-    waiting = bytearray()
+    waiting = b""
     for part in plain:
-        waiting += part
-        while len(waiting) > CHUNK:
-            yield bytes(waiting[:CHUNK]), False
-            del waiting[:CHUNK]
-    yield bytes(waiting), True
+        joined = memoryview(waiting + part)
+        while len(joined) > CHUNK:
+            yield bytes(joined[:CHUNK]), False
+            joined = joined[CHUNK:]
+        waiting = bytes(joined)
+    yield waiting, True

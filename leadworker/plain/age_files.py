@@ -97,7 +97,7 @@ class _In:
 
     def __init__(self, plain: Iterable[bytes]) -> None:
         self._plain = iter(plain)
-        self._waiting = b""
+        self._waiting = memoryview(b"")
         self.trouble: BaseException | None = None
 
     def read(self, size: int = -1) -> bytes:
@@ -106,12 +106,12 @@ class _In:
                 part = next(self._plain, None)
                 if part is None:
                     return b""
-                self._waiting = part
+                self._waiting = memoryview(part)
         except BaseException as error:
             self.trouble = error
             raise
-        part, self._waiting = self._waiting[:size], self._waiting[size:]
-        return part
+        taken, self._waiting = self._waiting[:size], self._waiting[size:]
+        return bytes(taken)
 
 
 class _Out:

@@ -93,10 +93,16 @@ def clear(file: BundledFile, source: Source) -> Iterator[bytes]:
         raise _changed()
 
 
-def said(file: BundledFile) -> str:
-    """Return where a file stands in the bundle, or why it does not, in one line for whoever reads the bundle."""
-    about = f"{file.name}, {size_words(file.size)}"
-    return f"{file.part}, {size_words(file.size)}" if file.part else f"{about}: not in this bundle, {WHY[file.why]}"
+def listed(file: BundledFile) -> str:
+    """Return a file in one line of the list at the beginning of a bundle's text."""
+    if file.part:
+        return f"{file.part}, {size_words(file.size)}"
+    return f"{file.name}, {size_words(file.size)}: not in this bundle, {WHY[file.why]}"
+
+
+def placed(file: BundledFile) -> str:
+    """Return where a file stands in the bundle, or why it does not, for beside the words that name it."""
+    return file.part or f"no, {WHY[file.why]}"
 
 
 def as_json(file: BundledFile) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import msgspec
 
 from leadworker.plain import age_files
 from leadworker.plain.age_files import Recipient
-from leadworker.plain.bundled_files import BundledFile, Source, as_json, clear, said
+from leadworker.plain.bundled_files import BundledFile, Source, as_json, clear, listed, placed
 from leadworker.plain.case_text import Told, lines
 from leadworker.plain.case_text import as_json as change_as_json
 
@@ -57,7 +57,7 @@ def _parts(bundle: Bundle, to: Recipient, made: str, sign: Sign | None) -> Itera
     told, inside = list(bundle.changes), [file for file in bundle.files if file.part]
     heading = [bundle.heading, f"For {to.name}. {bundle.reason}", "", *_contents(bundle.files)]
     text = {
-        "case.txt": "\n".join([*heading, *lines(told, {file.change: said(file) for file in bundle.files})]).encode(),
+        "case.txt": "\n".join([*heading, *lines(told, {file.change: placed(file) for file in bundle.files})]).encode(),
         "case.jsonl": b"".join(json.dumps(one, ensure_ascii=False).encode() + b"\n" for one in _objects(bundle)),
     }
     sums = {name: hashlib.sha256(part).hexdigest() for name, part in text.items()} | {file.part: file.sha256 for file in inside}
@@ -81,7 +81,7 @@ def _contents(files: tuple[BundledFile, ...]) -> Iterator[str]:
     """Return the list of the files, for the beginning of the text."""
     if files:
         yield f"Attached files: {sum(bool(file.part) for file in files)} of {len(files)} in this bundle."
-        yield from (f"   {said(file)}" for file in files)
+        yield from (f"   {listed(file)}" for file in files)
         yield ""
 
 
