@@ -67,6 +67,22 @@ class PostState(msgspec.Struct, frozen=True):
     """How soon what colleagues send is here, in a sentence; empty while nothing was sent or received yet."""
 
 
+class Carried(msgspec.Struct, frozen=True):
+    """What a visit to a stick did: changes of others that were `received` from it, own ones that it `confirmed`, for whom files
+    were `carried`, and how many changes were `written` for others to carry (None for no file).
+
+    `left` are files of others that wait on it for a laptop with a network. `alarms` are sentences about what does not hold.
+    """
+
+    received: int = 0
+    confirmed: int = 0
+    answers: int = 0
+    carried: tuple[str, ...] = ()
+    written: int | None = None
+    left: int = 0
+    alarms: tuple[str, ...] = ()
+
+
 class Post(Protocol):
     """What carries changes to and from the central store. `sync.runner` implements it."""
 
