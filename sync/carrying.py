@@ -76,7 +76,7 @@ async def write(box: Postbox, clock: Clock, folder: Path) -> int:
             written += sum(len(run.changes) for run in runs)
             runs, place = await box.to_carry(BATCH, place)
         await asyncio.to_thread(file.finish)
-    for older in await box.wrote_parcel(WrittenParcel(identity.hex(), now_ms, written)):
+    for older in await box.wrote_parcel(WrittenParcel(identity.hex(), now_ms, now_ms + errands.LIFE_MS, written)):
         (folder / parcel.name_of(bytes.fromhex(older), TO_STORE)).unlink(missing_ok=True)
     return written
 

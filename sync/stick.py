@@ -51,10 +51,15 @@ class Visit:
         reached = await self._reaches_store()
         carried = await self._carry() if reached else []
         written = None if reached else await carrying.write(self._box, self._clock, self._folder)
-        left = len(parcel.found_in(self._folder, TO_STORE)) - (written is not None)
-        return Carried(
-            self._received, self._confirmed, self._answers, tuple(carried), written, max(0, left), tuple(self._alarms)
-        )  # fmt: skip
+        mine = await self._mine(TO_STORE)
+        if reached:  # it goes over the line, with what was written since
+            for name in mine:
+                _take_away(self._folder / name)
+        left = sum(file.name not in mine for file in parcel.found_in(self._folder, TO_STORE))
+        return Carried(self._received, self._confirmed, self._answers, tuple(carried), written, left, tuple(self._alarms))
+
+    async def _mine(self, kind: str) -> set[str]:
+        return {parcel.name_of(bytes.fromhex(one.id), kind) for one in await self._box.parcels()}
 
     async def _reaches_store(self) -> bool:
         try:
@@ -77,7 +82,7 @@ class Visit:
             self._received += answer.received
             self._confirmed += answer.confirmed
             self._alarms |= answer.alarms
-        if not mine and file.name in {parcel.name_of(bytes.fromhex(one.id), ANSWER) for one in await self._box.parcels()}:
+        if not mine and file.name in await self._mine(ANSWER):
             self._damaged(file, NotAParcel("its beginning was altered"))
         if mine:
             self._answers += 1

@@ -6,17 +6,19 @@ from typing import Final
 
 import msgspec
 
-from leadworker.errand import LIFE_MS
 from leadworker.shelf import Shelf
 
 DRAWER: Final = "parcel"
 
 
 class WrittenParcel(msgspec.Struct, frozen=True):
-    """A file that was written: its id as hexadecimal digits, when (UTC ms), and how many changes of this laptop it holds."""
+    """A file that was written: its id as hexadecimal digits, when, until when it may be carried (both UTC ms), and how
+    many changes of this laptop it holds.
+    """
 
     id: str
     made_ms: int
+    until_ms: int
     changes: int
 
 
@@ -33,7 +35,7 @@ def keep(shelf: Shelf, parcel: WrittenParcel) -> tuple[str, ...]:
     """
     older = tuple(one.id for one in written(shelf))
     for one in written(shelf):
-        if one.made_ms < parcel.made_ms - LIFE_MS:
+        if one.until_ms < parcel.made_ms:
             shelf.throw_away(DRAWER, one.id)
     shelf.keep(DRAWER, parcel.id, msgspec.msgpack.encode(parcel))
     return older
