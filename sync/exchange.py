@@ -17,7 +17,6 @@ import msgspec
 from leadworker import change
 from leadworker.change import Header
 from leadworker.clock import Clock, Moment
-from leadworker.crypto.envelope import BookKey
 from leadworker.desk import Bell
 from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted, Offline, Refused
@@ -25,6 +24,7 @@ from leadworker.postbox import BookState, Joined, Postbox, Receipt, Standing, Un
 from leadworker.text import one_line
 from sync import late, recovering, wire
 from sync.attachments import Transfers
+from sync.carrying import sealed_runs
 from sync.checking import Checked, PageCheck, mistrusted, vouched
 from sync.client import HubClient
 from sync.founding import Speaker, found_book
@@ -315,7 +315,7 @@ class Exchange:
             return
         while runs := await self._box.unsent(BATCH, frozenset(self._stopped)):
             self._ring(_ON_ITS_WAY)
-            sealed = await asyncio.to_thread(_seal, runs)
+            sealed = await asyncio.to_thread(sealed_runs, runs)
             pushed = await self._client.push(sealed)
             taken = await self._settle(runs, sealed, pushed)
             self._sent += taken
@@ -359,14 +359,6 @@ class Exchange:
 
 def _check(state: BookState, directory: Directory, box: Postbox, page: wire.Page) -> Checked:
     return PageCheck(state, directory, box.device, box.unseal).check(page)
-
-
-def _seal(runs: tuple[UnsentRun, ...]) -> tuple[wire.Run, ...]:
-    sealed = []
-    for run in runs:
-        key = BookKey(run.book, run.epoch, run.key)
-        sealed.append(wire.Run(tuple((header, key.seal(header, body)) for header, body in run.changes), run.signature))
-    return tuple(sealed)
 
 
 def _receipt(joined: Joined, run: UnsentRun, sent: wire.Run, outcome: wire.Outcome) -> Receipt:

@@ -30,6 +30,7 @@ from leadworker.plain import (
     readers,
     roots,
     sealed_copies,
+    stick,
     store,
 )
 from leadworker.plain.command import Given, flag, option
@@ -74,8 +75,8 @@ def demo() -> None:
 
 
 _TOPICS = (
-    keeping, doctor, apart, diary, persons, notes, attachments, bringing_in, readers, late, post, organisation, giving_out, sealed_copies,
-    escrow, roots, store,
+    keeping, doctor, apart, diary, persons, notes, attachments, bringing_in, readers, late, post, stick, organisation, giving_out,
+    sealed_copies, escrow, roots, store,
 )  # fmt: skip
 
 for topic in _TOPICS:
