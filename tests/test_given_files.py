@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import pyrage
 import pytest
 
@@ -308,6 +309,22 @@ def test_a_file_altered_or_cut_off_in_the_copy_is_named_and_the_others_open(case
         path.write_bytes(raw[: first.at - 8] + struct.pack(">Q", size) + raw[first.at :])
         assert case.opened(path).json()["whole"] is False
         case.out.unlink()
+
+
+def test_a_file_whose_change_could_not_be_read_is_counted(case: Case) -> None:
+    case.attach(LETTER, "letter.pdf")
+    case.plain("sync")
+    path, _ = case.copy()
+    raw = path.read_bytes()
+    with open(path, "rb") as source:
+        book = msgspec.msgpack.decode(sealed_layout.Reader(source).book(), type=wire.SealedBook)
+    for change in book.changes.changes[-2:]:  # the file's record, and that the store has it
+        at = raw.index(change.body) + 40
+        raw = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
+    path.write_bytes(raw)
+    told = case.opened(path).json()
+    assert told["could_not_be_read"] == 2
+    assert (told["files"], told["left_out"], told["unnamed_files"]) == (0, [], 1)
 
 
 def test_what_a_colleague_made_up_about_a_file_is_never_opened_and_always_named(case: Case) -> None:

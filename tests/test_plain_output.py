@@ -96,7 +96,7 @@ FIELDS = {
     "WrittenApart": "id topic field what title person_id person meanwhile can_be_both versions",
     "SealedCopy": "file changes bytes files left_out not_received",
     "CasebookCopied": "file bytes changes files begun damaged",
-    "EscrowOpened": "file recipient changes could_not_be_read readers passphrase files left_out whole",
+    "EscrowOpened": "file recipient changes could_not_be_read readers passphrase files left_out unnamed_files whole",
     "GivenOut": "file person_id recipient changes sha256 entry_id passphrase files left_out",
     "FileLeftOut": "name bytes why sentence",
     "KeysMade": "files passphrases fingerprint",

@@ -75,8 +75,13 @@ class FileLeftOut(msgspec.Struct, frozen=True):
 
 def gather(changes: Iterable[Told], book: str, source: Source, *, leave_out: bool = False) -> tuple[BundledFile, ...]:
     """Return the files that these changes name, in their order; with `leave_out` none of them goes in."""
-    naming = [told for told in changes if told.content.topic == Attachment.__tablename__ and told.content.verb == PUT]
-    return tuple(_looked_at(told, number, book, source, leave_out) for number, told in enumerate(naming, start=1))
+    return tuple(_looked_at(told, number, book, source, leave_out) for number, told in enumerate(_naming(changes), start=1))
+
+
+def digests(changes: Iterable[Told], book: str) -> frozenset[str]:
+    """Return the names of the sealed files that these changes speak of, whether or not they can be opened."""
+    found = (attachments.named_in(told.content, book) for told in _naming(changes))
+    return frozenset(file.digest for file in found if file is not None)
 
 
 def clear(file: BundledFile, source: Source) -> Iterator[bytes]:
@@ -127,6 +132,10 @@ def portable_name(given: str) -> str:
     room = LONGEST - len((dot + end).encode()) if end else LONGEST
     short = stem.encode()[:room].decode("utf-8", "ignore")
     return (f"{short}.{end}" if end else short) or NAMELESS
+
+
+def _naming(changes: Iterable[Told]) -> list[Told]:
+    return [told for told in changes if told.content.topic == Attachment.__tablename__ and told.content.verb == PUT]
 
 
 def _looked_at(told: Told, number: int, book: str, source: Source, leave_out: bool) -> BundledFile:

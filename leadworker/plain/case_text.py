@@ -46,9 +46,9 @@ def lines(changes: list[Told], files: Mapping[str, str] | None = None) -> Iterat
     for told in changes:
         content = told.content
         wrote = Moment(content.wrote_at, content.offset).local()
-        what = content.topic.replace("_", " ")
+        what = one_line(content.topic.replace("_", " "))
         did = "took away" if content.verb == DROP else "wrote"
-        yield f"{told.n or '-'}. {wrote:%Y-%m-%d %H:%M} {one_line(told.written_by)} {did}: {what} {content.record[-8:]}"
+        yield f"{told.n or '-'}. {wrote:%Y-%m-%d %H:%M} {one_line(told.written_by)} {did}: {what} {one_line(content.record[-8:])}"
         for name, value in _open_values(content).items():
             if value not in ("", 0, False) and name not in _WHEN and name != "person_id":
                 yield from _field(_label(content.topic, name), _said(name, value))

@@ -45,7 +45,8 @@ SecondPassphrase = Annotated[
 class EscrowOpened(msgspec.Struct, frozen=True):
     """A casebook that was opened with the escrow key, and for whom. `passphrase` is empty for an age recipient.
 
-    `files` counts the attached files in it, `left_out` are those that are not; `whole` is False for a copy that ends too early.
+    `files` counts the attached files in it, `left_out` are those that are not, `unnamed_files` how many are in the copy
+    and in no change that could be read. `whole` is False for a copy that ends too early.
     """
 
     file: str
@@ -56,6 +57,7 @@ class EscrowOpened(msgspec.Struct, frozen=True):
     passphrase: str
     files: int
     left_out: tuple[FileLeftOut, ...]
+    unnamed_files: int
     whole: bool
 
 
@@ -102,9 +104,10 @@ def open_one(
         bundles.write(out, bundle, recipient, now, None)
     people = {member.person for member in found.members.members.values()}
     left_out = tuple(FileLeftOut(file.name, file.size, file.why, _why(file)) for file in bundle.files if file.why)
+    unnamed = len({digest.hex() for digest in copy.files} - bundled_files.digests(bundle.changes, bundle.book))
     document = EscrowOpened(
         str(out), for_whom, len(bundle.changes), bundle.unread, len(people), made_up, len(bundle.files) - len(left_out), left_out,
-        copy.whole,
+        unnamed, copy.whole,
     )  # fmt: skip
     place.tell(document, _said(document, sealed, now))
 
@@ -126,6 +129,9 @@ def _said(document: EscrowOpened, sealed: SealedBook, now: str) -> list[str]:
     if document.could_not_be_read:
         said.append(f"{say_count(document.could_not_be_read, 'change', 'changes')} in it could not be read, and are counted in it.")
     said += [one.sentence for one in document.left_out]
+    if document.unnamed_files:
+        files = say_count(document.unnamed_files, "sealed file", "sealed files")
+        said.append(f"{files} in the copy could not be opened: no change that could be read speaks of it, and only there is a key.")
     if not document.whole:
         said.append("The copy of the casebook is cut off after its changes. All that was written is here; attached files may be missing.")
     if document.passphrase:
