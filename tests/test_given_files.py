@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import resource
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +18,8 @@ import pytest
 from leadworker.crypto import attachments as sealing
 from leadworker.domain import attachments
 from leadworker.domain.attachments import FETCHED_BY_ITSELF, Attachment
-from leadworker.errors import Offline, Refused
+from leadworker.errors import DiskTrouble, Offline, Refused
+from leadworker.plain import age_files
 from leadworker.shelf import Shelf
 from tests import second_reader
 from tests.plain_world import Plain, empty, plain, template
@@ -35,6 +37,7 @@ from tests.test_plain_readers import join
 __all__ = ["empty", "hub", "light_seals", "plain", "template"]
 
 T = TypeVar("T")
+_NO_PAGE = wire.Page((), 0, b"", False, 0)
 LETTER = b"Dear Keira, your place is kept. " * 4000
 
 
@@ -266,6 +269,24 @@ def test_a_store_that_asks_for_a_pause_is_given_it(case: Case, monkeypatch: pyte
     monkeypatch.setattr(HubClient, "file_part", busy)
     assert case.copy()[1]["files"] == 1
     assert asked == [2]
+
+
+def test_a_full_disk_takes_the_copy_back_whoever_writes_it(case: Case, tmp_path: Path) -> None:
+    case.attach(random.Random(4).randbytes(6_000_000), "scan.tif")
+    case.plain("sync")
+    case.hub.stop()
+    book, before = case.book(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, before[1]))
+    try:
+        answer = case.plain("hub", "sealed-copy", book, str(tmp_path / "never"), "--database", str(tmp_path / "store.db"), code=1)
+        with pytest.raises(DiskTrouble, match="It was taken away again"), age_files.new_file(tmp_path / "nor this") as into:
+            writer = sealed_layout.Writer(into, wire.SealedBook(b"", b"", _NO_PAGE, b"", _NO_PAGE))
+            writer.put(bytes(32), 6_000_000, iter([bytes(1_000_000)] * 6))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "could not be written" in answer.err
+    assert not (tmp_path / "never").exists()
+    assert not (tmp_path / "nor this").exists()
 
 
 def test_what_the_store_has_not_or_this_laptop_has_not_taken_in_is_told(case: Case, tmp_path: Path) -> None:

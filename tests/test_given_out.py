@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -139,6 +141,23 @@ def test_a_file_that_changes_while_it_is_written_takes_the_bundle_back(plain: Pl
     assert "An attached file was changed while it was written. The bundle was taken away again." in answer.err
     assert not out.exists()
     assert plain.digest() == before, "no entry says that something was given"
+
+
+def test_a_full_disk_takes_the_bundle_back_and_nothing_says_that_it_was_given(plain: Plain) -> None:
+    attach(plain, random.Random(3).randbytes(6_000_000), "scan.tif")
+    out = plain.folder.parent / "never.age"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    entries = plain("timeline", "keira", "--json").json()["entries"]
+    for to in (["--to", str(NOOR.to_public())], []):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, before[1]))
+        try:
+            answer = plain("give-out", "keira", str(out), "--for", "x", *to, "--reason", "y", "--yes", code=1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert "could not be written" in answer.err
+        assert "It was taken away again." in answer.err
+        assert not out.exists()
+    assert plain("timeline", "keira", "--json").json()["entries"] == entries
 
 
 # Names
