@@ -78,12 +78,12 @@ def name_of(parcel: bytes, kind: str) -> str:
 
 
 def found_in(folder: Path, kind: str) -> tuple[Path, ...]:
-    """Return the parcels of a kind in a folder, the oldest first: plain files of a bounded size, never what a link points to."""
+    """Return the parcels of a kind in a folder, in the order of their names: plain files of a bounded size, never what a link points to."""
     found = [
         path for path in folder.glob(f"{PREFIX}*{kind}")
         if not path.is_symlink() and path.is_file() and path.stat().st_size <= LARGEST
     ]  # fmt: skip
-    return tuple(sorted(found, key=lambda path: (path.stat().st_mtime, path.name)))
+    return tuple(sorted(found))
 
 
 def reading(file: Path) -> BinaryIO:
