@@ -115,7 +115,7 @@ class Writing:
     def __enter__(self) -> Writing:
         with _disk():
             self._part.unlink(missing_ok=True)
-            self._file = open(self._part, "xb")
+            self._file = os.fdopen(os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
             self._file.write(self._sealing.begin())
         return self
 

@@ -69,7 +69,9 @@ async def test_what_is_written_without_a_network_goes_and_comes_by_stick(team_on
     assert (carried.carried, carried.left, carried.alarms) == ((ALEX,), 0, ())
     assert (read.received, read.confirmed, read.answers, read.alarms) == (1, 1, 1, ())
     assert sorted(alex.titles(keira)) == ["At the farmhouse", "Ruth looked in"]
-    assert (await alex.counts()).waiting == 0, "the store's own receipt came back with it"
+    counts = await alex.counts()
+    assert counts.waiting == 0, "the store's own receipt came back with it"
+    assert counts.last_sent_ms >= counts.last_received_ms > 0
     await ruth.sync()
     await agree(alex, ruth)
     alex.line.dead = False
@@ -83,8 +85,9 @@ async def test_a_person_met_where_there_is_no_network_is_founded_by_stick(team: 
     alex.line.dead = True
     keira = alex.add(KEIRA)
     alex.write(keira, "First visit")
-    _, carried, read = await round_trip(alex, ruth, stick)
+    wrote, carried, read = await round_trip(alex, ruth, stick)
     assert (carried.alarms, read.alarms) == ((), ())
+    assert (read.received, read.confirmed) == (0, wrote.written), "the statements that found it are nobody's news"
     assert (await alex.counts()).waiting == 0
     await ruth.sync()
     assert ruth.titles(keira) == ["First visit"]
