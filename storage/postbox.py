@@ -191,6 +191,13 @@ class VaultPostbox:
     async def drop_invite(self, invite: bytes) -> None:
         await self._write(lambda t: t.shelf.throw_away(INVITES, invite.hex()))
 
+    async def old_keys(self, before_ms: int) -> tuple[bytes, ...]:
+        return await self._read(lambda c: readers.old_keys(c, before_ms))
+
+    async def renewed_key(self, book: bytes) -> None:
+        now_ms = Moment.of(self._vault.clock.now()).ms
+        await self._write(lambda t: t.shelf.keep(readers.RENEWED, book.hex(), b"%d" % now_ms))
+
     async def decisions(self) -> tuple[Decision, ...]:
         return await self._read(_decisions)
 
