@@ -16,6 +16,7 @@ import msgspec
 
 from leadworker.crypto import parcels
 from leadworker.crypto.parcels import NotAParcel
+from leadworker.durable import sync_folder
 from leadworker.errors import DiskTrouble
 from sync import wire
 
@@ -132,7 +133,7 @@ class Writing:
             os.fsync(self._file.fileno())
             self._file.close()
             os.replace(self._part, self._path)
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
         self._whole = True
 
     def __exit__(self, *_: object) -> None:
@@ -151,13 +152,3 @@ def _disk() -> Iterator[None]:
             f"The folder could not be written to: {error.strerror}. What was on it is as it was, and everything is saved on this laptop. "
             "Is the stick full, locked, or pulled out?"
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the folder's names durable, where the system has a call for it."""
-    if os.name != "nt":
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
