@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,7 @@ from leadworker.errors import DiskTrouble, Refused
 from leadworker.statements import Role
 from sync import organising, parcel, wire
 from sync.answers import LATER, NOT_VOUCHED
+from sync.hub.log import Log
 from sync.parcel import ANSWER, TO_STORE, Asks, Brings
 from sync.stick import Visit
 from tests.laptops import ALEX, BEA, KEIRA, TOBIAS, Laptop, Team, add_member, agree, remove_member, rotate
@@ -469,6 +472,15 @@ async def test_an_errand_is_part_of_what_the_carrier_signs(team: Team) -> None:
     with pytest.raises(Refused) as refused:
         await honest._send("GET", "/v1/news", b"", plain | {wire.ERRAND_HEADER: bytes(await errand_of(alex)).hex()}, wire.News)
     assert refused.value.code == "signature_wrong"
+
+
+async def test_whoever_runs_the_store_can_tell_who_asked_for_whom(team: Team) -> None:
+    alex, ruth = team.alex, team.ruth
+    heard = io.StringIO()
+    team.office.hub._hub.log = Log(heard, team.office.clock)
+    await ruth.client.on_errand(await errand_of(alex)).news()
+    (line,) = [json.loads(line) for line in heard.getvalue().splitlines() if '"errand"' in line]
+    assert (line["device"], line["by"]) == (alex.box.device[:4].hex(), ruth.box.device[:4].hex())
 
 
 async def test_a_file_of_another_organisation_is_sent_nowhere(team: Team, stick: Path) -> None:
