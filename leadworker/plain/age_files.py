@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from leadworker.durable import sync_folder
 from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood
 from leadworker.text import one_line
 
@@ -78,6 +79,7 @@ def new_file(file: Path) -> Iterator[BinaryIO]:
             yield into
             into.flush()
             os.fsync(into.fileno())
+        sync_folder(file.parent)
     except BaseException as error:  # raised again: half a file would be taken for one
         with contextlib.suppress(OSError):
             file.unlink(missing_ok=True)
