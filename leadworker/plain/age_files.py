@@ -79,7 +79,8 @@ def new_file(file: Path) -> Iterator[BinaryIO]:
             yield into
             into.flush()
             os.fsync(into.fileno())
-        sync_folder(file.parent)
+        with contextlib.suppress(OSError):  # some sticks and shares know no such call; the file itself is there
+            sync_folder(file.parent)
     except BaseException as error:  # raised again: half a file would be taken for one
         with contextlib.suppress(OSError):
             file.unlink(missing_ok=True)
