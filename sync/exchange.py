@@ -23,7 +23,7 @@ from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted, Offline, Refused
 from leadworker.postbox import BookState, Joined, Postbox, Receipt, Standing, UnsentRun
 from leadworker.text import one_line
-from sync import late, recovering, wire
+from sync import late, leaving, recovering, wire
 from sync.attachments import Transfers
 from sync.checking import Checked, PageCheck, mistrusted, vouched
 from sync.client import HubClient
@@ -132,12 +132,10 @@ class Exchange:
                 said = await recovering.give_back(self._box, self._client, joined)
                 await self._box.files.offer_again()
                 raise Offline(said) from error
-            if error.code == "device_revoked":
-                await self._box.was_revoked(True)
-                directory = await self._box.directory()
-                if directory is not None:
-                    await late.hand_in(self._box, self._client, directory)
-                    self._ring(_LATE)
+            if error.code == leaving.REVOKED:
+                told = await leaving.leave(self._box, self._client, joined, error)
+                self._ring(_LATE)
+                raise told from error
             raise
         if joined.revoked:
             await self._box.was_revoked(False)

@@ -221,7 +221,10 @@ class Hub:
         """Return a page of a book as it travels."""
 
         def answer(session: Session) -> bytes:
-            device = self._admit(session, asked)
+            of_directory = book == self._directory(session)  # who was taken out sees there who said so, and nothing after it
+            device = self._admit(session, asked, revoked_too=of_directory)
+            if of_directory and (ended := self.registry.directory(session).devices[device.device].revoked_at):
+                return wire.write(reading.page_until(session, book, after, most, ended, self.now_ms(), self._key.sign))
             directory, now_ms = self._directory(session), self.now_ms()
             return wire.write(
                 reading.page(session, device.device, book, after, most, directory, now_ms, self._key.sign)
