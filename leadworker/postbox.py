@@ -12,6 +12,7 @@ import msgspec
 from leadworker.change import Content
 from leadworker.desk import Bell
 from leadworker.directory import Directory
+from leadworker.domain.carrying import WrittenParcel
 from leadworker.domain.late import Submission
 from leadworker.domain.readers import Decision
 from leadworker.membership import BookMembers
@@ -337,6 +338,21 @@ class Postbox(Protocol):
         Books that are `stopped` in this sync are left out; the next sync tries them again.
         """
 
+    async def to_carry(self, most: int, place: tuple[int, int]) -> tuple[tuple[UnsentRun, ...], tuple[int, int]]:
+        """Return up to about `most` changes that wait after a place, for a file, and the place after them; nothing is marked.
+
+        (0, 0) is the beginning. Also those of books that the store does not know yet; no runs are the end.
+        """
+
+    async def wrote_parcel(self, parcel: WrittenParcel) -> tuple[str, ...]:
+        """Note a file that was written for carrying; return the ids of those before it, which it replaces."""
+
+    async def parcels(self) -> tuple[WrittenParcel, ...]:
+        """Return the files that were written here and no answer has come for."""
+
+    async def parcel_answered(self, parcel_id: str) -> Bell:
+        """Note that the answer to a file has come and was taken in."""
+
     async def not_on_its_way(self) -> Bell:
         """Note that what was on its way did not arrive, so that it is *here* again."""
 
@@ -360,6 +376,14 @@ class Postbox(Protocol):
     async def set_invite(self, invite: PendingInvite) -> None: ...
 
     async def drop_invite(self, invite: bytes) -> None: ...
+
+    async def old_keys(self, before_ms: int) -> tuple[bytes, ...]:
+        """Return the books that this laptop's owner leads whose key is from before a time (UTC ms), by the store's word and,
+        for those to which this laptop gave one, by its own.
+        """
+
+    async def renewed_key(self, book: bytes) -> None:
+        """Note that this laptop gives a book a new key for its age."""
 
     async def decisions(self) -> tuple[Decision, ...]:
         """Return what was decided here about who reads casebooks and is not in force, the oldest first."""

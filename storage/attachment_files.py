@@ -23,9 +23,9 @@ from leadworker.crypto import attachments as sealing
 from leadworker.crypto.attachments import FileKey
 from leadworker.crypto.identity import CannotOpen
 from leadworker.domain.attachments import LARGEST, SealedFile
+from leadworker.durable import sync_folder
 from leadworker.errors import DiskTrouble, NotUnderstood, VaultDamaged
 from leadworker.record import new_id
-from storage.vault_file import sync_folder
 
 FOLDER: Final = "attachments"
 SEALING: Final = ".sealing"

@@ -17,7 +17,6 @@ import msgspec
 from leadworker import change
 from leadworker.change import Header
 from leadworker.clock import Clock, Moment
-from leadworker.crypto.envelope import BookKey
 from leadworker.desk import Bell
 from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted, Offline, Refused
@@ -25,6 +24,7 @@ from leadworker.postbox import BookState, Joined, Postbox, Receipt, Standing, Un
 from leadworker.text import one_line
 from sync import late, leaving, recovering, wire
 from sync.attachments import Transfers
+from sync.carrying import sealed_runs
 from sync.checking import Checked, PageCheck, mistrusted, vouched
 from sync.client import HubClient
 from sync.founding import Speaker, found_book
@@ -36,6 +36,8 @@ from sync.readers import NotTaken, Readers
 BATCH = 1000
 WARN_CLOCK_MS = 60_000
 DOUBT_CLOCK_MS = 10 * 60_000
+KEY_LIFE_MS = 365 * 24 * 3600 * 1000
+"""For how long a casebook keeps one key, when nothing else changes it (C.5)."""
 _KEY_CHANGED = frozenset({"wrong_epoch", "key_owed"})
 """Refusals after which a casebook is fetched and what waits is sealed again, in the same sync."""
 
@@ -295,6 +297,11 @@ class Exchange:
             if concerned and book.book != joined.organisation and book.book not in self._stopped:
                 async with self._one_book(book.book):
                     await readers.keep_up(book.book)
+        now_ms = min(Moment.of(self._clock.now()).ms, news.now_ms)
+        for old in await self._box.old_keys(now_ms - KEY_LIFE_MS):
+            if old not in self._stopped:
+                async with self._one_book(old):
+                    await readers.renew_key(old)
         if all_of_them and not self._stopped:
             now = await self._box.joined() or joined
             await self._box.set_joined(msgspec.structs.replace(now, shared_up_to=directory.seq))
@@ -327,7 +334,7 @@ class Exchange:
             return
         while runs := await self._box.unsent(BATCH, frozenset(self._stopped)):
             self._ring(_ON_ITS_WAY)
-            sealed = await asyncio.to_thread(_seal, runs)
+            sealed = await asyncio.to_thread(sealed_runs, runs)
             pushed = await self._client.push(sealed)
             taken = await self._settle(runs, sealed, pushed)
             self._sent += taken
@@ -371,14 +378,6 @@ class Exchange:
 
 def _check(state: BookState, directory: Directory, box: Postbox, page: wire.Page) -> Checked:
     return PageCheck(state, directory, box.device, box.unseal).check(page)
-
-
-def _seal(runs: tuple[UnsentRun, ...]) -> tuple[wire.Run, ...]:
-    sealed = []
-    for run in runs:
-        key = BookKey(run.book, run.epoch, run.key)
-        sealed.append(wire.Run(tuple((header, key.seal(header, body)) for header, body in run.changes), run.signature))
-    return tuple(sealed)
 
 
 def _receipt(joined: Joined, run: UnsentRun, sent: wire.Run, outcome: wire.Outcome) -> Receipt:

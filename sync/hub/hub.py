@@ -14,7 +14,7 @@ from typing import Final, TextIO, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sync import wire
-from sync.hub import allowance, content, files, joining, late, reading, recovery, rules
+from sync.hub import allowance, content, errands, files, joining, late, reading, recovery, rules
 from sync.hub.allowance import Allowance, Buckets
 from sync.hub.gate import Claim, Nonces, check_claim, replayed
 from sync.hub.live import Live
@@ -148,12 +148,13 @@ class Hub:
 
         return await self._read(answer)
 
-    async def asker(self, asked: Asked, *, recovering: bool = False) -> Device:
+    async def asker(self, asked: Asked, *, recovering: bool = False, on_errand: bool = False) -> Device:
         """Return the device that signed a request; raise `Refusal` when it did not, is not enrolled, or asked before.
 
-        In recovery mode only what is said to be for it (`recovering`) is answered.
+        In recovery mode only what is said to be for it (`recovering`) is answered. Where a request may be made on an errand
+        (`on_errand`), it is the device for which it is made.
         """
-        device = await self._read(lambda session: self._admit(session, asked, recovering=recovering))
+        device = await self._read(lambda session: self._admit(session, asked, recovering=recovering, on_errand=on_errand))
         await self._use_once(asked.claim)
         return device
 
@@ -172,7 +173,7 @@ class Hub:
 
     async def control(self, asked: Asked) -> wire.Outcome:
         """Take a `wire.Control`: statements about members, keys or the directory."""
-        device = (await self.asker(asked)).device
+        device = (await self.asker(asked, on_errand=True)).device
         control = rules.read_message(wire.Control, asked.body)
         try:
             checked = rules.check_control(control)
@@ -207,7 +208,7 @@ class Hub:
         """Return the heads of what a device may read."""
 
         def answer(session: Session) -> wire.News:
-            device = self._admit(session, asked)
+            device = self._admit(session, asked, on_errand=True)
             return reading.news(session, device.device, self._directory(session), self.now_ms())
 
         return await self._answer_once(asked.claim, answer)
@@ -222,7 +223,7 @@ class Hub:
 
         def answer(session: Session) -> bytes:
             of_directory = book == self._directory(session)  # who was taken out sees there who said so, and nothing after it
-            device = self._admit(session, asked, revoked_too=of_directory)
+            device = self._admit(session, asked, revoked_too=of_directory, on_errand=True)
             if of_directory and (ended := self.registry.directory(session).devices[device.device].revoked_at):
                 return wire.write(reading.page_until(session, book, after, most, ended, self.now_ms(), self._key.sign))
             directory, now_ms = self._directory(session), self.now_ms()
@@ -314,18 +315,20 @@ class Hub:
         return self._directory_id
 
     def _check_push(self, session: Session, asked: Asked) -> tuple[list[content.SentRun], bytes]:
-        device = self._admit(session, asked)
+        device = self._admit(session, asked, on_errand=True)
         push = rules.read_message(wire.Push, asked.body)
         return content.check_push(push, device.device, device.signing), device.device
 
-    def _admit(self, session: Session, asked: Asked, *, revoked_too: bool = False, recovering: bool = False) -> Device:
+    def _admit(
+        self, session: Session, asked: Asked, *, revoked_too: bool = False, recovering: bool = False, on_errand: bool = False
+    ) -> Device:
         """Return the device that signed a request; raise `Refusal` unless it may ask, in time, and for the first time here."""
         now_ms = self.now_ms()
         wrong = rules.clock_refusal(asked.claim.time_ms, now_ms)
         if wrong is not None:
             raise wrong
         device = session.device(asked.claim.device)
-        if device is not None and revoked_too:
+        if device is not None and revoked_too and not asked.claim.errand:  # for itself, and on nobody's errand
             device = device._replace(active=True)
         admitted = check_claim(asked.claim, device, asked.method, asked.target, asked.body)
         self._refresh_allowance(session)
@@ -337,7 +340,15 @@ class Hub:
         self.nonces.use(asked.claim, now_ms)
         if admitted.recovering and not recovering:
             raise recovery.recovering()
-        return admitted
+        return self._for_whom(session, asked.claim, on_errand) if asked.claim.errand else admitted
+
+    def _for_whom(self, session: Session, claim: Claim, allowed: bool) -> Device:
+        """Return the device for which a request is made by another; what it says and does is logged with both."""
+        if not allowed:
+            raise errands.not_for_this()
+        giver = errands.check(claim.errand, session.device(wire.read_errand(claim.errand).device), self.public_key, self.now_ms())
+        self.log.note("errand", device=giver.device, by=claim.device)
+        return giver
 
     def check_address(self, host: str) -> None:
         """Raise `Refusal` when an address asks too often what needs no signature."""
