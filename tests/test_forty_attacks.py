@@ -146,7 +146,8 @@ def named_in(path: Path) -> list[str]:
 
 @functools.cache
 def said_by_the_product() -> tuple[str, ...]:
-    return tuple(text for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")) for text in said_in(path))
+    rooms = [Path(str(importlib.import_module(room).__file__)).parent for room in ROOMS]  # in a wheel they are elsewhere
+    return tuple(text for room in rooms for path in sorted(room.rglob("*.py")) for text in said_in(path))
 
 
 def is_told(says: str, texts: Iterable[str]) -> bool:
