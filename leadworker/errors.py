@@ -70,6 +70,12 @@ class VaultTooNew(VaultError):
     code = "vault_too_new"
 
 
+class VaultClosed(VaultError):
+    """The vault was closed for good, because its laptop was taken out of the organisation; nothing in it is destroyed."""
+
+    code = "vault_closed"
+
+
 class VaultMissing(VaultError):
     """There is no vault in the folder that was named."""
 

@@ -43,6 +43,14 @@ class Joined(msgspec.Struct, frozen=True):
     """Whether the central store said at the last sync that this laptop was taken out of the organisation."""
 
 
+class TakenOut(msgspec.Struct, frozen=True):
+    """What the directory's signed statements say of this laptop's end: who spoke, when it was received, the escrow key then."""
+
+    by: str
+    at_ms: int
+    escrow: bytes
+
+
 class PendingInvite(msgspec.Struct, frozen=True):
     """An invite that this laptop has made and will countersign.
 
@@ -397,6 +405,12 @@ class Postbox(Protocol):
 
     async def name_of(self, device: bytes) -> str:
         """Return whose a device is, as far as it is known here."""
+
+    async def taken_out(self, proof: TakenOut) -> int:
+        """Keep the proof that this laptop was taken out of the organisation, and hand in what it has not sent.
+
+        Return how many changes are still nowhere else. When there are none, the vault closes for good as it is shut.
+        """
 
     async def was_revoked(self, revoked: bool) -> None:
         """Note that the organisation has taken this laptop out, or that it is in it."""

@@ -25,8 +25,6 @@ from screens.postwords import local
 from screens.vlist import Heading, VList
 from screens.words import Words
 
-ESCROW = "The escrow key can open it too: two of three officers together, for one case."
-
 
 class Line(msgspec.Struct, frozen=True):
     """A row: a reader, a decision that is not in force, something handed in, or something that happened."""
@@ -121,7 +119,7 @@ class ReadersPage(Page):
     def _about(self, shown: Shown, width: int) -> Iterable[Content]:
         yield from hang(plain("Who can read  ", Tone.HEADING), single(shown.name, Tone.STRONG), width, 0)
         if shown.readers:
-            yield from hang(BLANK, plain(ESCROW, Tone.MUTED), width)
+            yield from hang(BLANK, plain(readers.ESCROW, Tone.MUTED), width)
         for one in shown.news:
             yield from hang(plain("! New: ", Tone.LATE), plain(f"{one.sentence} {self._when(one.at_ms)}"), width)
         if shown.why_not:

@@ -110,7 +110,7 @@ class TodayPage(Page):
 
     def minute_passed(self) -> None:
         """Say anew how long it is until each visit; at midnight it is another day."""
-        if self._gathered is None:
+        if self._gathered is None or not self.query("#visits"):  # not loaded yet, or on its way out: its panels go before it does
             return
         if self.shell.now().date() != self._today:
             self.reload()

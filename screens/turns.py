@@ -14,12 +14,13 @@ from textual import events
 from textual.app import App
 from textual.message import Message
 from textual.timer import Timer
+from textual.widget import Widget
 
 ROUNDS = 2
 """Ways from the field up to the program: one for the key itself, one for what it gave rise to."""
 
 LOST_AFTER = 0.3
-"""Seconds after which a turn that went away with its widget is not waited for any longer."""
+"""Seconds after which it is looked whether a turn went away with its widget: then it is not waited for any longer."""
 
 LOOK_AGAIN = 0.02
 LONGEST_WAIT = 3.0
@@ -88,8 +89,18 @@ class KeysInTurn(App[Any]):
     def _send(self) -> None:
         self._turn_number += 1
         number = self._turn_number
-        (self.focused or self.screen).post_message(Turn(number))
-        self._lost = self.set_timer(LOST_AFTER, lambda: self._back(number))
+        holder = self.focused or self.screen
+        holder.post_message(Turn(number))
+        self._lost = self.set_timer(LOST_AFTER, lambda: self._look_for(number, holder, LOST_AFTER))
+
+    def _look_for(self, number: int, holder: Widget, waited: float) -> None:
+        """Take a turn for lost when the widget that had it has gone. One that is still there is only late, on a busy machine."""
+        if number != self._turn_number or not self._rounds_left:
+            return
+        if holder.is_attached and holder.is_running and waited < LONGEST_WAIT:
+            self._lost = self.set_timer(LOST_AFTER, lambda: self._look_for(number, holder, waited + LOST_AFTER))
+        else:
+            self._back(number)
 
     def on_turn(self, message: Turn) -> None:
         """Hear that everything before it has been acted on."""

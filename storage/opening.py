@@ -19,7 +19,7 @@ from leadworker.crypto.identity import Identity
 from leadworker.domain import recovery
 from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood
 from leadworker.text import one_line
-from storage import log, mending, migrations, rebuilding, rekeying, schema, vault_file
+from storage import closing, log, mending, migrations, rebuilding, rekeying, schema, vault_file
 from storage.anchor import Anchor, Mark
 from storage.comparing import CUT_OFF, compare_with_anchor, in_words
 from storage.engine import Connection, DatabaseError, connect, looking, scalar
@@ -155,6 +155,9 @@ def _open(
             return _open_with(folder, file, notice, unlock, clock or SystemClock(), hold)
 
         vault = vault_file.with_either_copy(folder, attempt)  # read again, now that nobody else can change it
+        if vault.submit(vault.is_closing_for_good).result():  # it was not shut in order when its laptop was taken out
+            vault.close()
+            raise closing.closed()
         vault.submit(vault.look_for_untidiness)
         _mind_the_words(vault, has_them=with_words or re_keys)  # those of a new key were handed over before they counted
         return vault
@@ -168,6 +171,7 @@ def _open(
 
 def _open_with(folder: Path, file: VaultFile, notice: str, unlock: Callable[[VaultFile], bytes], clock: Clock, hold: Hold) -> Vault:
     """Open with one copy of the key file; the other is written over only once this one has opened everything."""
+    closing.refuse_closed(file)
     master = unlock(file)
     vault_file.refuse_altered(file, master)
     if rekeying.is_begun(file):

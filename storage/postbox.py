@@ -35,10 +35,11 @@ from leadworker.postbox import (
     Standing,
     Statement,
     Tail,
+    TakenOut,
     ToFound,
     UnsentRun,
 )
-from storage import late, log, outgoing, readers, returning, taking_in
+from storage import closing, handing_in, late, log, outgoing, readers, returning, taking_in
 from storage.attachment_post import FilePost
 from storage.engine import Connection, scalar
 from storage.vault import Transaction, Vault
@@ -216,7 +217,7 @@ class VaultPostbox:
         return Bell(frozenset({"reader", DECISIONS}), frozenset())
 
     async def to_hand_in(self) -> tuple[HandingIn, ...]:
-        return await self._read(late.to_hand_in)
+        return await self._read(handing_in.to_hand_in)
 
     async def handed_in(self, item: HandingIn, to: frozenset[bytes]) -> Bell:
         now_ms = Moment.of(self._vault.clock.now()).ms
@@ -229,6 +230,10 @@ class VaultPostbox:
 
     async def name_of(self, device: bytes) -> str:
         return await self._read(lambda c: late.name_of(c, device))
+
+    async def taken_out(self, proof: TakenOut) -> int:
+        await self._write(lambda t: closing.note(t.connection, proof))
+        return await self._read(closing.nowhere_else)
 
     async def was_revoked(self, revoked: bool) -> None:
         known = await self.joined()
@@ -321,7 +326,7 @@ def counts(vault: Vault, connection: Connection) -> Counts:
     name = scalar(connection, "SELECT name FROM writer WHERE device = ?", device)
     return Counts(
         waiting=0 if revoked else log.unsent(connection),
-        late=late.count(connection, revoked=revoked),
+        late=handing_in.count(connection, revoked=revoked),
         to_take_in=int(scalar(connection, "SELECT count(*) FROM drawer WHERE drawer = ?", LATE)),
         put_aside=int(scalar(connection, "SELECT count(*) FROM put_aside")),
         apart=conflicts.count(Transaction(vault, question=True).shelf),

@@ -15,13 +15,13 @@ from typing import TypeVar
 import msgspec
 
 from leadworker.clock import Clock, HybridClock, Moment
-from leadworker.crypto.identity import Identity
+from leadworker.crypto.identity import Identity, SpentIdentity
 from leadworker.desk import Bell
 from leadworker.domain import every_topic
-from leadworker.errors import SavedUnmarked
+from leadworker.errors import LeadworkerError, SavedUnmarked
 from leadworker.record import topics
 from leadworker.shelf import Shelf
-from storage import finding, log, schema, vault_file
+from storage import closing, finding, log, schema, vault_file
 from storage.anchor import Anchor, Mark
 from storage.attachment_files import AttachmentFiles
 from storage.clerk import Clerk
@@ -48,6 +48,8 @@ class Facts(msgspec.Struct, frozen=True):
     signing: bytes
     unsealing: bytes
     made_ms: int
+    public: tuple[bytes, bytes] = (b"", b"")
+    """The device's public keys, once its private ones are gone: the vault was closed for good."""
 
 
 class Transaction:
@@ -115,7 +117,7 @@ class Vault:
         self._hold = hold
         facts = msgspec.msgpack.decode(self.fact("vault") or b"", type=Facts)
         self.name = facts.name
-        self.identity = Identity(facts.signing, facts.unsealing)
+        self.identity = Identity(facts.signing, facts.unsealing) if facts.signing else SpentIdentity(*facts.public)
         self.lane = int.from_bytes(self.fact("lane") or b"\1", "big")
         self.mark = log.mark_of(connection)
         stamp, wall_ms = log.last_times(connection, self.identity.device)
@@ -251,7 +253,27 @@ class Vault:
                 self.connection.execute("ROLLBACK")
             return False
 
+    def is_closing_for_good(self) -> bool:
+        """Return whether shutting this vault closes it for good; on the storage thread."""
+        try:
+            return closing.is_due(self.connection, self.folder)
+        except (DatabaseError, LeadworkerError):  # then it is what it was, and the next shutting looks again
+            return False
+
+    def _close_for_good(self) -> None:
+        """Take the device's private keys out of the vault, then hand its master key to escrow."""
+        facts = msgspec.msgpack.decode(self.fact("vault") or b"", type=Facts)
+        public = (self.identity.signing_public, self.identity.unsealing_public)
+        with self.transaction() as transaction:
+            transaction.dirty = True
+            self.set_fact("vault", msgspec.msgpack.encode(msgspec.structs.replace(facts, signing=b"", unsealing=b"", public=public)))
+        self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        closing.hand_to_escrow(self.connection, self.folder, self.master)
+
     def _close(self) -> None:
+        if self.is_closing_for_good():
+            with contextlib.suppress(DatabaseError, LeadworkerError, OSError):  # the next shutting does what is left of it
+                self._close_for_good()
         with contextlib.suppress(DatabaseError):
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self.connection.close()

@@ -22,7 +22,7 @@ from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted, Offline, Refused
 from leadworker.postbox import BookState, Joined, Postbox, Receipt, Standing, UnsentRun
 from leadworker.text import one_line
-from sync import late, recovering, wire
+from sync import late, leaving, recovering, wire
 from sync.attachments import Transfers
 from sync.carrying import sealed_runs
 from sync.checking import Checked, PageCheck, mistrusted, vouched
@@ -104,7 +104,7 @@ class Exchange:
         joined = await self._box.joined()
         if joined is None:
             return Result(admitted_me=False)
-        if not joined.admitted and not await self._am_i_admitted(joined):
+        if not joined.admitted and not await self._let_in_by_now(joined):
             return Result(admitted_me=False)
         news = await self._news(joined)
         warning = await self._compare_clocks(news.now_ms)
@@ -135,12 +135,10 @@ class Exchange:
                 said = await recovering.give_back(self._box, self._client, joined)
                 await self._box.files.offer_again()
                 raise Offline(said) from error
-            if error.code == "device_revoked":
-                await self._box.was_revoked(True)
-                directory = await self._box.directory()
-                if directory is not None:
-                    await late.hand_in(self._box, self._client, directory)
-                    self._ring(_LATE)
+            if error.code == leaving.REVOKED:
+                told = await leaving.leave(self._box, self._client, joined, error)
+                self._ring(_LATE)
+                raise told from error
             raise
         if joined.revoked:
             await self._box.was_revoked(False)
@@ -162,23 +160,37 @@ class Exchange:
         self._alarms += carried.alarms
         return carried.left
 
+    async def _let_in_by_now(self, joined: Joined) -> bool:
+        try:
+            return await self._am_i_admitted(joined)
+        except Refused as error:
+            if error.code == recovering.RECOVERING:
+                await recovering.report_nothing(self._client)
+            raise
+
     async def _am_i_admitted(self, joined: Joined) -> bool:
         if not joined.invite:  # founded by this laptop; only the answer did not arrive
             await pull_directory(self._box, self._client)
             now = await self._box.joined()
             return now is not None and now.admitted
         state = await self._client.join_state(joined.invite)
-        if state.state == "admitted":
-            directory = await pull_directory(self._box, self._client)
-            now = await self._box.joined()
-            if directory.invites_used.get(joined.invite, self._box.device) != self._box.device:
-                raise Refused("This invite was used by another device. Ask for a fresh one, and say so; everything here is safe.")
-            return now is not None and now.admitted
         if state.state == "open":
             await ask_again(self._box, self._client, joined)
+        if state.state == "admitted":
+            return await self._does_the_directory_say_so(joined)
         if state.state in ("expired", "unknown"):
+            with contextlib.suppress(Refused):  # a restored store may have forgotten an invite and know whom it let in
+                if await self._does_the_directory_say_so(joined):
+                    return True
             raise Refused("The invite has expired before it was countersigned. Ask for a fresh one; everything here is safe.")
         return False
+
+    async def _does_the_directory_say_so(self, joined: Joined) -> bool:
+        directory = await pull_directory(self._box, self._client)
+        if directory.invites_used.get(joined.invite, self._box.device) != self._box.device:
+            raise Refused("This invite was used by another device. Ask for a fresh one, and say so; everything here is safe.")
+        now = await self._box.joined()
+        return now is not None and now.admitted
 
     async def _directory(self, joined: Joined, news: wire.News) -> tuple[Joined, Directory]:
         here = (await self._box.standings()).get(joined.organisation, Standing(0, b"", ""))

@@ -56,12 +56,14 @@ async def hand_in(box: Postbox, client: HubClient, directory: Directory) -> tupl
 
 
 def _recipients(state: BookState, directory: Directory, me: bytes) -> dict[bytes, bytes]:
-    """Return the laptops of the lead, of supervisors and of managers, as far as they are known here, with their keys."""
-    mine = directory.devices[me].statement.person if me in directory.devices else b""
+    """Return the laptops of the lead, of supervisors and of managers, as far as they are known here, with their keys.
+
+    A further laptop of one's own is among them, where only this one was taken out.
+    """
     found = {}
-    for device, member in state.members.members.items():
+    for device in state.members.members:
         enrolled = directory.active(device)
-        if enrolled is not None and member.person != mine and state.members.may_decide(device):
+        if enrolled is not None and device != me and state.members.may_decide(device):
             found[device] = enrolled.unsealing
     return found
 

@@ -28,6 +28,7 @@ from leadworker.domain.journal import NewEntry
 from leadworker.record import new_id
 from leadworker.shelf import Shelf
 from storage import opening
+from tests.quiet import watch_the_work
 
 PASSPHRASE = "copper lantern quiet harbour seven"
 ME = "Alex Morgan"
@@ -41,6 +42,7 @@ def set_zone() -> None:
 
 
 set_zone()
+watch_the_work()
 
 
 class StillClock:

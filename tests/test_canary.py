@@ -143,7 +143,7 @@ def _save_and_cut(given: Path, account: Path, ruth: dict[str, str]) -> list[str]
             time.sleep(0.001)
         adding.kill()
     code = (
-        "import sys; from pathlib import Path; from storage import opening; from leadworker import wiring\n"
+        "import sys; from pathlib import Path; from leadworker import wiring\n"
         "desk, vault = wiring.open_now(Path(sys.argv[1]), sys.argv[2], purpose='a test')\n"
         "print(*[row[0] for row in vault.submit(lambda: vault.connection.execute('SELECT key FROM attachment').fetchall()).result()])\n"
         "vault.close()"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from leadworker.domain import colleagues, readers
-from leadworker.errors import WrongPassphrase
+from leadworker.errors import Refused, WrongPassphrase
+from leadworker.plain.app import run
 from leadworker.statements import Role
 from storage import contents, opening, rebuilding
 from sync import joining, organising, sealed_book
+from sync.hub.deciders import left_alone
 from sync.inviting import approve, invite_laptop
 from tests.laptops import (
     ALEX,
@@ -114,6 +116,38 @@ async def test_all_laptops_but_one_are_lost(team: Team) -> None:
     assert [digest_of(alex, person) for person in (keira, tobias)] == before
     assert digest_of(new_bea, keira) == before[0]
     assert "three" not in [entry.title for entry in new_bea.timeline(tobias)], "she did not read that one before either"
+
+
+async def test_nobody_is_left_to_decide(team_on: Team, capsys: pytest.CaptureFixture[str]) -> None:
+    team, alex = team_on, team_on.alex
+    bea, cem = [await team.office.let_in(team.ruth, name, team="South team") for name in (BEA, CEM)]
+    keira = bea.add(KEIRA)
+    bea.write(keira, "one", "two")
+    await bea.sync()
+    await add_member(bea, keira, cem, Role.CO_WORKER)
+    await cem.sync()
+    before = digest_of(cem, keira)
+    assert left_alone(team.office.database) == [], "no supervisor is of the South team, but Bea leads"
+    assert cem.desk.ask_now(readers.nobody_decides, keira) == ""
+
+    await organising.revoke(team.ruth.box, team.ruth.client, [bea.box.device])
+    for laptop in (team.ruth, alex, cem):
+        await laptop.sync()
+    assert left_alone(team.office.database) == [(cem.book(keira), 1)]
+    assert "nobody can be let in" in cem.desk.ask_now(readers.why_not, keira)
+    with pytest.raises(Refused, match="Nobody who decides about this casebook has a laptop any more"):
+        cem.desk.do_now(lambda shelf: readers.let_in(shelf, keira, colleagues.resolve(shelf, RUTH), Role.SUPERVISOR))
+    cem.write(keira, "and goes on writing")
+    await cem.sync()
+    assert digest_of(cem, keira) != before
+    with pytest.raises(AssertionError, match="only the lead, a supervisor or a manager"):
+        await add_member(cem, keira, team.ruth, Role.SUPERVISOR)  # forced past the screens, the central store refuses it
+
+    assert run(["hub", "nobody-decides", "--database", team.office.database]) == 0
+    said = capsys.readouterr().out
+    assert cem.book(keira).hex() in said and "1 laptop still reads it" in said
+    await organising.revoke(team.ruth.box, team.ruth.client, [cem.box.device])
+    assert left_alone(team.office.database) == [(cem.book(keira), 0)]
 
 
 async def test_escrow_opens_exactly_what_the_members_hold(empty_office: Office) -> None:

@@ -144,9 +144,14 @@ def named_in(path: Path) -> list[str]:
     return found
 
 
+def folder_of(module: str) -> Path:
+    """Return where a room's files are: in a wheel not beside the tests."""
+    return Path(str(importlib.import_module(module).__file__)).parent
+
+
 @functools.cache
 def said_by_the_product() -> tuple[str, ...]:
-    return tuple(text for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")) for text in said_in(path))
+    return tuple(text for room in ROOMS for path in sorted(folder_of(room).rglob("*.py")) for text in said_in(path))
 
 
 def is_told(says: str, texts: Iterable[str]) -> bool:
@@ -182,7 +187,7 @@ def test_an_attack_has_its_test_and_its_words_are_the_product_s_own(attack: Atta
 def refusals() -> tuple[tuple[str, str], ...]:
     """Return code and sentence of every refusal of the central store."""
     found = []
-    for path in sorted((ROOT / "sync" / "hub").rglob("*.py")):
+    for path in sorted(folder_of("sync.hub").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and len(node.args) >= 2 and isinstance(node.args[0], ast.Constant):
                 text = node.args[1]

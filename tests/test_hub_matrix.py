@@ -55,6 +55,9 @@ def hands_in(role: str, book: str) -> str:
 
 
 def reads(role: str, book: str) -> str:
+    """Who was taken out of the directory is shown there who said so (docs/decisions/0023)."""
+    if (role, book) == (REVOKED, DIRECTORY):
+        return ""
     may = book == DIRECTORY or (book == OWN and role in MEMBERS)
     return NOT_LET_IN.get(role, "" if may else "not_a_member")
 

@@ -21,6 +21,7 @@ from screens.text_field import TextField
 from storage.vault import Vault
 from tests.colleague import Colleague
 from tests.screen_world import PASSPHRASE, StillClock, WorldDoor, settle
+from tests.shared_casebook import RUTH, handed_in, shared
 
 pytest_plugins = ["tests.screen_fixtures"]
 
@@ -145,6 +146,30 @@ async def changed_meanwhile(pilot: Pilot[Any]) -> None:
     await typing(("ctrl+s",))(pilot)
 
 
+def read_by_others(*steps: tuple[str, ...], **given: Any) -> Before:
+    """Return what lets colleagues read Keira's casebook, then opens who can read it and presses keys step by step."""
+
+    async def before(pilot: Pilot[Any]) -> None:
+        await settle(pilot)
+        app = cast(LeadworkerApp, pilot.app)
+        app.open_person(await shared(app, **given))
+        await settle(pilot)
+        await typing(("w",), *steps)(pilot)
+
+    return before
+
+
+async def handed_in_late(pilot: Pilot[Any]) -> None:
+    """Let Bea hand in late what she wrote, and Alex decide to take her out."""
+    await settle(pilot)
+    app = cast(LeadworkerApp, pilot.app)
+    keira = await shared(app)
+    clock = cast(StillClock, app.clock)
+    await app.desk.do(lambda shelf: handed_in(shelf, keira, "What Bea still wrote", clock.at(18, 12).ms))
+    app.who_reads(keira)
+    await typing(("down", "x"), ("x",))(pilot)
+
+
 SCREENS: dict[str, Before] = {
     "today": typing(),
     "people": typing(("2",)),
@@ -166,6 +191,10 @@ SCREENS: dict[str, Before] = {
     "apart_versions": apart(("c",), ("enter",)),
     "history": apart(("c",), ("h",)),
     "changed_meanwhile": changed_meanwhile,
+    "readers": read_by_others(),
+    "readers_of_another_lead": read_by_others(lead=RUTH, writable=0),
+    "readers_handed_in_late": handed_in_late,
+    "readers_let_in": read_by_others(("a",), tuple("sam")),
     "help": typing(("f1",)),
     "hidden": typing(("ctrl+l",)),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import json
@@ -17,9 +18,13 @@ from sqlalchemy import select
 
 from leadworker.crypto import age_passphrase
 from leadworker.crypto.identity import Identity
+from leadworker.domain import journal
 from leadworker.domain.people import Person
 from leadworker.plain import ceremony
+from leadworker.postbox import TakenOut
 from leadworker.record import table_of
+from leadworker.wiring import postbox_of
+from storage import opening
 from tests.plain_world import Plain, empty, plain, template
 
 pytest.importorskip("fastapi")
@@ -136,6 +141,29 @@ def test_a_case_that_nobody_reads_any_more_is_opened_from_the_store_s_own_databa
     inside = zipfile.ZipFile(io.BytesIO(AGE_PASSPHRASE.decrypt(out.read_bytes(), answer["passphrase"])))
     assert b"I actually slept." in inside.read("case.txt")
     assert "manifest.sig" not in inside.namelist(), "no device vouches for what escrow opened"
+
+
+def test_two_officers_open_a_laptop_that_was_closed_for_good_and_read_it(
+    plain: Plain, hub: EmbeddedHub, tmp_path: Path, light_seals: None
+) -> None:
+    made = set_up(plain, hub, tmp_path)
+    plain("sync")
+    vault = plain.open()
+    box = postbox_of(vault)
+    directory = asyncio.run(box.directory())
+    assert directory is not None
+    asyncio.run(box.taken_out(TakenOut("Sam Iqbal", 1, directory.escrow)))
+    vault.close()
+    refused = plain("people", code=1).err
+    assert "closed for good" in refused and "Nothing in it is destroyed" in refused
+    words = [file_of(tmp_path, f"p{at}", one) for at, one in enumerate(made["officer_passphrases"])]
+    given = ("--first-passphrase-file", words[0], "--second-passphrase-file", words[1])
+    keys = str(tmp_path / "keys" / "escrow-key-officers-1-and-2.age")
+    answer = plain("escrow", "open-laptop", str(plain.folder), "--key-file", keys, *given, "--json").json()
+    opened = opening.open_with_passphrase(plain.folder, answer["passphrase"], purpose="a test")
+    entries = opened.read(lambda shelf: journal.timeline(shelf, shelf.rows(_KEIRA, _Id)[0].id)).result()
+    assert any("I actually slept." in entry.said for entry in entries)
+    opened.close()
 
 
 def test_a_sealed_copy_that_was_altered_or_is_another_organisation_s_is_not_opened(

@@ -99,7 +99,7 @@ def test_a_lost_laptop_is_revoked_and_its_owner_reads_again_on_a_new_one(
     assert "Nothing was changed" in plain("revoke", "ruth", typed="n\n", code=1).err
     plain("revoke", "ruth", "--yes")
     assert names(plain) == {"Alex Morgan": "lead"}
-    assert "taken out" in plain("sync", *team[RUTH], code=1).err
+    assert "took this laptop out" in plain("sync", *team[RUTH], code=1).err
 
     invited = plain("laptop", "invite", "--for", "ruth", "--json").json()
     assert invited["name"] == RUTH

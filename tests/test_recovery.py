@@ -15,7 +15,7 @@ from leadworker.errors import HubMistrusted, Offline, Refused
 from leadworker.membership import Role
 from leadworker.plain.app import run
 from leadworker.postbox import Receipt
-from sync import wire
+from sync import inviting, joining, wire
 from sync.hub.store import HubTrouble
 from sync.recovering import MEANWHILE, NOT_KNOWN, NUMBERED_ANEW, RESTORED
 from tests.evil_hub import Rogue
@@ -207,6 +207,25 @@ async def test_a_colleague_who_joined_since_the_backup_is_known_again_once_the_d
     await day.ruth.sync()
     assert rows(day.office) == before
     assert day.ruth.titles(person) == ["on my first day"]
+
+
+async def test_a_laptop_that_was_let_in_and_never_heard_of_it_holds_up_no_end(day: Day) -> None:
+    cem = day.office.laptop(CEM)
+    await joining.ask_to_join(cem.box, cem.client, await day.office.invite(day.ruth, CEM))
+    await inviting.countersign(day.ruth.box, day.ruth.client, day.ruth.clock)
+    restore(day.office, day.backup)
+    begin(day.office)
+    for _ in range(2):  # before the store knows of it again, and after
+        with pytest.raises(Refused, match="brought up to date"):
+            await cem.sync_somehow()
+        for laptop in day.all:
+            await gives_back(laptop)
+    assert status(day.office).missing == [], "it has nothing to give, and said so"
+    end(day.office)
+    assert (await cem.sync()).admitted_me, "the invite went with the disk; the directory names it"
+    await day.alex.sync()
+    await day.ruth.sync()
+    assert day.office.hub.alarms() == []
 
 
 async def test_the_newest_laptop_may_come_last_and_the_mode_waits_for_it(day: Day) -> None:

@@ -2,55 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
-import msgspec
 import pytest
 
-from leadworker.desk import Bell, Desk
-from leadworker.domain import caseload, journal, late, readers
-from leadworker.domain.late import Submission
-from leadworker.statements import Role
+from leadworker.domain import journal, late, readers
 from screens.app import LeadworkerApp
 from screens.readers import LetInForm, ReadersPage
-from storage.vault import Vault
 from tests.screen_world import opened, seen, settle, type_in
+from tests.shared_casebook import RUTH, handed_in, shared
 
 pytest_plugins = ["tests.screen_fixtures"]
-
-ME, RUTH, BEA, SAM = (f"{number:032x}" for number in range(1, 5))
-COLLEAGUES = {
-    ME: ("Alex Morgan", Role.KEY_WORKER), RUTH: ("Ruth Adeyemi", Role.SUPERVISOR),
-    BEA: ("Bea Lindqvist", Role.CO_WORKER), SAM: ("Sam Iqbal", Role.KEY_WORKER),
-}  # fmt: skip
-WORDS = "acid bird cook dove echo film gold hero"
 
 
 def words(app: LeadworkerApp) -> str:
     """Return the words on the screen with single spaces."""
     return " ".join(seen(app).split())
-
-
-async def shared(app: LeadworkerApp, lead: str = ME, writable: int = 1) -> str:
-    """Let Keira's casebook be read by Ruth and, as a co-worker, Bea; Ruth let Bea in. Return Keira's id."""
-    keira = (await app.desk.ask(caseload.resolve, "Keira")).id
-    vault = cast(Vault, cast(Desk, app.open_desk)._keeper)
-
-    def fill() -> None:
-        c = vault.connection
-        book = c.execute("SELECT id FROM book WHERE subject = ?", (keira,)).fetchone()[0]
-        c.execute("UPDATE book SET lead = ?, writable = ? WHERE id = ?", (lead, writable, book))
-        for device, (name, role) in COLLEAGUES.items():
-            c.execute("INSERT INTO colleague VALUES (?, ?, ?, ?, 0, 1, ?, 1, ?)", (device, device, name, role, int(device == ME), WORDS))
-        for device in (ME, RUTH, BEA):
-            role = Role.KEY_WORKER if device == lead else COLLEAGUES[device][1] if device != ME else Role.CO_WORKER
-            c.execute("INSERT INTO reader VALUES (?, ?, ?, ?, 1763000000000)", (book.hex(), device, device, role))
-        for seq, (by, what, person, role) in enumerate([(ME, "first", ME, 1), (RUTH, "let in", BEA, 2)], start=1):
-            c.execute("INSERT INTO access VALUES (?, ?, 0, 1763000000000, ?, ?, ?, ?)", (book.hex(), seq, by, what, person, role))
-
-    vault.submit(fill).result()
-    app.desk.ring(Bell(frozenset({"reader"}), frozenset()))
-    return keira
 
 
 async def on_page(app: LeadworkerApp, pilot: Any, **given: Any) -> str:
@@ -158,18 +125,9 @@ async def test_what_cannot_be_sent_any_more_is_handed_in_by_one_key(app: Leadwor
 
 
 async def test_what_was_handed_in_is_taken_in_by_one_key_under_its_writer_s_name(app: LeadworkerApp) -> None:
-    from leadworker import change
-
     async with opened(app) as pilot:
         keira = await shared(app)
-        content = change.Content(
-            1, "journal_entry", "ab" * 16, "put", {"person_id": keira, "title": "What Bea still wrote", "happened_ms": 1763000000000}, 5,
-            (0, bytes(32)), 1763000000000, 0,
-        )  # fmt: skip
-        body = change.write_content(content, bytes(16))
-        book = await app.desk.ask(lambda shelf: shelf.casebook_of(keira))
-        one = Submission("cd" * 16, book, keira, BEA, "Bea Lindqvist", 1763000000000, (body,))
-        await app.desk.do(lambda shelf: shelf.keep(late.DRAWER, one.id, msgspec.msgpack.encode(one)))
+        await app.desk.do(handed_in, keira, "What Bea still wrote", 1763000000000)
         app.who_reads(keira)
         await settle(pilot)
         assert "from Bea Lindqvist 1 entry" in words(app)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.message import Message
+from textual.message_pump import MessagePump
 
 from leadworker.domain import caseload, drafts, journal
 from screens.app import LeadworkerApp
@@ -87,6 +90,26 @@ async def test_what_was_typed_before_hiding_is_in_the_note_after_coming_back(app
         await type_in(pilot, "enter")
         assert app.screen.query_one("#what", LineField).value == "visit"
         assert app.screen.query_one("#seen", TextField).text == "on the step"
+
+
+async def test_on_a_busy_machine_nothing_is_saved_before_what_was_typed_is_there(
+    app: LeadworkerApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispatch = MessagePump._dispatch_message
+
+    async def slowly(pump: MessagePump, message: Message) -> None:
+        if isinstance(pump, TextField):
+            await asyncio.sleep(0.06)
+        await dispatch(pump, message)
+
+    async with opened(app) as pilot:
+        monkeypatch.setattr(MessagePump, "_dispatch_message", slowly)
+        await type_in(pilot, "n", "@yusuf call", "tab", "Mum rang", "ctrl+s")
+        monkeypatch.undo()
+        await settle(pilot)
+        assert isinstance(app.screen, TodayPage)
+        (entry,) = await app.desk.ask(journal.recent, limit=1)
+        assert entry.seen == "Mum rang"
 
 
 async def test_a_turn_that_is_lost_with_its_widget_does_not_stop_the_keyboard(app: LeadworkerApp) -> None:

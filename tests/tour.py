@@ -10,6 +10,22 @@ from pathlib import Path
 
 from tests.terminal import Terminal
 
+START = """
+import sys, types
+from leadworker.crypto import keys
+keys.calibrate = lambda: keys.FLOOR_KIB
+import pyrage
+to_nobody = lambda: [pyrage.x25519.Identity.generate().to_public()]
+light = lambda plain, words, armored=False: pyrage.encrypt(plain, to_nobody(), armored=armored)
+pyrage.passphrase = types.SimpleNamespace(encrypt=light)
+from leadworker.__main__ import main
+sys.exit(main())
+"""
+"""Starts the program with vaults at the least protection that the format allows, and sealed key files that cost no second each.
+
+Both are real and of the same form; what they cost on purpose is tested where they are (test_crypto, test_plain_post).
+"""
+
 PASSPHRASE_LINE = re.compile(r"A good one:\s+(.+)")
 WORD = re.compile(r"\b(\d{1,2})\s+([a-z]{3,8})\b")
 ASKED = re.compile(r"▌ Word (\d+)")
@@ -65,7 +81,7 @@ def write_note(terminal: Terminal, first_line: str, **fields: str) -> None:
 def command(*arguments: str, environment: Mapping[str, str], text: str = "") -> str:
     """Run a command of the plain path in a process of its own; return what it printed."""
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "leadworker", *arguments], input=text, capture_output=True, encoding="utf-8",
+        [sys.executable, "-P", "-c", START, *arguments], input=text, capture_output=True, encoding="utf-8",
         env=dict(environment), check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, f"{arguments}: {done.stderr}"

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from leadworker import change, proof
 from leadworker.crypto import words
+from leadworker.errors import VaultClosed
 
 _SUITE: Final = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
 
@@ -59,6 +60,24 @@ class Identity:
     def check_words(self) -> tuple[str, ...]:
         """Return the eight words by which two people can tell that they speak of the same device (C.4)."""
         return words.check_words(self.signing_public + self.unsealing_public)
+
+
+class SpentIdentity(Identity):
+    """A device whose private keys are gone: what it wrote can still be checked, and it signs and opens nothing more."""
+
+    def __init__(self, signing_public: bytes, unsealing_public: bytes) -> None:
+        self.signing_public = signing_public
+        self.unsealing_public = unsealing_public
+        self.device = change.device_id(signing_public, unsealing_public)
+
+    def private_bytes(self) -> tuple[bytes, bytes]:
+        return b"", b""
+
+    def sign(self, domain: bytes, message: bytes) -> bytes:
+        raise VaultClosed("This vault was closed for good. It can be read, and nothing can be written or sent from it any more.")
+
+    def unseal(self, sealed: bytes, info: bytes) -> bytes:
+        raise CannotOpen("this device has no keys any more")
 
 
 def seal_to(public: bytes, plaintext: bytes, info: bytes) -> bytes:

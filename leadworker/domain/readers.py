@@ -34,6 +34,13 @@ _NOT_ONESELF: Final = (
     "and ask the new lead or a supervisor to take you out. Nothing was changed."
 )
 
+ESCROW: Final = "Escrow can open it too: two of three officers together, for one case."
+
+NOBODY_DECIDES: Final = (
+    "Nobody who decides about this casebook has a laptop any more: nobody can be let in, and nobody made its lead. Who reads it goes "
+    "on as before. A new key worker gets it through escrow, in a casebook of their own: the drill “nobody is left to decide”."
+)
+
 OVERDUE_MS: Final = 15 * 60 * 1000
 """How long taking somebody out may wait for the central store before it is an alarm (C.6)."""
 
@@ -54,6 +61,12 @@ class Reader(msgspec.Struct, frozen=True):
     @property
     def role_words(self) -> str:
         return Role(self.role).words if self.role in set(Role) else "a role of a later version"
+
+    @property
+    def decides(self) -> bool:
+        """Whether they may say who reads it, and have a laptop to say it with."""
+        decider = self.leads or self.role in (Role.SUPERVISOR, Role.MANAGER)
+        return decider and any(laptop.active for laptop in self.laptops)
 
 
 class Happened(msgspec.Struct, frozen=True):
@@ -205,10 +218,18 @@ def why_not(shelf: Shelf, person_id: str) -> str:
         return "This casebook is on this laptop only: nobody else can read it until it was sent to the central store once."
     if me is None:
         return "You do not read this casebook at the central store any more, so you cannot decide who does."
+    if not any(one.decides for one in here):
+        return NOBODY_DECIDES
     if not me.leads and me.role not in (Role.SUPERVISOR, Role.MANAGER):
         lead = next(one.name for one in here if one.leads)
         return f"Only its lead, {lead}, or a supervisor or manager decides who reads this casebook. Ask one of them."
     return ""
+
+
+def nobody_decides(shelf: Shelf, person_id: str) -> str:
+    """Return in a sentence that a casebook has nobody left to decide about it, or nothing (C.6, C.10)."""
+    here = of(shelf, person_id)
+    return NOBODY_DECIDES if here and not any(one.decides for one in here) else ""
 
 
 def let_in(shelf: Shelf, person_id: str, colleague: Colleague, role: Role) -> Decision:
@@ -347,6 +368,6 @@ def _told(line: _Line) -> str:
         LOST: f"{whom}'s laptop was taken out of the organisation; {by}'s laptop gave the casebook a new key.",
         ROLE: f"{whom} goes on as {role}." if line.of_themselves else f"{by} made {whom} {role}.",
         LAPTOP: f"{whom} reads it on another laptop.",
-        LEADS: f"{by} made {whom} the lead.",
+        LEADS: f"{whom} leads it from then on." if line.of_themselves else f"{by} made {whom} the lead.",
         KEY: f"{by} gave it a new key.",
     }.get(line.what, "Something happened that a newer leadworker can tell.")

@@ -61,10 +61,18 @@ class EscrowOpened(msgspec.Struct, frozen=True):
     whole: bool
 
 
+class LaptopOpened(msgspec.Struct, frozen=True):
+    """A vault that was closed for good and opens now with a passphrase, which is shown this once."""
+
+    folder: str
+    passphrase: str
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     escrow = group(app, "escrow", "Open one casebook with the escrow key: two officers, no network.")
     command(escrow, "open", vault=False)(open_one)
+    command(escrow, "open-laptop", vault=False)(open_laptop)
 
 
 def open_one(
@@ -110,6 +118,36 @@ def open_one(
         unnamed, copy.whole,
     )  # fmt: skip
     place.tell(document, _said(document, sealed, now))
+
+
+def open_laptop(
+    place: Place,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A copy of the folder of a vault that was closed for good.")],
+    key_file: Annotated[Path, typer.Option("--key-file", metavar="FILE", help="The escrow file of the two officers who are here.")],
+    first: FirstPassphrase = None,
+    second: SecondPassphrase = None,
+) -> None:
+    """Open a vault that was closed for good, because its laptop was taken out of the organisation, with two officers.
+
+    It can be read then with the passphrase that is shown this once; nothing can be written in it or sent from it. For a computer
+    without a network. Write down who was there, why, and when.
+    """
+    from leadworker.crypto.words import suggest_passphrase
+    from storage import escrowed
+
+    words = (
+        key_files.passphrase("Passphrase of the officer with the lower number: ", first),
+        key_files.passphrase("Passphrase of the other officer: ", second),
+    )
+    output.warn("Opening takes a few seconds …")
+    escrow, _ = key_files.open_escrow(key_file, *words)
+    document = LaptopOpened(str(folder), suggest_passphrase())
+    escrowed.open_for_officers(folder, escrow, document.passphrase)
+    place.tell(document, [
+        f"The vault in {folder} opens now with this passphrase, shown this once: {document.passphrase}",
+        f"Read it with “leadworker --vault {folder} people” and “timeline NAME”. Nothing can be written in it or sent from it.",
+        "Write down who was there, why, and when. Then take the officers' files and this copy away.",
+    ])  # fmt: skip
 
 
 def _why(file: BundledFile) -> str:

@@ -44,6 +44,19 @@ class StoreBackedUp(msgspec.Struct, frozen=True):
     bytes: int
 
 
+class LeftAlone(msgspec.Struct, frozen=True):
+    """A casebook that nobody decides about any more, by its id, and how many laptops still read it."""
+
+    casebook: str
+    laptops: int
+
+
+class CasebooksLeftAlone(msgspec.Struct, frozen=True):
+    """Casebooks of which none who decides has a laptop in the organisation."""
+
+    casebooks: tuple[LeftAlone, ...]
+
+
 class CasebookCopied(msgspec.Struct, frozen=True):
     """A casebook that was written out of the database, sealed. `begun` and `damaged` count files that are not in it."""
 
@@ -73,6 +86,7 @@ def register(store: typer.Typer) -> None:
     command(store, "backup", vault=False)(backup)
     command(store, "allowance", vault=False)(allowance)
     command(store, "sealed-copy", vault=False)(sealed_copy)
+    command(store, "nobody-decides", vault=False)(nobody_decides)
 
 
 def serve(
@@ -164,6 +178,27 @@ def _copied(said: CasebookCopied) -> Iterator[str]:
             f"{say_count(said.damaged, 'file is', 'files are')} not in it: the database does not hold what was sent. Everything else "
             "is in the copy. A backup of the database may hold the rest, and so may a laptop that fetched it."
         )
+
+
+def nobody_decides(place: Place, database: Database = "") -> None:
+    """List the casebooks of which nobody who decides has a laptop any more. Escrow is the way on: docs/drills.md."""
+    with hub_parts():
+        from sync.hub.deciders import left_alone
+
+        found = left_alone(named(database))
+    document = CasebooksLeftAlone(tuple(LeftAlone(one.book.hex(), one.readers) for one in found))
+    place.tell(document, _left_alone(document))
+
+
+def _left_alone(document: CasebooksLeftAlone) -> Iterator[str]:
+    if not document.casebooks:
+        yield "Every casebook has somebody who decides about it, with a laptop in the organisation."
+        return
+    yield "Nobody who decides about these casebooks has a laptop any more, so nobody can be let into them."
+    yield "The drill “nobody is left to decide” says what to do."
+    for one in document.casebooks:
+        reads = f"{say_count(one.laptops, 'laptop', 'laptops')} still {'reads' if one.laptops == 1 else 'read'} it"
+        yield f"  {one.casebook}: {reads if one.laptops else 'no laptop reads it any more'}."
 
 
 def _upgraded(before: str, after: str) -> Iterator[str]:

@@ -49,13 +49,17 @@ class Pending(msgspec.Struct, frozen=True):
 
 
 class Readers(msgspec.Struct, frozen=True):
-    """Who can read a casebook, what happened to that, and what is decided and not in force."""
+    """Who can read a casebook, what happened to that, and what is decided and not in force.
+
+    `nobody_decides`: none of those who decide about it has a laptop any more (docs/drills.md).
+    """
 
     person_id: str
     person: str
     readers: tuple[Reader, ...]
     history: tuple[str, ...]
     pending: tuple[Pending, ...]
+    nobody_decides: bool = False
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -83,6 +87,7 @@ def show(place: Place, person: Person) -> None:
         here = opened.ask(readers.of, known.id)
         told = opened.ask(readers.history, known.id)
         waiting = opened.ask(readers.decisions, known.id)
+        nobody = opened.ask(readers.nobody_decides, known.id)
         offset = opened.ask(lambda shelf: shelf.now().offset)
     document = Readers(
         known.id,
@@ -94,6 +99,7 @@ def show(place: Place, person: Person) -> None:
         ),
         tuple(f"{documents.moment(one.at_ms, offset)[:16].replace('T', ' ')}  {one.sentence}" for one in told),
         tuple(_pending(one, known.name, offset) for one in waiting),
+        bool(nobody),
     )  # fmt: skip
     place.tell(document, _shown(document))
 
@@ -110,7 +116,9 @@ def _shown(document: Readers) -> Iterator[str]:
             yield f"    laptop with the check words {' '.join(words)}"
         if not one.laptops:
             yield "    no laptop just now: it was taken out of the organisation"
-    yield "The escrow key can open it too: two of three officers together, for one case."
+    yield readers.ESCROW
+    if document.nobody_decides:
+        yield readers.NOBODY_DECIDES
     yield from (f"  {line}" for line in document.history)
     for waits in document.pending:
         yield f"Not in force: {waits.wish} (decided {waits.decided[:16].replace('T', ' ')}, id {waits.id[-8:]}). {waits.said}".rstrip()

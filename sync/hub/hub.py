@@ -222,7 +222,10 @@ class Hub:
         """Return a page of a book as it travels."""
 
         def answer(session: Session) -> bytes:
-            device = self._admit(session, asked, on_errand=True)
+            of_directory = book == self._directory(session)  # who was taken out sees there who said so, and nothing after it
+            device = self._admit(session, asked, revoked_too=of_directory, on_errand=True)
+            if of_directory and (ended := self.registry.directory(session).devices[device.device].revoked_at):
+                return wire.write(reading.page_until(session, book, after, most, ended, self.now_ms(), self._key.sign))
             directory, now_ms = self._directory(session), self.now_ms()
             return wire.write(
                 reading.page(session, device.device, book, after, most, directory, now_ms, self._key.sign)
@@ -325,7 +328,7 @@ class Hub:
         if wrong is not None:
             raise wrong
         device = session.device(asked.claim.device)
-        if device is not None and revoked_too:
+        if device is not None and revoked_too and not asked.claim.errand:  # for itself, and on nobody's errand
             device = device._replace(active=True)
         admitted = check_claim(asked.claim, device, asked.method, asked.target, asked.body)
         self._refresh_allowance(session)

@@ -33,7 +33,17 @@ def page(
 
     Every enrolled device may read the directory. The head is read first and bounds the rest, so a page is whole even while others write.
     """
-    head = _readable(session, device, book, directory)
+    return _page(session, _readable(session, device, book, directory), after, most, now_ms, sign)
+
+
+def page_until(session: Session, book: bytes, after: int, most: int, end: int, now_ms: int, sign: numbering.Sign) -> wire.Page:
+    """Return the changes of a book after a number as it stood at number `end`."""
+    head = session.heads([book])[book]._replace(n=end, digest=session.digest_at(book, end))
+    return _page(session, head, after, most, now_ms, sign)
+
+
+def _page(session: Session, head: Head, after: int, most: int, now_ms: int, sign: numbering.Sign) -> wire.Page:
+    book = head.book
     if after >= head.n:
         return wire.Page((), head.n, head.digest, False, now_ms)
     end = rules.page_end(session.marks(book, after, head.n, most), most, wire.LARGEST_BATCH)

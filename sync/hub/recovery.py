@@ -82,6 +82,9 @@ def report(session: Session, device: bytes, told: wire.Report, now_ms: int, hub_
     if len(told.holdings) + len(told.others) > MOST_REPORTED:
         raise Refusal("too_many", f"A report holds at most {MOST_REPORTED:,} books. Nothing was noted.", 413)
     _refuse_usual(session)
+    directory = session.setting(DIRECTORY_SETTING) or b""
+    if all(one.book != directory for one in told.holdings):  # who has nothing to give has reported all the same
+        session.note_report(DeviceReport(device, directory, 0, WHOLE, now_ms))
     others = set(told.others)
     heads = session.heads({one.book for one in told.holdings})
     stands = []

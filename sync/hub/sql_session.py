@@ -192,6 +192,13 @@ class SqlSession(RecoveryRows, ABC):
         )
         return Former(*rows[0]) if rows else None
 
+    def undecided(self, deciding: Collection[int]) -> list[tuple[bytes, int]]:
+        mine = "SELECT count(*) FROM members m JOIN devices d ON d.device = m.device WHERE m.book = b.book AND d.active = 1"
+        found = self._all(
+            f"SELECT b.book, ({mine}) FROM books b WHERE ({mine} AND m.role IN ({_places(deciding)})) = 0 ORDER BY b.book", list(deciding)
+        )
+        return [(book, readers) for book, readers in found]
+
     def owe_keys(self, device: bytes) -> None:
         self._run(
             "INSERT INTO keys_owed (book) SELECT book FROM members WHERE device = ? ON CONFLICT (book) DO NOTHING", (device,)
@@ -324,5 +331,5 @@ class SqlSession(RecoveryRows, ABC):
         return [Alarm(*row) for row in self._all("SELECT code, book, device, times, last_ms FROM alarms")]
 
 
-def _places(values: Collection[bytes]) -> str:
+def _places(values: Collection[object]) -> str:
     return ",".join("?" * len(values))

@@ -253,6 +253,9 @@ class Session(Protocol):
     def former(self, device: bytes, book: bytes) -> Former | None:
         """Return up to where a device may read a book of which it was a member, or None."""
 
+    def undecided(self, deciding: Collection[int]) -> list[tuple[bytes, int]]:
+        """Return books none of whose members in these roles has an active device, and how many active devices read each."""
+
     def owe_keys(self, device: bytes) -> None:
         """Note that every book of which a device is a member needs a new key before anything is written in it."""
 
