@@ -5,6 +5,7 @@ Every method runs as one step on the storage thread and returns frozen values; `
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
@@ -111,7 +112,7 @@ class BookState(msgspec.Struct, frozen=True):
     keys: dict[int, bytes]
 
 
-class Received(msgspec.Struct, frozen=True):
+class Received(msgspec.Struct, frozen=True, gc=False):
     """A change that was checked. `content` is None for a statement, a change of one's own, or one put aside for `why`."""
 
     n: int
@@ -323,10 +324,13 @@ class Postbox(Protocol):
 
     async def founded(self, book: bytes) -> None: ...
 
-    async def unsent(self, most: int, stopped: frozenset[bytes]) -> tuple[UnsentRun, ...]:
+    async def unsent(
+        self, most: int, stopped: frozenset[bytes], after: Mapping[tuple[bytes, int], int]
+    ) -> tuple[UnsentRun, ...]:
         """Return up to about `most` changes that wait, oldest first in each book, and mark them as on their way.
 
-        Books that are `stopped` in this sync are left out; the next sync tries them again.
+        Books that are `stopped` in this sync are left out; the next sync tries them again. `after` says, by book and lane, up
+        to which change they are on their way already.
         """
 
     async def not_on_its_way(self) -> Bell:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 import msgspec
 
-from leadworker.change import CONTROL_LANE, change_id, first_digest, padded_size, unpack
+from leadworker.change import change_id, first_digest, padded_size
 from leadworker.clock import Moment
 from leadworker.crypto.identity import Identity
 from leadworker.desk import Bell
@@ -51,6 +52,8 @@ MOST_BYTES = 3 * 1024 * 1024
 
 TO_FOUND = """SELECT b.no, b.id, k.secret FROM book b LEFT JOIN book_key k ON k.book_no = b.no AND k.epoch = 1
     WHERE b.founded = 0 AND EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject) ORDER BY b.no"""
+
+NOTHING: Mapping[tuple[bytes, int], int] = MappingProxyType({})
 
 SENT = "last sent"
 INVITES = "invite"
@@ -122,11 +125,10 @@ class VaultPostbox:
         def take(transaction: Transaction) -> Bell:
             bell = taking_in.take(self._vault, transaction, book, since, received, keys, digest, receipt)
             directory = self._load_directory()
-            if directory is None or not any(unpack(item.header).lane == CONTROL_LANE for item in received):
-                return bell
-            self._members.pop(book, None)
-            readers.retell_readers(transaction.connection, book, directory)
-            return Bell(bell.topics | {"reader"}, bell.ids)
+            if directory is not None and "reader" in bell.topics:
+                self._members.pop(book, None)
+                readers.retell_readers(transaction.connection, book, directory)
+            return bell
 
         return await self._write(take)
 
@@ -142,9 +144,11 @@ class VaultPostbox:
     async def founded(self, book: bytes) -> None:
         await self._write(lambda t: t.connection.execute("UPDATE book SET founded = 1 WHERE id = ?", (book,)))
 
-    async def unsent(self, most: int, stopped: frozenset[bytes]) -> tuple[UnsentRun, ...]:
+    async def unsent(
+        self, most: int, stopped: frozenset[bytes], after: Mapping[tuple[bytes, int], int] = NOTHING
+    ) -> tuple[UnsentRun, ...]:
         now = self._vault.clock.now().timestamp()
-        return await self._write(lambda t: _unsent(t.connection, most, stopped, int(now * 1000)))
+        return await self._write(lambda t: _unsent(t.connection, most, stopped, after, int(now * 1000)))
 
     async def not_on_its_way(self) -> Bell:
         which = """SELECT c.no FROM lane l JOIN change c ON c.lane_no = l.no AND c.seq > l.acked
@@ -329,7 +333,9 @@ def _to_found(connection: Connection) -> tuple[ToFound, ...]:
     return tuple(found)
 
 
-def _unsent(connection: Connection, most: int, stopped: frozenset[bytes], now_ms: int) -> tuple[UnsentRun, ...]:
+def _unsent(
+    connection: Connection, most: int, stopped: frozenset[bytes], after: Mapping[tuple[bytes, int], int], now_ms: int
+) -> tuple[UnsentRun, ...]:
     lanes = """SELECT l.no, b.no, b.id, l.lane, l.acked FROM lane l JOIN book b ON b.no = l.book_no
                WHERE l.mine = 1 AND l.lane > 0 AND b.founded = 1 AND b.writable = 1
                AND (SELECT max(seq) FROM change c WHERE c.lane_no = l.no) > l.acked ORDER BY l.no"""
@@ -340,7 +346,10 @@ def _unsent(connection: Connection, most: int, stopped: frozenset[bytes], now_ms
     for lane_no, book_no, book, lane, acked in connection.execute(lanes).fetchall():
         if bytes(book) in stopped:
             continue
-        rows = connection.execute(rows_sql, (lane_no, acked, room)).fetchall()
+        begun = max(acked, after.get((bytes(book), lane), 0))
+        rows = connection.execute(rows_sql, (lane_no, begun, room)).fetchall()
+        if not rows:  # all of it is on its way
+            continue
         rows = rows[: _whole_saves(rows, bytes_left)]
         if not rows:
             break
@@ -350,7 +359,7 @@ def _unsent(connection: Connection, most: int, stopped: frozenset[bytes], now_ms
         epoch, key = found
         connection.execute(
             "UPDATE change SET sent_ms = ? WHERE lane_no = ? AND seq > ? AND seq <= ?",
-            (now_ms, lane_no, acked, acked + len(rows)),
+            (now_ms, lane_no, begun, begun + len(rows)),
         )
         changes = tuple((bytes(header), bytes(body)) for header, body, _ in rows)
         runs.append(UnsentRun(bytes(book), lane, changes, bytes(rows[-1][2]), bytes(key), epoch))
@@ -384,9 +393,8 @@ def _acknowledge(vault: Vault, connection: Connection, receipts: tuple[Receipt, 
                  WHERE b.id = ? AND l.device = ? AND l.lane = ?"""
         lane_no, book_no, n = connection.execute(sql, (receipt.book, vault.identity.device, receipt.lane)).fetchone()
         taking_in.refuse_other_numbers(connection, book_no, lane_no, receipt)
-        numbered = [
-            (number, taking_in.told_ms(receipt.received_ms), lane_no, receipt.first_seq + at) for at, number in enumerate(receipt.ns)
-        ]
+        told_ms = taking_in.told_ms(receipt.received_ms)
+        numbered = [(number, told_ms, lane_no, seq) for seq, number in enumerate(receipt.ns, start=receipt.first_seq)]
         connection.executemany(
             "UPDATE change SET n = ?, received_ms = ? WHERE lane_no = ? AND seq = ? AND n IS NULL", numbered
         )
@@ -396,6 +404,6 @@ def _acknowledge(vault: Vault, connection: Connection, receipts: tuple[Receipt, 
         connection.execute("UPDATE lane SET acked = max(acked, ?) WHERE no = ?", (last, lane_no))
         connection.execute("UPDATE book SET trouble = '' WHERE no = ?", (book_no,))
         taking_in.advance(connection, book_no, n)
-        vault.set_fact(SENT, taking_in.told_ms(receipt.received_ms).to_bytes(8, "big"))
+        vault.set_fact(SENT, told_ms.to_bytes(8, "big"))
         topics.add("journal_entry")
     return Bell(frozenset(topics | {"receipt"}), frozenset())
