@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import msgspec
 
-from leadworker.errors import LeadworkerError, SavedUnmarked
+from leadworker.errors import LeadworkerError, Refused, SavedUnmarked
+from leadworker.words.saying import say_count
 
 if TYPE_CHECKING:
     from leadworker.domain.attachments import SealedFile
@@ -67,6 +68,46 @@ class PostState(msgspec.Struct, frozen=True):
     """How soon what colleagues send is here, in a sentence; empty while nothing was sent or received yet."""
 
 
+class Carried(msgspec.Struct, frozen=True):
+    """What a visit to a stick did: changes of others that were `received` from it, own ones that it `confirmed`, for whom files
+    were `carried`, and how many changes were `written` for others to carry (None for no file).
+
+    `left` are files of others that wait on it for a laptop with a network. `alarms` are sentences about what does not hold.
+    """
+
+    received: int = 0
+    confirmed: int = 0
+    answers: int = 0
+    carried: tuple[str, ...] = ()
+    written: int | None = None
+    left: int = 0
+    alarms: tuple[str, ...] = ()
+
+    def sentences(self) -> tuple[str, ...]:
+        """Say what was done and what is to be done now, the alarms aside."""
+        return tuple(_carried(self))
+
+
+def _carried(done: Carried) -> Iterator[str]:
+    if done.answers:
+        mine = f"{say_count(done.confirmed, 'change', 'changes')} of yours {'is' if done.confirmed == 1 else 'are'} on the central store"
+        yield f"Read what was brought back: {say_count(done.received, 'change', 'changes')} from colleagues received, {mine}."
+    if done.carried:
+        yield f"Carried for {', '.join(done.carried)}. Take the stick back: the answer is on it."
+    if done.written:
+        yield (
+            f"Wrote {say_count(done.written, 'change', 'changes')} to be carried. Take the stick to a colleague's laptop with a network, "
+            "visit it there, and bring it back."
+        )
+    elif done.written == 0:
+        yield "Nothing waits here, so a file was written that asks for what is new. A colleague's laptop with a network carries it."
+    elif not done.carried and not done.answers:
+        yield "Nothing on it is for this laptop. It reaches the central store by itself; a sync sends and receives."
+    if done.left:
+        waits = say_count(done.left, "file of somebody else waits", "files of others wait")
+        yield f"{waits} on it for a laptop that has a network and is one of those for which they were written."
+
+
 class Post(Protocol):
     """What carries changes to and from the central store. `sync.runner` implements it."""
 
@@ -78,6 +119,9 @@ class Post(Protocol):
 
     async def sync_now(self) -> PostState:
         """Send and receive now; never raises for a network that is not there."""
+
+    async def visit_stick(self, folder: Path) -> Carried:
+        """Read, carry and write what can be in a folder on a stick; raises `LeadworkerError` where nothing can."""
 
     async def stop(self) -> None:
         """Finish the request under way, at most a few seconds, and do no more."""
@@ -121,6 +165,9 @@ class NoPost:
 
     async def sync_now(self) -> PostState:
         return self._state
+
+    async def visit_stick(self, folder: Path) -> Carried:
+        raise Refused("This vault is on this laptop only, so there is nothing to carry. “leadworker join” takes an invite.")
 
     async def stop(self) -> None:
         return None

@@ -13,6 +13,7 @@ import msgspec
 from leadworker.change import Content
 from leadworker.desk import Bell
 from leadworker.directory import Directory
+from leadworker.domain.carrying import WrittenParcel
 from leadworker.domain.late import Submission
 from leadworker.domain.readers import Decision
 from leadworker.membership import BookMembers
@@ -332,6 +333,21 @@ class Postbox(Protocol):
         Books that are `stopped` in this sync are left out; the next sync tries them again. `after` says, by book and lane, up
         to which change they are on their way already.
         """
+
+    async def to_carry(self, most: int, place: tuple[int, int]) -> tuple[tuple[UnsentRun, ...], tuple[int, int]]:
+        """Return up to about `most` changes that wait after a place, for a file, and the place after them; nothing is marked.
+
+        (0, 0) is the beginning. Also those of books that the store does not know yet; no runs are the end.
+        """
+
+    async def wrote_parcel(self, parcel: WrittenParcel) -> tuple[str, ...]:
+        """Note a file that was written for carrying; return the ids of those before it, which it replaces."""
+
+    async def parcels(self) -> tuple[WrittenParcel, ...]:
+        """Return the files that were written here and no answer has come for."""
+
+    async def parcel_answered(self, parcel_id: str) -> Bell:
+        """Note that the answer to a file has come and was taken in."""
 
     async def not_on_its_way(self) -> Bell:
         """Note that what was on its way did not arrive, so that it is *here* again."""

@@ -27,6 +27,9 @@ BUNDLE: Final = b"lw/bundle/v1\0"
 FILE_RECEIPT: Final = b"lw/file-receipt/v1\0"
 """By the central store, over the whole of a sealed file that it keeps."""
 
+ERRAND: Final = b"lw/errand/v1\0"
+"""By a laptop without a network, over leave for a colleague's laptop to send and fetch for it (`leadworker.errand`)."""
+
 SUCCESSION: Final = b"lw/new-root/v1\0"
 """By a second administrator, over a root key that replaces a lost one (`statements.succession_message`)."""
 

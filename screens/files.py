@@ -69,7 +69,7 @@ class AttachForm(Form):
 
     async def save(self, values: Mapping[str, str]) -> str:
         """Seal it into the vault."""
-        source = _path(values["file"], "Which file? Write its whole path. Nothing was attached.")
+        source = path_of(values["file"], "Which file? Write its whole path. Nothing was attached.")
         entry_id = self._entry.id if self._entry else ""
         made = await self.desk.attach(self._person_id, source, entry_id=entry_id, name=values["name"].strip())
         file = await self.desk.ask(attachments.attachment, made)
@@ -103,7 +103,7 @@ class SaveFileForm(Form):
 
     async def save(self, values: Mapping[str, str]) -> str:
         """Write it, the second time that it is asked for."""
-        target = _path(values["where"], "Where to? Write a whole path. Nothing was written.")
+        target = path_of(values["where"], "Where to? Write a whole path. Nothing was written.")
         if self._warned_of != str(target):
             self._warned_of = str(target)
             raise NotUnderstood(f"Nothing was written yet. Ctrl+S once more writes it, in clear, to {target}.")
@@ -111,7 +111,8 @@ class SaveFileForm(Form):
         return f"It is in {target} now, in clear. Take it away when it has done its work."
 
 
-def _path(typed: str, otherwise: str) -> Path:
+def path_of(typed: str, otherwise: str) -> Path:
+    """Return the path that somebody typed, from the root on; raise `NotUnderstood` with these words for none."""
     given = typed.strip()
     if not given:
         raise NotUnderstood(otherwise)

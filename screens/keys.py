@@ -134,6 +134,7 @@ PLACES: dict[str, tuple[Key, ...]] = {
         OPEN,
         Key("sync.now", "s", "sync_now", "sync now", "send and fetch now"),
         Key("sync.apart", "c", "written_apart", "choose", "choose between what was written apart"),
+        Key("sync.stick", "m", "visit_stick", "stick", "by USB stick: carry what waits, and read what it brings"),
         Key("sync.why", "r", "why", "reason", "the reason why the selected one has not gone"),
         NOTE,
     ),

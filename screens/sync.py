@@ -8,11 +8,12 @@ from textual import on, work
 from textual.widget import Widget
 
 from leadworker.desk import AT_ONCE, PostState
-from leadworker.domain import journal, sending
+from leadworker.domain import carrying, journal, sending
+from leadworker.domain.carrying import WrittenParcel
 from leadworker.domain.journal import EntryView
 from leadworker.domain.sending import WaitingRow
 from leadworker.words.saying import say_count, say_date
-from screens import glyphs
+from screens import glyphs, stick
 from screens.base import Page
 from screens.entry_rows import author_words, kind_words, where_words
 from screens.lines import hang, pad, sides
@@ -36,7 +37,7 @@ class SyncPage(Page):
 
     PLACE = "sync"
     KEYS = "sync"
-    TOPICS = frozenset({"journal_entry", "person", "visit", "action", "alert", "receipt", "post"})
+    TOPICS = frozenset({"journal_entry", "person", "visit", "action", "alert", "receipt", "post", "parcel"})
     DEFAULT_CSS = """
     SyncPage #facts { height: auto; max-height: 70%; padding: 0 2; margin-bottom: 1; }
     SyncPage.-tall #facts { margin: 1 0; }
@@ -52,12 +53,14 @@ class SyncPage(Page):
 
     def on_mount(self) -> None:
         """Begin in the list."""
+        self._written: WrittenParcel | None = None
         self._now = self.shell.now()
         self.set_focus(self.query_one("#here"), scroll_visible=False)
 
     async def load(self) -> None:
         """Ask for what the store has not receipted yet."""
         self._now = self.shell.now()
+        self._written = next(iter(reversed(await self.desk.ask(carrying.written))), None)
         state = self.desk.post.state
         self._show_state(state)
         alone = state.word == "alone"
@@ -117,6 +120,9 @@ class SyncPage(Page):
         if state.apart:
             words = f"{say_count(state.apart, 'thing waits', 'things wait')} for a choice. c shows both versions of each."
             yield from self._fact("!", "Written apart", plain(words, Tone.SAFETY), width)
+        if self._written:
+            words = f"{say_count(self._written.changes, 'change', 'changes')}, written {say_when(self._written.made_ms, self._now)}"
+            yield from self._fact(glyphs.OPEN, "On a stick", plain(f"{words}; no answer came back yet", Tone.MUTED), width)
         if state.late:
             said = f"{say_count(state.late, 'change', 'changes')} in casebooks that are not yours any more; open the person, w, i"
             yield from self._fact("!", "To hand in", plain(said, Tone.SAFETY), width)
@@ -187,6 +193,10 @@ class SyncPage(Page):
     async def _say_why(self, person_id: str, sent_ms: int) -> None:
         state = self.desk.post.state
         self.shell.say(await self.desk.ask(sending.why_of, person_id, sent_ms=sent_ms, post=held_up(state, self._now)), seconds=12)
+
+    def action_visit_stick(self) -> None:
+        """Ask for the stick's folder."""
+        self.shell.write(stick.ask_where(self.shell))
 
     def action_sync_now(self) -> None:
         """Send and receive now."""

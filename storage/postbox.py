@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
 import msgspec
 
-from leadworker.change import change_id, first_digest, padded_size
+from leadworker.change import change_id, first_digest
 from leadworker.clock import Moment
 from leadworker.crypto.identity import Identity
 from leadworker.desk import Bell
 from leadworker.directory import Directory
-from leadworker.domain import conflicts
+from leadworker.domain import carrying, conflicts
+from leadworker.domain.carrying import WrittenParcel
 from leadworker.domain.late import DRAWER as LATE
 from leadworker.domain.late import Submission
 from leadworker.domain.readers import DRAWER as DECISIONS
@@ -39,19 +39,12 @@ from leadworker.postbox import (
     ToFound,
     UnsentRun,
 )
-from storage import late, log, readers, returning, taking_in
+from storage import late, log, outgoing, readers, returning, taking_in
 from storage.attachment_post import FilePost
 from storage.engine import Connection, scalar
-from storage.log import MOST_UNSIGNED
 from storage.vault import Transaction, Vault
 
 T = TypeVar("T")
-
-MOST_BYTES = 3 * 1024 * 1024
-"""Bytes of one batch as it travels; the central store takes at most 4 MiB."""
-
-TO_FOUND = """SELECT b.no, b.id, k.secret FROM book b LEFT JOIN book_key k ON k.book_no = b.no AND k.epoch = 1
-    WHERE b.founded = 0 AND EXISTS (SELECT 1 FROM involvement i WHERE i.person_id = b.subject) ORDER BY b.no"""
 
 NOTHING: Mapping[tuple[bytes, int], int] = MappingProxyType({})
 
@@ -137,9 +130,9 @@ class VaultPostbox:
         await self._write(lambda t: t.connection.execute(sql, (sentence, book)))
 
     async def to_found(self) -> tuple[ToFound, ...]:
-        if not await self._read(lambda c: c.execute(TO_FOUND).fetchone()):
+        if not await self._read(lambda c: c.execute(outgoing.TO_FOUND).fetchone()):
             return ()
-        return await self._write(lambda t: _to_found(t.connection))
+        return await self._write(lambda t: outgoing.to_found(t.connection))
 
     async def founded(self, book: bytes) -> None:
         await self._write(lambda t: t.connection.execute("UPDATE book SET founded = 1 WHERE id = ?", (book,)))
@@ -148,7 +141,20 @@ class VaultPostbox:
         self, most: int, stopped: frozenset[bytes], after: Mapping[tuple[bytes, int], int] = NOTHING
     ) -> tuple[UnsentRun, ...]:
         now = self._vault.clock.now().timestamp()
-        return await self._write(lambda t: _unsent(t.connection, most, stopped, after, int(now * 1000)))
+        return await self._write(lambda t: outgoing.unsent(t.connection, most, stopped, after, int(now * 1000)))
+
+    async def to_carry(self, most: int, place: tuple[int, int]) -> tuple[tuple[UnsentRun, ...], tuple[int, int]]:
+        return await self._read(lambda c: outgoing.to_carry(c, most, place))
+
+    async def wrote_parcel(self, parcel: WrittenParcel) -> tuple[str, ...]:
+        return await self._write(lambda t: carrying.keep(t.shelf, parcel))
+
+    async def parcels(self) -> tuple[WrittenParcel, ...]:
+        return await self._read(lambda c: carrying.written(Transaction(self._vault, question=True).shelf))
+
+    async def parcel_answered(self, parcel_id: str) -> Bell:
+        await self._write(lambda t: carrying.answered(t.shelf, parcel_id))
+        return Bell(frozenset({carrying.DRAWER}), frozenset())
 
     async def not_on_its_way(self) -> Bell:
         which = """SELECT c.no FROM lane l JOIN change c ON c.lane_no = l.no AND c.seq > l.acked
@@ -320,70 +326,6 @@ def counts(vault: Vault, connection: Connection) -> Counts:
         last_received=name or "",
         last_backup_ms=int.from_bytes(vault.fact("backup") or b"", "big"),
     )
-
-
-def _to_found(connection: Connection) -> tuple[ToFound, ...]:
-    """A book's first key is kept before anybody is told of the book, so that a crash in between cannot lose it."""
-    found = []
-    for no, book, secret in connection.execute(TO_FOUND).fetchall():
-        if secret is None:
-            secret = secrets.token_bytes(32)
-            connection.execute("INSERT INTO book_key VALUES (?, 1, ?)", (no, secret))
-        found.append(ToFound(bytes(book), bytes(secret)))
-    return tuple(found)
-
-
-def _unsent(
-    connection: Connection, most: int, stopped: frozenset[bytes], after: Mapping[tuple[bytes, int], int], now_ms: int
-) -> tuple[UnsentRun, ...]:
-    lanes = """SELECT l.no, b.no, b.id, l.lane, l.acked FROM lane l JOIN book b ON b.no = l.book_no
-               WHERE l.mine = 1 AND l.lane > 0 AND b.founded = 1 AND b.writable = 1
-               AND (SELECT max(seq) FROM change c WHERE c.lane_no = l.no) > l.acked ORDER BY l.no"""
-    key_sql = "SELECT epoch, secret FROM book_key WHERE book_no = ? ORDER BY epoch DESC LIMIT 1"
-    rows_sql = "SELECT header, body, signature FROM change WHERE lane_no = ? AND seq > ? ORDER BY seq LIMIT ?"
-    runs: list[UnsentRun] = []
-    room, bytes_left = most, MOST_BYTES
-    for lane_no, book_no, book, lane, acked in connection.execute(lanes).fetchall():
-        if bytes(book) in stopped:
-            continue
-        begun = max(acked, after.get((bytes(book), lane), 0))
-        rows = connection.execute(rows_sql, (lane_no, begun, room)).fetchall()
-        if not rows:  # all of it is on its way
-            continue
-        rows = rows[: _whole_saves(rows, bytes_left)]
-        if not rows:
-            break
-        found = connection.execute(key_sql, (book_no,)).fetchone()
-        if found is None:  # a member who was not given the key yet
-            continue
-        epoch, key = found
-        connection.execute(
-            "UPDATE change SET sent_ms = ? WHERE lane_no = ? AND seq > ? AND seq <= ?",
-            (now_ms, lane_no, begun, begun + len(rows)),
-        )
-        changes = tuple((bytes(header), bytes(body)) for header, body, _ in rows)
-        runs.append(UnsentRun(bytes(book), lane, changes, bytes(rows[-1][2]), bytes(key), epoch))
-        room -= len(changes)
-        bytes_left -= sum(_size(row) for row in rows)
-        if room < MOST_UNSIGNED:
-            break
-    return tuple(runs)
-
-
-def _whole_saves(rows: list[tuple[bytes, bytes, bytes]], bytes_left: int) -> int:
-    """Return how many of the rows fit and end with a signature, so that a run is never cut inside a save."""
-    fits = 0
-    for at, row in enumerate(rows, start=1):
-        bytes_left -= _size(row)
-        if bytes_left < 0:
-            break
-        if row[2]:
-            fits = at
-    return fits
-
-
-def _size(row: tuple[bytes, bytes, bytes]) -> int:
-    return len(row[0]) + padded_size(len(row[1])) + 64
 
 
 def _acknowledge(vault: Vault, connection: Connection, receipts: tuple[Receipt, ...]) -> Bell:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import secrets
 from collections.abc import AsyncIterator, Callable
 from typing import Final, TypeVar
@@ -12,6 +13,7 @@ import httpx
 import msgspec
 
 from leadworker.clock import Clock, Moment
+from leadworker.errand import Errand
 from leadworker.errors import HubMistrusted, InviteRefused, LeadworkerError, NotUnderstood, Offline, Refused
 from leadworker.text import one_line
 from sync import wire
@@ -60,11 +62,18 @@ class HubClient:
         self._clock = clock
         self._patience = patience or Patience()
         self._off_ms = 0
+        self.errand = b""
         timeout = httpx.Timeout(self._patience.answer_s, connect=self._patience.connect_s)
         self._http = httpx.AsyncClient(
             base_url=self.url, timeout=timeout, follow_redirects=False, transport=transport,
             trust_env=httpx.URL(self.url).host not in LOOPBACK,  # an office's proxy is no way to this very machine
         )  # fmt: skip
+
+    def on_errand(self, errand: Errand) -> HubClient:
+        """Return a client that asks as this device for another one, over the same connections."""
+        other = copy.copy(self)
+        other.errand = bytes(errand)
+        return other
 
     async def close(self) -> None:
         """Let go of the connections; what is asked afterwards is answered as if there were no network."""
@@ -168,8 +177,10 @@ class HubClient:
 
     def _signature(self, method: str, target: str, body: bytes) -> dict[str, str]:
         time_ms, nonce = max(0, self.store_ms()), secrets.token_bytes(wire.NONCE_BYTES)
-        signature = self._sign(wire.REQUEST, wire.request_message(method, target, time_ms, nonce, body))
-        return wire.request_headers(self._device, time_ms, nonce, signature)
+        named = wire.errand_target(target, self.errand)
+        signature = self._sign(wire.REQUEST, wire.request_message(method, named, time_ms, nonce, body))
+        headers = wire.request_headers(self._device, time_ms, nonce, signature)
+        return headers | {wire.ERRAND_HEADER: self.errand.hex()} if self.errand else headers
 
     async def _open(
         self, method: str, target: str, message: msgspec.Struct | None, answer: type[Message],

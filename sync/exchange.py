@@ -17,7 +17,6 @@ import msgspec
 from leadworker import change
 from leadworker.change import Header
 from leadworker.clock import Clock, Moment
-from leadworker.crypto.envelope import BookKey
 from leadworker.desk import Bell
 from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted, Offline, Refused
@@ -25,6 +24,7 @@ from leadworker.postbox import Joined, Postbox, Receipt, Standing, UnsentRun
 from leadworker.text import one_line
 from sync import late, recovering, wire
 from sync.attachments import Transfers
+from sync.carrying import sealed_runs
 from sync.checking import mistrusted
 from sync.client import HubClient
 from sync.founding import Speaker, found_book
@@ -331,7 +331,7 @@ class Exchange:
         while runs := await self._box.unsent(BATCH, frozenset(self._stopped), begun):
             self._ring(_ON_ITS_WAY)
             begun |= {(run.book, run.lane): change.unpack(run.changes[-1][0]).seq for run in runs}
-            yield runs, await asyncio.to_thread(_seal, runs)
+            yield runs, await asyncio.to_thread(sealed_runs, runs)
 
     async def _renew(self, readers: Readers) -> None:
         """Fetch casebooks whose key was changed while this laptop sent, so that what waits is sealed with the new one."""
@@ -363,14 +363,6 @@ class Exchange:
                 continue
             receipts.append(_receipt(self._hub_key, run, sent, outcome))
         return tuple(receipts)
-
-
-def _seal(runs: Runs) -> Sealed:
-    sealed = []
-    for run in runs:
-        key = BookKey(run.book, run.epoch, run.key)
-        sealed.append(wire.Run(tuple((header, key.seal(header, body)) for header, body in run.changes), run.signature))
-    return tuple(sealed)
 
 
 def _receipt(hub_key: bytes, run: UnsentRun, sent: wire.Run, outcome: wire.Outcome) -> Receipt:

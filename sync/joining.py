@@ -161,15 +161,16 @@ async def pull_directory(box: Postbox, client: HubClient) -> Directory:
                 "The central store has fewer statements in its directory than this laptop has already seen: it may have been put "
                 "back to an older state. Nothing was taken in; everything here is safe. Tell your administrator."
             )
-        await _take_directory(box, joined, directory, page, list(numbered(joined.organisation, n, digest, page)))
+        await take_directory(box, joined, directory, page, list(numbered(joined.organisation, n, digest, page)))
         joined = await box.joined() or joined
         more = page.more
     return directory
 
 
-async def _take_directory(
+async def take_directory(
     box: Postbox, joined: Joined, directory: Directory, page: wire.Page, checked: Sequence[tuple[wire.Numbered, bytes, bytes]]
 ) -> None:
+    """Take a page of the directory in, `checked` by `numbered`, and fold it into `directory`, which is of no use after an error."""
     statements: list[Statement] = []
     renamed: set[bytes] = set()
     for item, _, _ in checked:

@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from leadworker.clock import Clock
-from leadworker.desk import Bell, PostState
+from leadworker.desk import Bell, Carried, PostState
 from leadworker.errors import HubMistrusted, LeadworkerError, Offline, Refused
 from leadworker.postbox import Postbox
 from sync.client import HubClient
 from sync.exchange import Exchange, Result
 from sync.live import Ear, Hearing
 from sync.progress import Progress
+from sync.stick import Visit
 
 ALL_SENT = "Everything is on the central store."
 WAITING_TO_BE_LET_IN = "Asked to join. Your administrator's laptop lets you in at its next sync; you can work meanwhile."
@@ -107,6 +109,17 @@ class Runner:
         if not self._stopped:
             await asyncio.wait([self._begin(self._sync(), "post syncs")])
         return self._state
+
+    async def visit_stick(self, folder: Path) -> Carried:
+        """Read, carry and write what can be in a folder on a stick, between two syncs."""
+        async with self._syncing:
+            self._quiet, before = False, self._state
+            try:
+                return await Visit(self._box, self._client, self._clock, folder, self._ring_bell, self._progress).run()
+            finally:
+                state = await self._with_figures()
+                sentence = _sentence(before.word, before.sentence, state.waiting)
+                self._publish(msgspec.structs.replace(state, word=before.word, sentence=sentence, sending_done=0, sending_of=0))
 
     async def refresh(self) -> PostState:
         """Count again what waits, without asking the network."""

@@ -28,6 +28,9 @@ from leadworker.change import (
     unpack,
 )
 from leadworker.directory import Directory
+from leadworker.errand import Errand
+from leadworker.errand import read as read_errand
+from leadworker.errand import target as errand_target
 from leadworker.membership import BookMembers
 from leadworker.proof import (
     FILE_RECEIPT,
@@ -54,9 +57,9 @@ from leadworker.statements import (
 __all__ = [
     "CONTROL_LANE", "FILE_RECEIPT", "FIRST", "HEAD", "HEADER_BYTES", "LARGEST_BODY", "RECEIPT",
     "REQUEST", "Appoint", "BadHeader", "BookMembers",
-    "Directory", "DirectoryStatement", "Enrol", "Founding", "Header", "Kind", "Membership", "NotAllowed", "Revoke",
-    "Role", "change_id", "device_id", "first_digest", "is_signed", "is_sound_sealing_key", "is_sound_signing_key",
-    "next_digest", "read_directory_statement", "root_id", "unpack",
+    "Directory", "DirectoryStatement", "Enrol", "Errand", "Founding", "Header", "Kind", "Membership", "NotAllowed", "Revoke",
+    "Role", "change_id", "device_id", "errand_target", "first_digest", "is_signed", "is_sound_sealing_key", "is_sound_signing_key",
+    "next_digest", "read_directory_statement", "read_errand", "root_id", "unpack",
 ]  # fmt: skip
 
 PROTOCOL: Final = 1
@@ -106,6 +109,7 @@ DEVICE_HEADER: Final = "lw-device"
 TIME_HEADER: Final = "lw-time"
 NONCE_HEADER: Final = "lw-nonce"
 SIGNATURE_HEADER: Final = "lw-signature"
+ERRAND_HEADER: Final = "lw-errand"
 SETUP_HEADER: Final = "lw-setup"
 NONCE_BYTES: Final = 16
 INVITE_ID_BYTES: Final = 16

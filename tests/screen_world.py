@@ -20,7 +20,7 @@ from textual.worker import WorkerCancelled
 
 from leadworker.clock import Moment
 from leadworker.crypto.keys import FLOOR_KIB
-from leadworker.desk import Desk, PostState
+from leadworker.desk import Carried, Desk, PostState
 from leadworker.domain import actions, alerts, journal, people, visits
 from leadworker.domain.actions import NewAction
 from leadworker.domain.drafts import Draft, keep
@@ -80,6 +80,7 @@ class StillPost:
     def __init__(self, state: PostState) -> None:
         self.state = state
         self.synced = 0
+        self.visited: list[Path] = []
         self._listeners: list[Callable[[PostState], None]] = []
 
     def listen(self, callback: Callable[[PostState], None]) -> Callable[[], None]:
@@ -95,6 +96,10 @@ class StillPost:
     async def sync_now(self) -> PostState:
         self.synced += 1
         return self.state
+
+    async def visit_stick(self, folder: Path) -> Carried:
+        self.visited.append(folder)
+        return Carried(written=2)
 
     async def stop(self) -> None:
         return None

@@ -101,6 +101,7 @@ FIELDS = {
     "RootAsked": "request keys",
     "RootStands": "fingerprint",
     "BookStands": "book in_backup now proved two_histories",
+    "StickVisited": "folder received confirmed carried_for written left alarms",
     "RecoveryStands": "on since books reported not_reported",
     "RootWitnessed": "file",
 }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
 
+from leadworker import drives
 from leadworker.desk import PostState
-from leadworker.domain import actions, alerts, caseload, drafts, journal, people, visits
+from leadworker.domain import actions, alerts, carrying, caseload, drafts, journal, people, visits
 from screens.app import LeadworkerApp
 from screens.fields import LineField
 from screens.find import FindDialog
@@ -16,6 +19,7 @@ from screens.frame import PanelStrip
 from screens.note import NotePage
 from screens.people import PeoplePage
 from screens.person import PersonPage
+from screens.stick import StickForm
 from screens.sync import SyncPage
 from screens.text_field import TextField
 from screens.today import TodayPage
@@ -559,6 +563,40 @@ async def test_sync_says_what_is_only_here_and_syncs_when_told(app: LeadworkerAp
         await pilot.press("s")
         await settle(pilot)
         assert post.synced == 1
+
+
+async def test_a_stick_is_visited_by_one_key_and_the_folder_is_remembered(
+    app: LeadworkerApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drives, "plugged_in", lambda: ())
+    async with opened(app) as pilot:
+        await pilot.press("6")
+        await settle(pilot)
+        post = app.desk.post
+        assert isinstance(post, StillPost)
+        await pilot.press("m")
+        await settle(pilot)
+        assert isinstance(app.screen, StickForm)
+        await pilot.press("ctrl+s")
+        await settle(pilot)
+        assert "plug the stick in" in words(app)
+        app.screen.query_one("#field-folder", LineField).value = str(tmp_path)
+        await pilot.press("ctrl+s")
+        await settle(pilot)
+        assert post.visited == [tmp_path]
+        assert "Wrote 2 changes to be carried." in words(app)
+        await pilot.press("m")
+        await settle(pilot)
+        assert app.screen.query_one("#field-folder", LineField).value == str(tmp_path)
+
+
+async def test_sync_says_that_something_is_on_a_stick_and_no_answer_came(app: LeadworkerApp, clock: StillClock) -> None:
+    async with opened(app) as pilot:
+        parcel = carrying.WrittenParcel("00" * 16, clock.at(18, 14, 2).ms, clock.at(30, 14).ms, 3)
+        await app.desk.do(carrying.keep, parcel)
+        await pilot.press("6")
+        await settle(pilot)
+        assert "On a stick 3 changes, written 14:02; no answer came back yet" in words(app)
 
 
 async def test_what_sync_says_of_an_empty_list_follows_the_post(app: LeadworkerApp, clock: StillClock) -> None:

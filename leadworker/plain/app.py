@@ -29,6 +29,7 @@ from leadworker.plain import (
     post,
     readers,
     roots,
+    stick,
     store,
 )
 from leadworker.plain.command import Given, flag, option
@@ -73,8 +74,8 @@ def demo() -> None:
 
 
 _TOPICS = (
-    keeping, doctor, apart, diary, persons, notes, attachments, bringing_in, readers, late, post, organisation, giving_out, escrow, roots,
-    store,
+    keeping, doctor, apart, diary, persons, notes, attachments, bringing_in, readers, late, post, stick, organisation, giving_out, escrow,
+    roots, store,
 )  # fmt: skip
 
 for topic in _TOPICS:

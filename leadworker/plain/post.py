@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -134,15 +134,20 @@ async def run_sync(opened: Open, *, silent: bool) -> tuple[Result, int]:
 
     known = await asking.joined_of(opened)
     said = {"receiving": "Received", "sending": "Sent", "sending a file": "KB of a file sent:", "fetching a file": "KB of a file fetched:"}
+    async with asking.connected(opened, known.hub_url) as (box, client):
+        result = await Exchange(box, client, opened.vault.clock, opened.desk.ring, progress_of(said, silent=silent)).run()
+        return result, (await box.counts()).waiting
+
+
+def progress_of(said: Mapping[str, str], *, silent: bool) -> Callable[[Progress], None]:
+    """Return what tells on standard error how far a sync has come; `said` gives the words for what it is doing."""
     progress = {doing: output.Progress(words, silent=silent) for doing, words in said.items()}
 
     def tell(how_far: Progress) -> None:
         if how_far.doing in progress:
             progress[how_far.doing].at(how_far.done, how_far.of)
 
-    async with asking.connected(opened, known.hub_url) as (box, client):
-        result = await Exchange(box, client, opened.vault.clock, opened.desk.ring, tell).run()
-        return result, (await box.counts()).waiting
+    return tell
 
 
 def _needs_you(result: Result, waiting: int) -> Iterator[str]:

@@ -56,7 +56,7 @@ def build_app(hub: Hub) -> FastAPI:
     return app
 
 
-def _described(sends: str | None, answers: str, signed: bool) -> dict[str, Any]:
+def _described(sends: str | None, answers: str, signed: bool, *, on_errand: bool = False) -> dict[str, Any]:
     """Return what the OpenAPI description says of a route beside its path."""
     binary = {"type": "string", "format": "binary"}
     extra: dict[str, Any] = {
@@ -70,6 +70,8 @@ def _described(sends: str | None, answers: str, signed: bool) -> dict[str, Any]:
         extra["requestBody"] = {"required": True, "content": content}
     if signed:
         extra["parameters"] = [{"name": name, "in": "header", "required": True, "schema": {"type": "string"}} for name in _SIGNED]
+    if on_errand:
+        extra["parameters"].append({"name": wire.ERRAND_HEADER, "in": "header", "required": False, "schema": {"type": "string"}})
     return {"openapi_extra": extra, "response_class": Response, "response_model": None}
 
 
@@ -79,20 +81,20 @@ routes = APIRouter(prefix="/v1")
 # The first three are asked all day long; routes are tried in this order.
 
 
-@routes.get("/news", **_described(None, "News", signed=True))
+@routes.get("/news", **_described(None, "News", signed=True, on_errand=True))
 async def news(request: Request) -> Response:
     """Return the present head of every book that the asking device may read."""
     return bodies.answer(await bodies.hub_of(request).news(bodies.signed(request)))
 
 
-@routes.get("/books/{book}/changes", **_described(None, "Page", signed=True))
+@routes.get("/books/{book}/changes", **_described(None, "Page", signed=True, on_errand=True))
 async def changes(request: Request, book: BookId, after: After = 0, limit: Limit = USUAL_PAGE) -> Response:
     """Return the changes of a book after a number; a page never ends inside a run."""
     asked = bodies.signed(request)
     return bodies.answer(await bodies.hub_of(request).page(asked, bytes.fromhex(book), after, limit))
 
 
-@routes.post("/push", **_described("Push", "Pushed", signed=True))
+@routes.post("/push", **_described("Push", "Pushed", signed=True, on_errand=True))
 async def push(request: Request) -> Response:
     """Take runs of sealed changes; the answer comes after they are durable."""
     asked = await bodies.signed_body(request, wire.LARGEST_BATCH)
@@ -146,7 +148,7 @@ async def joins(request: Request) -> Response:
     return bodies.answer(await bodies.hub_of(request).joins(bodies.signed(request)))
 
 
-@routes.post("/control", **_described("Control", "Outcome", signed=True))
+@routes.post("/control", **_described("Control", "Outcome", signed=True, on_errand=True))
 async def control(request: Request) -> Response:
     """Take statements about the directory, or about a book's members and keys, all or none."""
     asked = await bodies.signed_body(request, wire.LARGEST_BATCH)

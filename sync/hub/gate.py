@@ -12,6 +12,7 @@ from sync.hub import rules
 from sync.hub.rules import Refusal
 from sync.hub.store import Device
 
+ERRAND_BYTES: Final = 16 + 8 + 16 + 64
 NONCES_PER_DEVICE: Final = 4096
 _SWEEP_EVERY: Final = 4096
 _HEX: Final = re.compile(r"[0-9a-f]+\Z")
@@ -24,6 +25,7 @@ class Claim(NamedTuple):
     time_ms: int
     nonce: bytes
     signature: bytes
+    errand: bytes = b""
 
 
 def read_claim(headers: Mapping[str, str]) -> Claim:
@@ -36,6 +38,7 @@ def read_claim(headers: Mapping[str, str]) -> Claim:
         int(time_text),
         _bytes(headers, wire.NONCE_HEADER, wire.NONCE_BYTES),
         _bytes(headers, wire.SIGNATURE_HEADER, rules.SIGNATURE_BYTES),
+        _bytes(headers, wire.ERRAND_HEADER, ERRAND_BYTES) if wire.ERRAND_HEADER in headers else b"",
     )
 
 
@@ -48,7 +51,7 @@ def check_claim(claim: Claim, device: Device | None, method: str, target: str, b
             "Join with an invite first.",
             401,
         )
-    message = wire.request_message(method, target, claim.time_ms, claim.nonce, body)
+    message = wire.request_message(method, wire.errand_target(target, claim.errand), claim.time_ms, claim.nonce, body)
     if not wire.is_signed(device.signing, wire.REQUEST, message, claim.signature):
         raise Refusal(
             "signature_wrong",

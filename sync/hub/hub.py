@@ -14,7 +14,7 @@ from typing import Final, TextIO, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sync import wire
-from sync.hub import allowance, content, files, joining, late, reading, recovery, rules
+from sync.hub import allowance, content, errands, files, joining, late, reading, recovery, rules
 from sync.hub.allowance import Allowance, Buckets
 from sync.hub.gate import Claim, Nonces, check_claim, replayed
 from sync.hub.live import Live
@@ -148,12 +148,13 @@ class Hub:
 
         return await self._read(answer)
 
-    async def asker(self, asked: Asked, *, recovering: bool = False) -> Device:
+    async def asker(self, asked: Asked, *, recovering: bool = False, on_errand: bool = False) -> Device:
         """Return the device that signed a request; raise `Refusal` when it did not, is not enrolled, or asked before.
 
-        In recovery mode only what is said to be for it (`recovering`) is answered.
+        In recovery mode only what is said to be for it (`recovering`) is answered. Where a request may be made on an errand
+        (`on_errand`), it is the device for which it is made.
         """
-        device = await self._read(lambda session: self._admit(session, asked, recovering=recovering))
+        device = await self._read(lambda session: self._admit(session, asked, recovering=recovering, on_errand=on_errand))
         await self._use_once(asked.claim)
         return device
 
@@ -172,7 +173,7 @@ class Hub:
 
     async def control(self, asked: Asked) -> wire.Outcome:
         """Take a `wire.Control`: statements about members, keys or the directory."""
-        device = (await self.asker(asked)).device
+        device = (await self.asker(asked, on_errand=True)).device
         control = rules.read_message(wire.Control, asked.body)
         try:
             checked = rules.check_control(control)
@@ -207,7 +208,7 @@ class Hub:
         """Return the heads of what a device may read."""
 
         def answer(session: Session) -> wire.News:
-            device = self._admit(session, asked)
+            device = self._admit(session, asked, on_errand=True)
             return reading.news(session, device.device, self._directory(session), self.now_ms())
 
         return await self._answer_once(asked.claim, answer)
@@ -221,7 +222,7 @@ class Hub:
         """Return a page of a book as it travels."""
 
         def answer(session: Session) -> bytes:
-            device = self._admit(session, asked)
+            device = self._admit(session, asked, on_errand=True)
             directory, now_ms = self._directory(session), self.now_ms()
             return wire.write(
                 reading.page(session, device.device, book, after, most, directory, now_ms, self._key.sign)
@@ -311,11 +312,13 @@ class Hub:
         return self._directory_id
 
     def _check_push(self, session: Session, asked: Asked) -> tuple[list[content.SentRun], bytes]:
-        device = self._admit(session, asked)
+        device = self._admit(session, asked, on_errand=True)
         push = rules.read_message(wire.Push, asked.body)
         return content.check_push(push, device.device, device.signing), device.device
 
-    def _admit(self, session: Session, asked: Asked, *, revoked_too: bool = False, recovering: bool = False) -> Device:
+    def _admit(
+        self, session: Session, asked: Asked, *, revoked_too: bool = False, recovering: bool = False, on_errand: bool = False
+    ) -> Device:
         """Return the device that signed a request; raise `Refusal` unless it may ask, in time, and for the first time here."""
         now_ms = self.now_ms()
         wrong = rules.clock_refusal(asked.claim.time_ms, now_ms)
@@ -334,7 +337,12 @@ class Hub:
         self.nonces.use(asked.claim, now_ms)
         if admitted.recovering and not recovering:
             raise recovery.recovering()
-        return admitted
+        return self._for_whom(session, asked.claim.errand, on_errand) if asked.claim.errand else admitted
+
+    def _for_whom(self, session: Session, errand: bytes, allowed: bool) -> Device:
+        if not allowed:
+            raise errands.not_for_this()
+        return errands.check(errand, session.device(wire.read_errand(errand).device), self.public_key, self.now_ms())
 
     def check_address(self, host: str) -> None:
         """Raise `Refusal` when an address asks too often what needs no signature."""

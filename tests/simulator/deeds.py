@@ -104,7 +104,7 @@ def hand_in(story: Story) -> int:
     decided = 0
     for machine in story.machines:
         for person in machine.people() if machine.vault.fact("joined") is not None else []:
-            if machine in story.lost or machine.ask(late.may_hand_in, person):
+            if machine.ask(late.may_hand_in, person):
                 story.world.note(machine.name, f"hands in what they had of {person}")
                 machine.do(late.hand_in, person)
                 decided += 1

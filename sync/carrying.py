@@ -1,0 +1,200 @@
+"""Writes what waits here to a file that a colleague's laptop carries to the central store, and carries colleagues' files there.
+
+Whoever carries needs no key of the casebooks: they send what is signed and sealed, on the errand that stands in the file, and
+bring back what the store answers, sealed to the laptop that wrote it (docs/decisions/0025).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from leadworker import errand as errands
+from leadworker.clock import Clock, Moment
+from leadworker.crypto import parcels
+from leadworker.crypto.envelope import BookKey
+from leadworker.crypto.parcels import NotAParcel
+from leadworker.directory import Directory
+from leadworker.domain.carrying import WrittenParcel
+from leadworker.errors import Refused
+from leadworker.postbox import Joined, Postbox, UnsentRun
+from leadworker.statements import Enrol
+from leadworker.text import one_line
+from sync import parcel, wire
+from sync.client import HubClient
+from sync.founding import Speaker, found_book
+from sync.joining import admitted, pull_directory
+from sync.parcel import ANSWER, TO_STORE, Asks, Brings, Founds, Sends, Tells, Writing
+from sync.progress import Progress
+
+BATCH: Final = 1000
+MOST_RECIPIENTS: Final = 400
+"""Laptops to which one file is sealed: the team's and the administrators' are far fewer."""
+
+_ANOTHER: Final = "This file is for another organisation or another central store. It was left as it is; nothing was sent."
+_NOT_KNOWN: Final = (
+    "The laptop that wrote this file is not in the organisation, or was taken out of it. The file was left as it is; nothing was sent."
+)
+
+
+class CarriedFile(msgspec.Struct, frozen=True):
+    """A file that was carried: whose it was, how many changes the store took, and how many it sent back."""
+
+    name: str
+    sent: int
+    fetched: int
+
+
+async def write(box: Postbox, clock: Clock, folder: Path) -> int:
+    """Write all that waits here to a new file in a folder, in place of this laptop's older ones; return how many changes.
+
+    It is written also when nothing waits: its answer brings what is new. Raises `Refused` and `DiskTrouble`.
+    """
+    joined = await admitted(box)
+    directory = await box.directory()
+    recipients = {} if directory is None else _carriers(directory, joined, box.device)
+    if directory is None or not recipients:
+        raise Refused("No colleague's laptop is known here that could carry a file. Nothing was written; everything is saved here.")
+    identity, now_ms = secrets.token_bytes(parcels.PARCEL_BYTES), Moment.of(clock.now()).ms
+    given = errands.give(box.device, now_ms, joined.hub_key, box.sign)
+    stands = {book: standing.n for book, standing in (await box.standings()).items() if standing.n}
+    written = 0
+    with Writing(folder, identity, TO_STORE, recipients) as file:
+        waiting = (await box.counts()).waiting
+        await asyncio.to_thread(file.add, Asks(joined.organisation, joined.hub_key, bytes(given), stands, waiting))
+        for item in await box.to_found():
+            file.add(Founds(found_book(item.book, item.key, joined, Speaker(box.device, box.sign, directory))))
+        runs, place = await box.to_carry(BATCH, (0, 0))
+        while runs:
+            await asyncio.to_thread(lambda runs: file.add(Sends(sealed_runs(runs))), runs)
+            written += sum(len(run.changes) for run in runs)
+            runs, place = await box.to_carry(BATCH, place)
+        await asyncio.to_thread(file.finish)
+    for older in await box.wrote_parcel(WrittenParcel(identity.hex(), now_ms, now_ms + errands.LIFE_MS, written)):
+        (folder / parcel.name_of(bytes.fromhex(older), TO_STORE)).unlink(missing_ok=True)
+    return written
+
+
+def sealed_runs(runs: tuple[UnsentRun, ...]) -> tuple[wire.Run, ...]:
+    """Return runs as they travel, each sealed with the newest key of its book that is known here."""
+    sealed = []
+    for run in runs:
+        key = BookKey(run.book, run.epoch, run.key)
+        sealed.append(wire.Run(tuple((header, key.seal(header, body)) for header, body in run.changes), run.signature))
+    return tuple(sealed)
+
+
+def _carriers(directory: Directory, joined: Joined, me: bytes) -> dict[bytes, bytes]:
+    """Return the laptops that may carry, with their keys: the team's, my own others, and the administrators'."""
+
+    def near(said: Enrol) -> bool:
+        return said.team == joined.team or said.person == joined.person or said.admin
+
+    found = (
+        (device, enrolled.statement.unsealing) for device, enrolled in directory.devices.items()
+        if not enrolled.revoked and device != me and near(enrolled.statement)
+    )  # fmt: skip
+    return dict(itertools.islice(found, MOST_RECIPIENTS))
+
+
+async def carry(box: Postbox, client: HubClient, file: Path, tell: Callable[[Progress], None]) -> CarriedFile | None:
+    """Send what is in a colleague's file and write the store's answer beside it, in its place; None where it is not for this laptop.
+
+    Cut off anywhere, the file is still there and can be carried again: the store counts everything once. Raises `NotAParcel`,
+    `Refused`, `DiskTrouble`, and what requests raise.
+    """
+    joined = await admitted(box)
+    with parcel.reading(file) as source:
+        _, head = parcels.read_head(source.read)
+        if box.device not in dict(head.seals):
+            return None
+        source.seek(0)
+        frames = parcel.opened(source.read, box.device, box.unseal)
+        asks = await asyncio.to_thread(next, frames, None)
+        if not isinstance(asks, Asks):
+            raise NotAParcel("it does not begin as it must")
+        if (asks.organisation, asks.hub) != (joined.organisation, joined.hub_key):
+            raise Refused(_ANOTHER)
+        given = _read_errand(asks.errand)
+        giver = await _giver(box, client, given.device)
+        trip = _Trip(client.on_errand(given), tell)
+        while (frame := await asyncio.to_thread(next, frames, None)) is not None:
+            await trip.send(frame, asks.changes)
+    with Writing(file.parent, head.parcel, ANSWER, {given.device: giver.unsealing}) as answer:
+        answer.add(parcel.Answers(joined.organisation, joined.hub_key, head.parcel))
+        for told in trip.told.values():
+            answer.add(told)
+        await trip.fetch(asks, answer)
+        await asyncio.to_thread(answer.finish)
+    await asyncio.to_thread(file.unlink, missing_ok=True)
+    return CarriedFile(await box.name_of(given.device), trip.sent, trip.fetched)
+
+
+def _read_errand(raw: bytes) -> errands.Errand:
+    try:
+        return errands.read(raw)
+    except ValueError as error:
+        raise NotAParcel("it does not begin as it must") from error
+
+
+async def _giver(box: Postbox, client: HubClient, device: bytes) -> Enrol:
+    """Return what the directory says of the laptop that wrote a file, asking the store where it is not known here yet."""
+    directory = await box.directory()
+    found = None if directory is None else directory.active(device)
+    found = found or (await pull_directory(box, client)).active(device)
+    if found is None:
+        raise Refused(_NOT_KNOWN)
+    return found
+
+
+class _Trip:
+    """One file's way to the central store: what was sent, what the store would not take, and what it gave back."""
+
+    def __init__(self, client: HubClient, tell: Callable[[Progress], None]) -> None:
+        self._client = client
+        self._tell = tell
+        self.told: dict[tuple[str, str], Tells] = {}
+        self.sent = 0
+        self.fetched = 0
+
+    async def send(self, frame: parcel.Frame, of: int) -> None:
+        """Send what one frame holds. What the store refuses is written down for who wrote it; the rest goes on."""
+        if isinstance(frame, Founds):
+            outcome = await self._client.control(frame.changes)
+            if outcome.code != "head_moved":  # the laptop itself has founded it meanwhile
+                self._note(outcome)
+        elif isinstance(frame, Sends):
+            for outcome in (await self._client.push(frame.runs)).outcomes:
+                self._note(outcome)
+                self.sent += 0 if outcome.code else len(outcome.ns)
+            self._tell(Progress("carrying", self.sent, max(of, self.sent)))
+        else:
+            raise NotAParcel("a part of it is out of place")
+
+    def _note(self, outcome: wire.Outcome) -> None:
+        if outcome.code and len(self.told) < MOST_RECIPIENTS:
+            said = Tells(one_line(outcome.code)[:40], one_line(outcome.sentence)[:400])
+            self.told[said.code, said.sentence] = said
+
+    async def fetch(self, asks: Asks, answer: Writing) -> None:
+        """Write every book's changes after those that the laptop has: the directory first, then those that grew last."""
+        news = await self._client.news()
+        books = sorted(news.books, key=lambda one: (one.book != asks.organisation, -one.grew_ms))
+        total = sum(max(0, book.n - asks.stands.get(book.book, 0)) for book in books)
+        for book in books:
+            after = asks.stands.get(book.book, 0)
+            more = book.n > after
+            while more:
+                page = await self._client.changes(book.book, after)
+                if not page.changes:
+                    break
+                await asyncio.to_thread(answer.add, Brings(book.book, page))
+                after, more = page.changes[-1].n, page.more
+                self.fetched += len(page.changes)
+                self._tell(Progress("fetching to carry", self.fetched, max(total, self.fetched)))

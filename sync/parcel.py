@@ -1,0 +1,163 @@
+"""The inside of a file that is carried between a laptop without a network and the central store (docs/sync-protocol.md).
+
+One way it says what the laptop has and holds what waits there; the other way it holds what the central store answered. Both
+are what would have gone over the line: sealed changes, signed statements, pages with the store's receipts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+from leadworker.crypto import parcels
+from leadworker.crypto.parcels import NotAParcel
+from leadworker.errors import DiskTrouble
+from sync import wire
+
+TO_STORE: Final = ".to-store"
+ANSWER: Final = ".answer"
+PREFIX: Final = "leadworker-"
+LARGEST: Final = 1 << 30
+
+
+class Asks(msgspec.Struct, frozen=True, array_like=True, tag="asks"):
+    """Begins a file for the central store: which organisation and store, the errand, how far each book is here."""
+
+    organisation: bytes
+    hub: bytes
+    errand: bytes
+    stands: dict[bytes, int]
+    changes: int
+
+
+class Founds(msgspec.Struct, frozen=True, array_like=True, tag="founds"):
+    """The statements that found one book."""
+
+    changes: tuple[wire.OpenChange, ...]
+
+
+class Sends(msgspec.Struct, frozen=True, array_like=True, tag="sends"):
+    """One push."""
+
+    runs: tuple[wire.Run, ...]
+
+
+class Answers(msgspec.Struct, frozen=True, array_like=True, tag="answers"):
+    """Begins the file that goes back: which organisation and store, and which parcel it answers."""
+
+    organisation: bytes
+    hub: bytes
+    parcel: bytes
+
+
+class Brings(msgspec.Struct, frozen=True, array_like=True, tag="brings"):
+    """A page of one book, as the central store gave it."""
+
+    book: bytes
+    page: wire.Page
+
+
+class Tells(msgspec.Struct, frozen=True, array_like=True, tag="tells"):
+    """Why the central store did not take something, in its words."""
+
+    code: str
+    sentence: str
+
+
+Frame = Asks | Founds | Sends | Answers | Brings | Tells
+
+
+def name_of(parcel: bytes, kind: str) -> str:
+    """Return the name of a parcel's file. It says nothing of who wrote it."""
+    return f"{PREFIX}{parcel.hex()[:16]}{kind}"
+
+
+def found_in(folder: Path, kind: str) -> tuple[Path, ...]:
+    """Return the parcels of a kind in a folder, the oldest first: plain files of a bounded size, never what a link points to."""
+    found = [
+        path for path in folder.glob(f"{PREFIX}*{kind}")
+        if not path.is_symlink() and path.is_file() and path.stat().st_size <= LARGEST
+    ]  # fmt: skip
+    return tuple(sorted(found, key=lambda path: (path.stat().st_mtime, path.name)))
+
+
+def reading(file: Path) -> BinaryIO:
+    """Open a parcel's file to be read."""
+    return open(file, "rb")
+
+
+def opened(read: Callable[[int], bytes], device: bytes, unseal: Callable[[bytes, bytes], bytes]) -> Iterator[Frame]:
+    """Give the frames of a parcel, each checked; raise `NotAParcel`, or `CannotOpen` where it is not for this laptop."""
+    for raw in parcels.unseal(read, device, unseal):
+        try:
+            yield msgspec.msgpack.decode(raw, type=Frame)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise NotAParcel("a part of it cannot be read; it may be of a newer leadworker") from error
+
+
+class Writing:
+    """Writes one parcel to a folder, under its name only once it is whole and durable; raises `DiskTrouble`.
+
+    Until then it stands beside it under another name, which nobody reads, and is taken away when writing stops early.
+    """
+
+    def __init__(self, folder: Path, parcel: bytes, kind: str, recipients: Mapping[bytes, bytes]) -> None:
+        self._path = folder / name_of(parcel, kind)
+        self._part = self._path.with_name(self._path.name + ".part")
+        self._sealing = parcels.Sealing(recipients, parcel)
+        self._whole = False
+
+    def __enter__(self) -> Writing:
+        with _disk():
+            self._part.unlink(missing_ok=True)
+            self._file = open(self._part, "xb")
+            self._file.write(self._sealing.begin())
+        return self
+
+    def add(self, frame: Frame) -> None:
+        """Write a frame."""
+        with _disk():
+            self._file.write(self._sealing.add(msgspec.msgpack.encode(frame)))
+
+    def finish(self) -> None:
+        """Make the parcel whole, durable, and visible under its name."""
+        with _disk():
+            self._file.write(self._sealing.end())
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            os.replace(self._part, self._path)
+            _sync_folder(self._path.parent)
+        self._whole = True
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):  # what stopped the writing is told, not that tidying up failed too
+            self._file.close()
+            if not self._whole:
+                self._part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DiskTrouble(
+            f"The folder could not be written to: {error.strerror}. What was on it is as it was, and everything is saved on this laptop. "
+            "Is the stick full, locked, or pulled out?"
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the folder's names durable, where the system has a call for it."""
+    if os.name != "nt":
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
