@@ -309,10 +309,12 @@ class Postbox(Protocol):
     async def book_state(self, book: bytes) -> BookState: ...
 
     async def take(
-        self, book: bytes, since: int, received: tuple[Received, ...], keys: dict[int, bytes], digest: bytes, receipt: bytes = b""
-    ) -> Bell:
+        self, book: bytes, since: int, received: tuple[Received, ...], keys: dict[int, bytes], digest: bytes, receipt: bytes = b"",
+        before: bytes = b"",
+    ) -> Bell:  # fmt: skip
         """Keep a checked page of one book that follows number `since`, and fold it in; with new keys, open what waited for them.
-        `receipt` is the central store's for its last change.
+        `receipt` is the central store's for its last change; `before` the running digest that the page was checked to follow.
+        Where the book has moved on meanwhile, by a stick or another pull, nothing is kept: the next sync fetches the rest.
 
         Raises `HubMistrusted` and keeps nothing when a change says that its author had been shown another history.
         """

@@ -113,10 +113,11 @@ class VaultPostbox:
         return await self._read(lambda c: self._book_state(c, book))
 
     async def take(
-        self, book: bytes, since: int, received: tuple[Received, ...], keys: dict[int, bytes], digest: bytes, receipt: bytes = b""
-    ) -> Bell:
+        self, book: bytes, since: int, received: tuple[Received, ...], keys: dict[int, bytes], digest: bytes, receipt: bytes = b"",
+        before: bytes = b"",
+    ) -> Bell:  # fmt: skip
         def take(transaction: Transaction) -> Bell:
-            bell = taking_in.take(self._vault, transaction, book, since, received, keys, digest, receipt)
+            bell = taking_in.take(self._vault, transaction, book, since, received, keys, digest, receipt, before)
             directory = self._load_directory()
             if directory is not None and "reader" in bell.topics:
                 self._members.pop(book, None)

@@ -36,11 +36,13 @@ def keep_statements(transaction: Transaction, book: bytes, statements: tuple[Sta
 
 def take(
     vault: Vault, transaction: Transaction, book: bytes, since: int, received: tuple[Received, ...],
-    keys: dict[int, bytes], digest: bytes, receipt: bytes = b"",
+    keys: dict[int, bytes], digest: bytes, receipt: bytes = b"", before: bytes = b"",
 ) -> Bell:  # fmt: skip
-    """Keep a page that follows number `since`; raise `HubMistrusted` when an author was shown another history."""
+    """Keep a page that follows number `since`, and the digest `before` where one is given; raise `HubMistrusted` when an author
+    was shown another history.
+    """
     intake = _Intake(transaction, book)
-    if intake.n != since:
+    if intake.n != since or not hmac.compare_digest(before or intake.digest, intake.digest):
         return Bell(frozenset(), frozenset())  # another pull was first; this one has nothing to add
     intake.keep_keys(keys)
     topics: set[str] = set()
@@ -176,12 +178,11 @@ class _Intake:
         self.latest_stamp = 0
         self._unsent: bool | None = None
         self._own = bytes.fromhex(transaction.shelf.device)
-        row = self.connection.execute("SELECT no, n FROM book WHERE id = ?", (book,)).fetchone()
+        row = self.connection.execute("SELECT no, n, digest FROM book WHERE id = ?", (book,)).fetchone()
         if row is None:
-            insert = "INSERT INTO book (id, digest, founded) VALUES (?, ?, 1)"
-            no = self.connection.execute(insert, (book, change.first_digest(book))).lastrowid
-            row = (no, 0)
-        self.book_no, self.n = row
+            insert, first = "INSERT INTO book (id, digest, founded) VALUES (?, ?, 1)", change.first_digest(book)
+            row = (self.connection.execute(insert, (book, first)).lastrowid, 0, first)
+        self.book_no, self.n, self.digest = row[0], row[1], bytes(row[2])
 
     def append(self, received: Sequence[Received | Statement]) -> Iterator[tuple[int, change.Header]]:
         """Insert received changes, all at once; return each one's number in this vault and its header."""

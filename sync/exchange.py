@@ -247,7 +247,10 @@ class Exchange:
         async with one_ahead(coming) as pages:
             async for checked, receipt in pages:
                 after = checked.after
-                self._ring(await self._box.take(book, state.n, checked.received, checked.keys, after.digest, receipt))
+                bell = await self._box.take(
+                    book, state.n, checked.received, checked.keys, after.digest, receipt, state.digest
+                )
+                self._ring(bell)
                 if after.members.seq != state.members.seq:
                     self._spoken_of.add(book)
                 state = after

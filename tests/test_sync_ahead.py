@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from leadworker.desk import Bell
 from leadworker.errors import HubMistrusted
 from sync import exchange, wire
+from sync.checking import PageCheck
 from sync.inviting import approve, invite_laptop
 from sync.joining import ask_to_join
 from sync.pages import one_ahead
@@ -141,6 +143,23 @@ async def a_second_laptop(team: Team) -> Laptop:
     await approve(alex.box, alex.client, alex.clock, " ".join(second.vault.identity.check_words()))
     await alex.sync()
     return second
+
+
+async def test_a_page_is_not_put_behind_another_history_than_the_one_that_it_was_checked_against(team: Team) -> None:
+    keira = team.alex.add()
+    team.alex.write(keira, "one", "two")
+    await team.alex.sync()
+    ruth, book = team.ruth, team.alex.book(keira)
+    state, directory = await ruth.box.book_state(book), await ruth.box.directory()
+    assert directory is not None
+    checked = PageCheck(state, directory, ruth.box.device, ruth.box.unseal).check(await ruth.client.changes(book, 0))
+    page = (book, state.n, checked.received, checked.keys, checked.after.digest, b"")
+    assert await ruth.box.take(*page, bytes(32)) == Bell(frozenset(), frozenset())
+    assert (await ruth.box.book_state(book)).n == 0
+    assert (await ruth.box.take(*page, state.digest)).topics >= {"journal_entry", "reader"}
+    assert ruth.titles(keira) == ["one", "two"]
+    assert gapless(ruth, keira)
+    await agree(team.alex, ruth)
 
 
 async def a_lying_line(team: Team, monkeypatch: pytest.MonkeyPatch) -> tuple[Evil, str]:
