@@ -16,7 +16,7 @@ import msgspec
 
 from bench.load import SMALL, Writer, settle
 from bench.stores import Databases
-from bench.timing import Row, ms, of_pairs, p50
+from bench.timing import Row, ms, of_pairs, p50, processor_s
 from leadworker.clock import Moment, SystemClock
 from leadworker.crypto import keys
 from leadworker.desk import Desk
@@ -63,11 +63,13 @@ class Office(msgspec.Struct):
 
     ruth: Laptop
     alex: Laptop
+    hub: int
+    """The store's process."""
 
 
 def first_sync(where: Path, databases: Databases) -> list[Row]:
     """Push 10,000 changes from one laptop and pull them on another, over each kind of store: changes a second, medians."""
-    runs: dict[str, list[tuple[float, float]]] = {store: [] for store in databases}
+    runs: dict[str, list[tuple[float, float, float]]] = {store: [] for store in databases}
     for turn in range(ROUNDS):
         for store, new in databases.items():
             runs[store].append(asyncio.run(first_sync_of(where / f"first {store} {turn}", FIRST, new(f"first {turn}"))))
@@ -81,16 +83,18 @@ def _speed(way: str, store: str, speeds: list[float]) -> Row:
     return Row(measure, f"{speed:,.0f} a second", "", None, "≥ 8,000 a second", speed >= 8000, detail)
 
 
-async def first_sync_of(folder: Path, count: int, database: str = "") -> tuple[float, float]:
-    """Return the seconds that the push of so many changes took, and their pull on another laptop."""
+async def first_sync_of(folder: Path, count: int, database: str = "") -> tuple[float, float, float]:
+    """Return the seconds that the push of so many changes took, and their pull on another laptop, and the processor's for both."""
     async with working(made(folder), database) as office:
         write(office.alex, count)
         settle()
+        busy = time.process_time() + processor_s(office.hub)
         pushing, pushed = await office.alex.timed_sync()
         pulling, pulled = await office.ruth.timed_sync()
+        busy = time.process_time() + processor_s(office.hub) - busy
     assert pushed.sent >= count, "not everything was sent"
     assert pulled.received >= count, "not everything came"
-    return pushing, pulling
+    return pushing, pulling, busy
 
 
 def nothing_new(where: Path, databases: Databases) -> list[Row]:
@@ -160,7 +164,7 @@ async def working(folder: Path, database: str = "") -> AsyncIterator[Office]:
         await joining.ask_to_join(alex.box, alex.client, " ".join(invite.words))
         await ruth.sync()
         await alex.sync()
-        yield Office(ruth, alex)
+        yield Office(ruth, alex, hub.pid)
         for laptop in (ruth, alex):
             await laptop.client.close()
             laptop.vault.close()

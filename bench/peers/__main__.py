@@ -18,7 +18,7 @@ import msgspec
 
 from bench.load import Writer, settle
 from bench.syncing import first_sync_of
-from bench.timing import Row, of_pairs
+from bench.timing import Row, of_pairs, processor_s
 from leadworker.clock import Moment, SystemClock
 from leadworker.record import new_id
 
@@ -28,8 +28,11 @@ ROUNDS = 5
 BAR = 1 / 3
 """At most a third of PouchDB's time for a first sync (DESIGN.md, section 8)."""
 
-Round = tuple[tuple[float, float], tuple[float, float]]
-"""Seconds for push and pull: ours, theirs."""
+Taken = tuple[float, float, float]
+"""Seconds for push and for pull, and the processor's seconds for both, on the laptops and in the store."""
+
+Round = tuple[Taken, Taken]
+"""Ours, theirs."""
 
 
 def main() -> int:
@@ -75,23 +78,25 @@ def _documents() -> list[dict[str, str | int]]:
     ]  # fmt: skip
 
 
-def _pouch(node: str, where: Path, folder: Path) -> tuple[float, float]:
+def _pouch(node: str, where: Path, folder: Path) -> Taken:
     settle()
-    with _server(node, where, folder) as url:
+    with _server(node, where, folder) as (url, server):
+        busy = processor_s(server)
         (folder / "laptops").mkdir()
         command = [node, "pouch.js", "run", url, str(folder / "laptops"), "notes.json"]
         told = json.loads(subprocess.run(command, cwd=where, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    return told["push"], told["pull"]
+        busy = told["busy"] + processor_s(server) - busy
+    return told["push"], told["pull"], busy
 
 
 @contextlib.contextmanager
-def _server(node: str, where: Path, folder: Path) -> Iterator[str]:
+def _server(node: str, where: Path, folder: Path) -> Iterator[tuple[str, int]]:
     (folder / "server").mkdir()
     command = [node, "pouch.js", "server", str(folder / "server")]
     server = subprocess.Popen(command, cwd=where, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
-        yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        yield f"http://127.0.0.1:{server.stdout.readline().strip()}", server.pid
     finally:
         server.kill()
         server.wait()
@@ -101,12 +106,13 @@ def _show(rounds: list[Round]) -> None:
     rows = [
         _row(f"first sync, push of {COUNT:,}", [(ours[0], theirs[0]) for ours, theirs in rounds]),
         _row(f"first sync, pull of {COUNT:,}", [(ours[1], theirs[1]) for ours, theirs in rounds]),
-        _row(f"first sync of {COUNT:,}, both ways", [(sum(ours), sum(theirs)) for ours, theirs in rounds], BAR),
+        _row(f"first sync of {COUNT:,}, both ways", [(sum(ours[:2]), sum(theirs[:2])) for ours, theirs in rounds], BAR),
+        _row("the same, in seconds of a processor", [(ours[2], theirs[2]) for ours, theirs in rounds]),
     ]
     from bench.__main__ import show
 
     show(rows)
-    each = ", ".join(f"{sum(ours) / sum(theirs):.2f}" for ours, theirs in rounds)
+    each = ", ".join(f"{sum(ours[:2]) / sum(theirs[:2]):.2f}" for ours, theirs in rounds)
     print(f"\nRatio of each round: {each}.", file=sys.stderr)
     if hasattr(os, "getloadavg"):
         busy, count = os.getloadavg()[1], os.cpu_count()

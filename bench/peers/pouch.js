@@ -22,13 +22,15 @@ async function run(url, folder, notes) {
   const count = documents.length;
   for (let at = 0; at < count; at += 1000) await laptop.bulkDocs(documents.slice(at, at + 1000));
   const options = { batch_size: 500, batches_limit: 10 };
+  const busy = process.cpuUsage();
   const started = process.hrtime.bigint();
   const pushed = await laptop.replicate.to(`${url}/case`, options);
   const between = process.hrtime.bigint();
   const pulled = await fresh.replicate.from(`${url}/case`, options);
   const ended = process.hrtime.bigint();
+  const { user, system } = process.cpuUsage(busy);
   if (pushed.docs_written !== count || pulled.docs_written !== count) throw new Error("not everything came");
-  console.log(JSON.stringify({ push: Number(between - started) / 1e9, pull: Number(ended - between) / 1e9 }));
+  console.log(JSON.stringify({ push: Number(between - started) / 1e9, pull: Number(ended - between) / 1e9, busy: (user + system) / 1e6 }));
   await laptop.close();
   await fresh.close();
 }
