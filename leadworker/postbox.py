@@ -375,6 +375,14 @@ class Postbox(Protocol):
 
     async def drop_invite(self, invite: bytes) -> None: ...
 
+    async def old_keys(self, before_ms: int) -> tuple[bytes, ...]:
+        """Return the books that this laptop's owner leads whose key is from before a time (UTC ms), by the store's word and,
+        for those to which this laptop gave one, by its own.
+        """
+
+    async def renewed_key(self, book: bytes) -> None:
+        """Note that this laptop gives a book a new key for its age."""
+
     async def decisions(self) -> tuple[Decision, ...]:
         """Return what was decided here about who reads casebooks and is not in force, the oldest first."""
 

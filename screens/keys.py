@@ -136,7 +136,6 @@ PLACES: dict[str, tuple[Key, ...]] = {
         Key("sync.apart", "c", "written_apart", "choose", "choose between what was written apart"),
         Key("sync.stick", "m", "visit_stick", "stick", "by USB stick: carry what waits, and read what it brings"),
         Key("sync.why", "r", "why", "reason", "the reason why the selected one has not gone"),
-        NOTE,
     ),
     "apart": (
         Key("apart.mine", "y", "keep_mine", "yours", "keep yours; the other stays in the history"),

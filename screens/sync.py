@@ -120,8 +120,9 @@ class SyncPage(Page):
         if state.apart:
             words = f"{say_count(state.apart, 'thing waits', 'things wait')} for a choice. c shows both versions of each."
             yield from self._fact("!", "Written apart", plain(words, Tone.SAFETY), width)
-        if self._written:
-            words = f"{say_count(self._written.changes, 'change', 'changes')}, written {say_when(self._written.made_ms, self._now)}"
+        if self._written and state.word != "up to date":
+            holds = say_count(self._written.changes, "change", "changes") if self._written.changes else "a question for what is new"
+            words = f"{holds}, written {say_when(self._written.made_ms, self._now)}"
             yield from self._fact(glyphs.OPEN, "On a stick", plain(f"{words}; no answer came back yet", Tone.MUTED), width)
         if state.late:
             said = f"{say_count(state.late, 'change', 'changes')} in casebooks that are not yours any more; open the person, w, i"

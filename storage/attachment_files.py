@@ -23,9 +23,9 @@ from leadworker.crypto import attachments as sealing
 from leadworker.crypto.attachments import FileKey
 from leadworker.crypto.identity import CannotOpen
 from leadworker.domain.attachments import LARGEST, SealedFile
+from leadworker.durable import sync_folder
 from leadworker.errors import DiskTrouble, NotUnderstood, VaultDamaged
 from leadworker.record import new_id
-from storage.vault_file import sync_folder
 
 FOLDER: Final = "attachments"
 SEALING: Final = ".sealing"
@@ -84,6 +84,10 @@ class AttachmentFiles:
             with contextlib.suppress(OSError):
                 each.unlink(missing_ok=True)
 
+    def is_here(self, digest: str) -> bool:
+        """Return whether there is a sealed file of that name, whatever its bytes are."""
+        return self.path(digest).is_file()
+
     def is_whole(self, digest: str) -> bool:
         """Return whether a sealed file is here, byte for byte as its name says."""
         return _digest_of(self.path(digest)) == digest
@@ -94,7 +98,7 @@ class AttachmentFiles:
         Everything is checked before a byte of it is written. Raises `VaultDamaged` when the sealed file is missing or altered,
         `NotUnderstood` where there is something already, `DiskTrouble`.
         """
-        for _ in self._plain(sealed):
+        for _ in self.clear(sealed):
             pass
         try:
             self._save(sealed, target)
@@ -109,18 +113,21 @@ class AttachmentFiles:
         opened = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | _AS_IT_IS, 0o600)
         try:
             with open(opened, "wb") as file:
-                file.writelines(self._plain(sealed))
+                file.writelines(self.clear(sealed))
                 file.flush()
                 os.fsync(file.fileno())
         except BaseException:  # raised again: half a file would be taken for one
             target.unlink(missing_ok=True)
             raise
 
-    def _plain(self, sealed: SealedFile) -> Iterator[bytes]:
-        key = FileKey(bytes.fromhex(sealed.key), bytes.fromhex(sealed.book), bytes.fromhex(sealed.id), sealed.size)
+    def clear(self, sealed: SealedFile) -> Iterator[bytes]:
+        """Give a file in clear, chunk by chunk. Nothing of it may be used before all of it has come.
+
+        Raises `VaultDamaged` when the sealed file is missing or altered, `DiskTrouble`.
+        """
         try:
             with open(self.path(sealed.digest), "rb") as file:
-                yield from sealing.unseal(key, iter(lambda: file.read(sealing.SEALED_CHUNK), b""))
+                yield from sealing.unseal(sealing.key_of(sealed), iter(lambda: file.read(sealing.SEALED_CHUNK), b""))
         except FileNotFoundError:
             raise VaultDamaged(missing()) from None
         except CannotOpen as error:

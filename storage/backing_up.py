@@ -13,6 +13,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from leadworker.crypto import keys
+from leadworker.durable import sync_folder
 from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood, VaultDamaged
 from storage import backup_files, vault_file
 from storage.attachment_files import AttachmentFiles
@@ -103,7 +104,7 @@ def _put_in_place(folder: Path, part: Path, slots: VaultFile) -> None:
     clear_away(folder)
     vault_file.replace_durably(folder / vault_file.RESTORED, b"put back from a backup\n")
     os.replace(part, folder / DATABASE_NAME)
-    vault_file.sync_folder(folder)
+    sync_folder(folder)
     vault_file.write(folder, slots)
     (folder / vault_file.MAKING).unlink(missing_ok=True)
 
@@ -154,7 +155,7 @@ def _pack(slots: VaultFile, copy: Path, files: AttachmentFiles, target: Path) ->
         os.fsync(file.fileno())
     copy.unlink()  # before the backup has its name, so that a finished one leaves nothing beside it
     os.replace(part, target)
-    vault_file.sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def _read_head(file: BinaryIO) -> tuple[VaultFile, int, tuple[bytes, bytes], dict[str, int]]:

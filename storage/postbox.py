@@ -48,7 +48,6 @@ T = TypeVar("T")
 
 NOTHING: Mapping[tuple[bytes, int], int] = MappingProxyType({})
 
-SENT = "last sent"
 INVITES = "invite"
 
 
@@ -197,6 +196,13 @@ class VaultPostbox:
     async def drop_invite(self, invite: bytes) -> None:
         await self._write(lambda t: t.shelf.throw_away(INVITES, invite.hex()))
 
+    async def old_keys(self, before_ms: int) -> tuple[bytes, ...]:
+        return await self._read(lambda c: readers.old_keys(c, before_ms))
+
+    async def renewed_key(self, book: bytes) -> None:
+        now_ms = Moment.of(self._vault.clock.now()).ms
+        await self._write(lambda t: t.shelf.keep(readers.RENEWED, book.hex(), b"%d" % now_ms))
+
     async def decisions(self) -> tuple[Decision, ...]:
         return await self._read(_decisions)
 
@@ -322,7 +328,7 @@ def counts(vault: Vault, connection: Connection) -> Counts:
         put_aside=int(scalar(connection, "SELECT count(*) FROM put_aside")),
         apart=conflicts.count(Transaction(vault, question=True).shelf),
         troubled=_troubled(vault, connection),
-        last_sent_ms=int.from_bytes(vault.fact(SENT) or b"", "big"),
+        last_sent_ms=taking_in.last_sent(vault),
         last_received_ms=received_ms,
         last_received=name or "",
         last_backup_ms=int.from_bytes(vault.fact("backup") or b"", "big"),
@@ -347,6 +353,6 @@ def _acknowledge(vault: Vault, connection: Connection, receipts: tuple[Receipt, 
         connection.execute("UPDATE lane SET acked = max(acked, ?) WHERE no = ?", (last, lane_no))
         connection.execute("UPDATE book SET trouble = '' WHERE no = ?", (book_no,))
         taking_in.advance(connection, book_no, n)
-        vault.set_fact(SENT, told_ms.to_bytes(8, "big"))
+        vault.set_fact(taking_in.SENT, told_ms.to_bytes(8, "big"))
         topics.add("journal_entry")
     return Bell(frozenset(topics | {"receipt"}), frozenset())

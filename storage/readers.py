@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from leadworker import change
-from leadworker.change import CONTROL_LANE
+from leadworker.change import CONTROL_LANE, Kind
 from leadworker.crypto.words import check_words
 from leadworker.directory import Directory
 from leadworker.domain.readers import FIRST, KEY, LAPTOP, LEADS, LET_IN, LOST, ROLE, TAKEN_OUT
@@ -19,6 +19,9 @@ from leadworker.membership import BookMembers
 from leadworker.postbox import Joined, Statement
 from leadworker.statements import Member, Rotation
 from storage.engine import Connection, scalar
+
+RENEWED: Final = "key renewed"
+"""The drawer that holds when this laptop gave a book a new key for its age, by its own clock (UTC ms in decimal)."""
 
 JOINED: Final = "joined"
 """The fact under which a vault keeps what it knows of its organisation."""
@@ -102,6 +105,20 @@ def retell_readers(connection: Connection, book: bytes, directory: Directory) ->
     mine = scalar(connection, "SELECT device FROM writer WHERE mine = 1")
     writable = mine is not None and members.may_write(bytes.fromhex(mine))
     connection.execute("UPDATE book SET lead = ?, writable = ? WHERE id = ?", (members.lead.hex(), int(writable), book))
+
+
+def old_keys(connection: Connection, before_ms: int) -> tuple[bytes, ...]:
+    """Return the books that this vault's owner leads and may write in whose newest key is from before a time."""
+    known = _joined(connection)
+    if known is None or not known.person:
+        return ()
+    sql = """SELECT b.id FROM book b WHERE b.lead = ? AND b.writable = 1 AND ? > (
+                 SELECT max(c.received_ms) FROM change c JOIN lane l ON l.no = c.lane_no
+                 WHERE l.book_no = b.no AND l.lane = ? AND substr(c.header, 4, 1) = ?)
+             AND ? > coalesce((SELECT CAST(d.value AS INTEGER) FROM drawer d WHERE d.drawer = ? AND d.key = lower(hex(b.id))), 0)
+             ORDER BY b.no"""
+    given = (known.person.hex(), before_ms, CONTROL_LANE, bytes([Kind.ROTATION]), before_ms, RENEWED)
+    return tuple(bytes(row[0]) for row in connection.execute(sql, given))
 
 
 def _happened(before: BookMembers, after: BookMembers) -> Iterator[tuple[str, bytes, int]]:

@@ -22,6 +22,7 @@ from storage.rebuilding import refold, seen_by
 from storage.vault import Transaction, Vault
 
 RECEIVED = "last received"
+SENT = "last sent"
 
 
 def keep_statements(transaction: Transaction, book: bytes, statements: tuple[Statement, ...], receipt: bytes) -> None:
@@ -47,7 +48,7 @@ def take(
     intake.keep_keys(keys)
     topics: set[str] = set()
     ids: set[str] = set()
-    newest = b""
+    newest, sent_ms = b"", 0
     late: set[tuple[str, str]] = set()
     for no, item in intake.waiting_for(book, keys):
         touched = _accept(vault, intake, no, change.unpack(item.header), item, topics)
@@ -61,6 +62,7 @@ def take(
     for item in received:
         if item.own:
             intake.confirm(change.unpack(item.header), item)
+            sent_ms = told_ms(item.received_ms)
             topics.add("receipt")
             continue
         no, header = next(appended)
@@ -79,6 +81,8 @@ def take(
     vault.hybrid.saw(intake.latest_stamp)
     if newest:
         vault.set_fact(RECEIVED, newest)
+    if sent_ms > last_sent(vault):  # its receipt was not heard, or went another way
+        vault.set_fact(SENT, sent_ms.to_bytes(8, "big"))
     intake.finish(last_n=received[-1].n if received else since, digest=digest)
     if received:
         intake.keep_receipt(received[-1].n, receipt)
@@ -124,6 +128,11 @@ def last_received(vault: Vault) -> tuple[int, str]:
     """Return when the central store took the newest change that this laptop received of others, and its writer's device."""
     raw = vault.fact(RECEIVED)
     return (0, "") if raw is None else (int.from_bytes(raw[:8], "big"), raw[8:].hex())
+
+
+def last_sent(vault: Vault) -> int:
+    """Return when the central store took the newest change of this laptop that it confirmed (UTC ms), 0 for never."""
+    return int.from_bytes(vault.fact(SENT) or b"", "big")
 
 
 def advance(connection: Connection, book_no: int, n: int) -> None:

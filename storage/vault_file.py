@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from leadworker.crypto import keys
+from leadworker.durable import sync_folder
 from leadworker.errors import VaultDamaged, VaultError, VaultMissing, VaultTooNew, WrongPassphrase
 
 T = TypeVar("T")
@@ -165,17 +166,6 @@ def replace_durably(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
     os.replace(fresh, path)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a folder's names durable. Windows has no such call and does not need it after a replace."""
-    if os.name == "nt":
-        return
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _read_one(path: Path) -> VaultFile | None:

@@ -115,9 +115,8 @@ class Answer:
         self._ring(await self._box.take(frame.book, state.n, checked.received, checked.keys, checked.after.digest, receipt))
         if founding:
             await self._box.founded(frame.book)
-        own = sum(item.own for item in checked.received)
-        self.confirmed += own
-        self.received += len(checked.received) - own
+        self.confirmed += sum(item.own for item in checked.received)
+        self.received += sum(item.content is not None or bool(item.why) for item in checked.received)
         self._tell(Progress("reading", self.received + self.confirmed, 0))
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 from leadworker.crypto import parcels
 from leadworker.crypto.parcels import NotAParcel
+from leadworker.durable import sync_folder
 from leadworker.errors import DiskTrouble
 from sync import wire
 
@@ -78,12 +79,12 @@ def name_of(parcel: bytes, kind: str) -> str:
 
 
 def found_in(folder: Path, kind: str) -> tuple[Path, ...]:
-    """Return the parcels of a kind in a folder, the oldest first: plain files of a bounded size, never what a link points to."""
+    """Return the parcels of a kind in a folder, in the order of their names: plain files of a bounded size, never what a link points to."""
     found = [
         path for path in folder.glob(f"{PREFIX}*{kind}")
         if not path.is_symlink() and path.is_file() and path.stat().st_size <= LARGEST
     ]  # fmt: skip
-    return tuple(sorted(found, key=lambda path: (path.stat().st_mtime, path.name)))
+    return tuple(sorted(found))
 
 
 def reading(file: Path) -> BinaryIO:
@@ -115,7 +116,7 @@ class Writing:
     def __enter__(self) -> Writing:
         with _disk():
             self._part.unlink(missing_ok=True)
-            self._file = open(self._part, "xb")
+            self._file = os.fdopen(os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
             self._file.write(self._sealing.begin())
         return self
 
@@ -132,7 +133,7 @@ class Writing:
             os.fsync(self._file.fileno())
             self._file.close()
             os.replace(self._part, self._path)
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
         self._whole = True
 
     def __exit__(self, *_: object) -> None:
@@ -151,13 +152,3 @@ def _disk() -> Iterator[None]:
             f"The folder could not be written to: {error.strerror}. What was on it is as it was, and everything is saved on this laptop. "
             "Is the stick full, locked, or pulled out?"
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the folder's names durable, where the system has a call for it."""
-    if os.name != "nt":
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)

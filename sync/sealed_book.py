@@ -1,12 +1,14 @@
 """One casebook with everything needed to check it, still sealed, in a file: for escrow and for keeping (C.10).
 
-The file holds what the central store hands out: the directory and the casebook, each whole, as pages. Whoever has it can
-read no more of it than the store can.
+The file holds what the central store hands out: the directory and the casebook, each whole, as pages, and then the sealed
+files of the casebook (`sync.sealed_layout`). Whoever has it can read no more of it than the store can.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import asyncio
+import io
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -15,16 +17,17 @@ from leadworker.change import CONTROL_LANE
 from leadworker.crypto.envelope import BookKey, key_info
 from leadworker.crypto.identity import CannotOpen, Identity
 from leadworker.directory import Directory
-from leadworker.errors import HubMistrusted, NotUnderstood
+from leadworker.errors import HubMistrusted, NotUnderstood, Refused
 from leadworker.membership import BookMembers
 from leadworker.postbox import BookState, Received
 from leadworker.statements import NotAllowed, Rotation, root_id
-from sync import wire
+from sync import sealed_layout, wire
 from sync.checking import PageCheck, numbered
 from sync.client import HubClient
 from sync.founding import ESCROW
 
-LARGEST: Final = 1 << 30
+LONGEST_PAUSE_S: Final = 60.0
+MOST_PAUSES: Final = 5
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -49,18 +52,55 @@ async def _whole(client: HubClient, book: bytes) -> wire.Page:
     return msgspec.structs.replace(page, changes=tuple(items), more=False)
 
 
+async def fetch_file(client: HubClient, writer: sealed_layout.Writer, book: bytes, digest: bytes, size: int) -> bool:
+    """Fetch a sealed file of `size` bytes straight into a copy; say whether it is the one that `digest` names.
+
+    Raises what every request raises. Unless the answer is yes nothing of it is in the copy.
+    """
+    writer.begin(digest, size)
+    try:
+        for number in range(wire.parts_of(size)):
+            part = await _part(client, book, digest, number)
+            if (part.size, part.part, len(part.content)) != (size, number, wire.part_size(size, number)):
+                break
+            writer.add(part.content)
+    finally:
+        fits = writer.end()
+    return fits
+
+
+async def _part(client: HubClient, book: bytes, digest: bytes, number: int) -> wire.FilePart:
+    """Ask for a part, and wait where the store asks for a pause: a casebook may have more files than it gives at once."""
+    for _ in range(MOST_PAUSES):
+        try:
+            return await client.file_part(book, digest, number)
+        except Refused as refusal:
+            if not 0 < refusal.retry_after_s <= LONGEST_PAUSE_S:
+                raise
+            await asyncio.sleep(refusal.retry_after_s)
+    return await client.file_part(book, digest, number)
+
+
 def write(sealed: wire.SealedBook) -> bytes:
-    """Return the bytes of the file."""
-    return wire.SEALED_BOOK + msgspec.msgpack.encode(sealed)
+    """Return the bytes of a copy without files."""
+    into = io.BytesIO()
+    sealed_layout.Writer(into, sealed).close()
+    return into.getvalue()
 
 
 def read(raw: bytes) -> wire.SealedBook:
-    """Read a file; raise `NotUnderstood`."""
-    if not raw.startswith(wire.SEALED_BOOK):
-        raise NotUnderstood("This is no sealed casebook of leadworker. Nothing was opened.")
+    """Read the book of a copy; raise `NotUnderstood`."""
+    return begin(io.BytesIO(raw))[0]
+
+
+def begin(source: BinaryIO) -> tuple[wire.SealedBook, sealed_layout.Reader]:
+    """Read the book of a copy in an open file, and find its sealed files; raise `NotUnderstood`."""
     try:
-        return msgspec.msgpack.decode(memoryview(raw)[len(wire.SEALED_BOOK) :], type=wire.SealedBook)
-    except (msgspec.DecodeError, RecursionError) as error:
+        reader = sealed_layout.Reader(source)
+        return msgspec.msgpack.decode(reader.book(), type=wire.SealedBook), reader
+    except sealed_layout.NotACopy:
+        raise NotUnderstood("This is no sealed casebook of leadworker, or of a newer one. Nothing was opened.") from None
+    except (sealed_layout.CutOff, msgspec.DecodeError, RecursionError) as error:
         raise NotUnderstood("This sealed casebook is cut off or damaged. Nothing was opened. Have it written again.") from error
 
 

@@ -22,6 +22,9 @@ ANSWER = "tests/test_client.py::test_whatever_answers_is_told_in_words"
 FOUNDING = "tests/test_joining.py::test_a_store_that_swaps_the_escrow_key_or_the_root_is_found_out_before_anything_is_sent"
 FILE = "tests/test_sync_attachments.py::test_whatever_a_hostile_store_serves_is_thrown_away_in_words_and_the_true_file_comes_later"
 FILES = "tests/test_sync_attachments.py::"
+FORGED = "tests/test_stick.py::test_a_carrier_who_forges_a_page_is_found_out"
+ERRAND = "tests/test_stick.py::test_an_errand_holds_for_two_weeks_for_one_store_and_only_as_it_was_signed"
+STICK = "tests/test_stick.py::"
 HERE = "tests/test_forty_attacks.py::"
 SYNC = "tests/test_sync_hostile.py::"
 HISTORY = "tests/test_hostile_histories.py::"
@@ -139,6 +142,17 @@ ATTACKS: Final = (
     A("a file hidden", "says that it does not have a file for which it gave a receipt", DETECTED, "The central store does not have a file of which a colleague's laptop was told that it has it.", f"{FILES}test_a_store_that_lost_a_file_with_an_old_backup_is_given_it_again"),
     A("a file that it never took", "says that it has the whole of a file, without a receipt", DETECTED, "The central store did not take an attached file as it must", f"{FILES}test_without_a_sound_receipt_no_file_counts_as_sent[has it all]"),
     A("a file that is never whole", "says again and again that it needs the first part", DETECTED, "The central store did not take an attached file as it must", f"{FILES}test_without_a_sound_receipt_no_file_counts_as_sent[never goes on]"),
+    # By stick: whoever carries it is in league with whoever made the file
+    A("a page that nobody vouches for", "brings a page by stick without its signature", DETECTED, "does not carry the central store's signature as it must", f"{FORGED}[leaves the store's signature out]"),
+    A("a page renumbered by hand", "brings a page by stick in another order", DETECTED, "counts a casebook's changes differently from what it has sent", f"{FORGED}[numbers two changes the other way round]"),
+    A("the newest left out by hand", "brings all but the newest change by stick", DETECTED, "does not carry the central store's signature as it must", f"{FORGED}[leaves the newest change out]"),
+    A("the first left out by hand", "brings all but the first change by stick", DETECTED, "This file goes on from a later place than where this laptop stands", f"{FORGED}[leaves the first change out]"),
+    A("a file cut off or altered", "brings half a file by stick, or one with a flipped bit", DETECTED, "cannot be read", f"{STICK}test_a_stick_that_was_pulled_out_or_went_bad_loses_nothing"),
+    A("an errand played for ever", "goes on an errand of long ago", DETECTED, "This file was written more than two weeks ago", f"{ERRAND}[of more than two weeks ago]", "errand_old"),
+    A("an errand for somebody else", "goes on one laptop's errand for another", DETECTED, "The laptop that this file names did not sign it for this central store.", f"{ERRAND}[for another laptop than signed it]", "errand_wrong"),
+    A("an errand beyond its purpose", "asks on an errand for more than to send and fetch", DETECTED, "For another laptop one can only send and fetch.", f"{STICK}test_on_an_errand_one_sends_and_fetches_and_does_nothing_else", "errand_not_for_this"),
+    A("an errand slipped into a request", "makes a laptop's own request one on an errand", DETECTED, "The signature of this request does not fit it", f"{STICK}test_an_errand_is_part_of_what_the_carrier_signs", "signature_wrong"),
+    A("an errand for a lost laptop", "goes for a laptop that was reported lost", DETECTED, "The laptop that wrote this file was taken out of the organisation.", f"{STICK}test_nobody_goes_for_a_laptop_that_was_reported_lost_and_a_lost_laptop_goes_for_nobody", "errand_revoked"),
     A("words that a terminal obeys", "puts escape sequences into its refusals", HARMLESS, "", f"{ANSWER}[a refusal that a terminal would obey]"),
 )  # fmt: skip
 
@@ -150,7 +164,7 @@ def attacks_markdown() -> str:
         "# Attacks of an evil central store",
         "",
         f"{len(ATTACKS)} named attacks, {detected} detected and {len(ATTACKS) - detected} harmless. The store is in the attacker's hands, in some of them with a",
-        "colleague or somebody on the line. After each, nothing of the lie is in the record, and over an honest line everything comes.",
+        "colleague, somebody on the line, or whoever carries a stick. After each, nothing of the lie is in the record, and over an honest line everything comes.",
         "The table is written from tests/attacks.py; a test holds every row to its test and to the words of the program.",
         "",
         "| attack | the store … | it is | a person reads | test |",

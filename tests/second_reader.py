@@ -311,6 +311,27 @@ def read_files_of_backup(raw: bytes, length: int, size: int) -> tuple[bytes, dic
     return database, found
 
 
+# Section 14: files that leave a vault or a store
+
+
+def read_sealed_copy(raw: bytes) -> tuple[bytes, dict[bytes, bytes]]:
+    """Return the book's id and the sealed files, by their digests, of a sealed copy of one casebook."""
+    if raw.startswith(b"lw/sealed-book/v1\0"):
+        return msgspec.msgpack.decode(raw[18:])[3], {}
+    if not raw.startswith(b"lw/sealed-book/v2\0"):
+        raise ValueError("not a sealed copy")
+    at = 26 + int.from_bytes(raw[18:26], "big")
+    book, files = msgspec.msgpack.decode(raw[26:at])[3], {}
+    while any(head := raw[at : at + 40]):
+        end = at + 40 + int.from_bytes(head[32:], "big")
+        sealed, at = raw[at + 40 : end], end
+        if sha256(sealed) == head[:32]:
+            files[head[:32]] = sealed
+    if len(head) != 40 or at + 40 != len(raw):
+        raise ValueError("cut off")
+    return book, files
+
+
 # Section 15: attached files
 
 

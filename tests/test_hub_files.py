@@ -13,9 +13,25 @@ import pytest
 from leadworker import proof, statements
 from leadworker.statements import Role
 from sync import wire
-from sync.hub import allowance, files
+from sync.hub import allowance, files, sealed_copy
 from sync.hub.databases import change_allowance
-from tests.hub_world import STORES, Casebook, Laptop, World, dump, key_for, new_database, refused, running, select, told
+from sync.hub.store import HubTrouble
+from tests import second_reader
+from tests.hub_world import (
+    STORES,
+    Casebook,
+    Laptop,
+    World,
+    blob,
+    dump,
+    execute,
+    key_for,
+    new_database,
+    refused,
+    running,
+    select,
+    told,
+)
 
 pytest_plugins = ["tests.hub_fixtures"]
 
@@ -176,3 +192,24 @@ def test_files_are_there_after_the_store_was_started_again_and_nothing_of_them_i
     put_all(lead, book, content)
     assert hashlib.sha256(content).hexdigest() not in office.log.getvalue()
     assert parts(content)[1][:64] in dump(office.database)
+
+
+def test_a_sealed_copy_from_the_database_holds_each_whole_file_once_and_counts_the_others(office: World, tmp_path: Path) -> None:
+    lead, other = office.organisation.colleague(), office.organisation.colleague()
+    book, elsewhere = office.organisation.casebook(lead, [(other, Role.CO_WORKER)]), office.organisation.casebook(lead)
+    whole, small, bent, begun = some(seed=11), some(wire.FILE_PART - 3, seed=12), some(seed=13), some(seed=14)
+    put(other, book, whole, 0)  # and left it there; the lead brings the whole
+    for content in (whole, small, bent):
+        put_all(lead, book, content)
+    put(lead, book, begun, 0)
+    put_all(lead, elsewhere, some(seed=15))
+    digest = blob(office.database, hashlib.sha256(bent).digest())
+    execute(office.database, f"DELETE FROM file_parts WHERE part = 1 AND upload IN (SELECT upload FROM files WHERE digest = {digest})")
+    copied = sealed_copy.write_copy(office.database, book.book, tmp_path / "copy")
+    assert (copied.files, copied.begun, copied.damaged) == (2, 1, 1)
+    assert copied.bytes == (tmp_path / "copy").stat().st_size
+    found, copied_files = second_reader.read_sealed_copy((tmp_path / "copy").read_bytes())
+    assert (found, list(copied_files.values())) == (book.book, [whole, small])
+    with pytest.raises(HubTrouble, match="could not be written"):
+        sealed_copy.write_copy(office.database, book.book, tmp_path / "copy")
+    assert (tmp_path / "copy").stat().st_size == copied.bytes, "nothing is written over"

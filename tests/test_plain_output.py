@@ -94,9 +94,11 @@ FIELDS = {
     "HandedInNow": "person to",
     "TakenInNow": "written_by entries others unread",
     "WrittenApart": "id topic field what title person_id person meanwhile can_be_both versions",
-    "SealedCopy": "file changes bytes",
-    "EscrowOpened": "file recipient changes could_not_be_read readers passphrase",
-    "GivenOut": "file person_id recipient changes sha256 entry_id passphrase",
+    "SealedCopy": "file changes bytes files left_out not_received",
+    "CasebookCopied": "file bytes changes files begun damaged",
+    "EscrowOpened": "file recipient changes could_not_be_read readers passphrase files left_out unnamed_files whole",
+    "GivenOut": "file person_id recipient changes sha256 entry_id passphrase files left_out",
+    "FileLeftOut": "name bytes why sentence",
     "KeysMade": "files passphrases fingerprint",
     "RootAsked": "request keys",
     "RootStands": "fingerprint",
@@ -107,7 +109,7 @@ FIELDS = {
 }
 """Scripts rely on these names: one may be added, none may go or change its meaning."""
 
-NO_DOCUMENTS = frozenset("Bundle Given KeyFile Options Passphrases Recipient Text Told".split())
+NO_DOCUMENTS = frozenset("Bundle BundledFile Given KeyFile Options Passphrases Recipient Text Told".split())
 """What a command hands on inside itself, and never prints as a document."""
 
 

@@ -355,3 +355,49 @@ async def test_an_older_vault_learns_who_reads_its_casebooks_when_it_is_opened(t
     assert who(again, keira) == here
     await again.close()
     await bea.close()
+
+
+YEAR_S = 366 * 24 * 3600
+
+
+async def test_a_casebook_that_kept_one_key_for_a_year_is_given_another_by_its_lead(team: Team) -> None:
+    alex, ruth = team.alex, team.ruth
+    keira = alex.add(KEIRA)
+    await alex.sync()
+    await ruth.sync()
+    alex.write(keira, "last year")
+    await alex.sync()
+
+    async def epoch(laptop: Laptop) -> int:
+        return (await laptop.box.book_state(laptop.book(keira))).members.epoch
+
+    alex.clock.wrong_by = YEAR_S
+    await alex.sync()
+    assert await epoch(alex) == 1, "one clock alone, the laptop's, proves no year"
+    alex.clock.wrong_by = 0
+    team.office.clock.pushed_ms = YEAR_S * 1000
+    await alex.sync()
+    assert await epoch(alex) == 1, "nor does the store's"
+    ruth.clock.wrong_by = alex.clock.wrong_by = YEAR_S
+    await ruth.sync()
+    assert await epoch(ruth) == 1, "who leads it gives it, so that a team does not give five"
+    await alex.sync()
+    assert await epoch(alex) == 2
+    await alex.sync()
+    assert await epoch(alex) == 2, "once a year"
+    alex.write(keira, "this year")
+    await alex.sync()
+    await ruth.sync()
+    assert sorted(ruth.titles(keira)) == ["last year", "this year"]
+    await agree(alex, ruth)
+
+
+async def test_a_store_that_says_that_every_key_is_old_is_followed_once_a_year(team: Team) -> None:
+    alex = team.alex
+    keira = alex.add(KEIRA)
+    await alex.sync()
+    book = alex.book(keira)
+    for _ in range(3):
+        alex.vault.submit(lambda: alex.vault.connection.execute("UPDATE change SET received_ms = 1")).result()
+        await alex.sync()
+    assert (await alex.box.book_state(book)).members.epoch == 2

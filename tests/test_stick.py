@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import io
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -15,7 +18,8 @@ from leadworker.domain import carrying as carried_files
 from leadworker.errors import DiskTrouble, Refused
 from leadworker.statements import Role
 from sync import organising, parcel, wire
-from sync.answers import NOT_VOUCHED
+from sync.answers import LATER, NOT_VOUCHED
+from sync.hub.log import Log
 from sync.parcel import ANSWER, TO_STORE, Asks, Brings
 from sync.stick import Visit
 from tests.laptops import ALEX, BEA, KEIRA, TOBIAS, Laptop, Team, add_member, agree, remove_member, rotate
@@ -68,7 +72,9 @@ async def test_what_is_written_without_a_network_goes_and_comes_by_stick(team_on
     assert (carried.carried, carried.left, carried.alarms) == ((ALEX,), 0, ())
     assert (read.received, read.confirmed, read.answers, read.alarms) == (1, 1, 1, ())
     assert sorted(alex.titles(keira)) == ["At the farmhouse", "Ruth looked in"]
-    assert (await alex.counts()).waiting == 0, "the store's own receipt came back with it"
+    counts = await alex.counts()
+    assert counts.waiting == 0, "the store's own receipt came back with it"
+    assert counts.last_sent_ms >= counts.last_received_ms > 0
     await ruth.sync()
     await agree(alex, ruth)
     alex.line.dead = False
@@ -82,8 +88,9 @@ async def test_a_person_met_where_there_is_no_network_is_founded_by_stick(team: 
     alex.line.dead = True
     keira = alex.add(KEIRA)
     alex.write(keira, "First visit")
-    _, carried, read = await round_trip(alex, ruth, stick)
+    wrote, carried, read = await round_trip(alex, ruth, stick)
     assert (carried.alarms, read.alarms) == ((), ())
+    assert (read.received, read.confirmed) == (0, wrote.written), "the statements that found it are nobody's news"
     assert (await alex.counts()).waiting == 0
     await ruth.sync()
     assert ruth.titles(keira) == ["First visit"]
@@ -312,34 +319,51 @@ async def test_a_stick_that_was_pulled_out_or_went_bad_loses_nothing(team: Team,
     await agree(alex, ruth)
 
 
-async def test_a_carrier_who_forges_a_page_is_found_out_and_nothing_of_it_is_taken_in(team: Team, stick: Path) -> None:
-    """Ruth, who carries, leaves out the store's signature, or gives the two entries numbers of her own choice."""
+def without_receipt(page: wire.Page) -> wire.Page:
+    return msgspec.structs.replace(page, receipt=b"")
+
+
+def in_another_order(page: wire.Page) -> wire.Page:
+    first, second = page.changes[-2:]
+    swapped = (msgspec.structs.replace(second, n=first.n), msgspec.structs.replace(first, n=second.n))
+    return msgspec.structs.replace(page, changes=(*page.changes[:-2], *swapped))
+
+
+def cut_short(page: wire.Page) -> wire.Page:
+    return msgspec.structs.replace(page, changes=page.changes[:-1], n=page.changes[-1].n, more=True)
+
+
+def of_a_later_place(page: wire.Page) -> wire.Page:
+    return msgspec.structs.replace(page, changes=page.changes[1:])
+
+
+@pytest.mark.parametrize(
+    ("bend", "why"),
+    [
+        pytest.param(without_receipt, NOT_VOUCHED, id="leaves the store's signature out"),
+        pytest.param(in_another_order, "counts a casebook's changes differently", id="numbers two changes the other way round"),
+        pytest.param(cut_short, NOT_VOUCHED, id="leaves the newest change out"),
+        pytest.param(of_a_later_place, LATER, id="leaves the first change out"),
+    ],
+)
+async def test_a_carrier_who_forges_a_page_is_found_out(
+    team: Team, stick: Path, bend: Callable[[wire.Page], wire.Page], why: str
+) -> None:
     alex, ruth, keira, answer = await carried_to(team, stick)
-    frames = frames_of(alex, answer)
-    book = alex.book(keira)
-
-    def without_receipt(page: wire.Page) -> wire.Page:
-        return msgspec.structs.replace(page, receipt=b"")
-
-    def other_order(page: wire.Page) -> wire.Page:
-        first, second = page.changes[-2:]
-        swapped = (msgspec.structs.replace(second, n=first.n), msgspec.structs.replace(first, n=second.n))
-        digest = ruth.desk and page.digest
-        return msgspec.structs.replace(page, changes=(*page.changes[:-2], *swapped), digest=digest)
-
-    def shorter(page: wire.Page) -> wire.Page:
-        return msgspec.structs.replace(page, changes=page.changes[:-1], n=page.changes[-2].n)
-
-    for bend, why in ((without_receipt, NOT_VOUCHED), (other_order, "counts a casebook's changes differently"), (shorter, "differently")):
-        bent = [
-            msgspec.structs.replace(f, page=bend(f.page)) if isinstance(f, Brings) and f.book == book else f for f in frames
-        ]  # fmt: skip
-        write_parcel(stick, bytes(16), ANSWER, alex, bent)
-        answer.unlink(missing_ok=True)
-        read = await visit(alex, stick)
-        assert any(why in alarm for alarm in read.alarms), read.alarms
-        assert alex.titles(keira) == ["From Alex"]
-        assert (await alex.counts()).waiting == 1
+    frames = [
+        msgspec.structs.replace(f, page=bend(f.page)) if isinstance(f, Brings) and f.book == alex.book(keira) else f
+        for f in frames_of(alex, answer)
+    ]  # fmt: skip
+    answer.unlink()
+    write_parcel(stick, bytes(16), ANSWER, alex, frames)
+    read = await visit(alex, stick)
+    assert [alarm for alarm in read.alarms if why in alarm], read.alarms
+    assert alex.titles(keira) == ["From Alex"], "nothing of it is taken in"
+    assert (await alex.counts()).waiting == 1
+    alex.line.dead = False
+    await alex.sync()
+    await ruth.sync()
+    await agree(alex, ruth)
 
 
 def frames_of(laptop: Laptop, file: Path) -> list[parcel.Frame]:
@@ -380,22 +404,37 @@ async def errand_of(laptop: Laptop, **other: object) -> errands.Errand:
     return msgspec.structs.replace(given, **other)  # type: ignore[arg-type]
 
 
-async def test_an_errand_holds_for_two_weeks_for_one_store_and_only_as_it_was_signed(team: Team) -> None:
+DAY_MS = 24 * 3600 * 1000
+
+
+@pytest.mark.parametrize(
+    ("other", "code"),
+    [
+        pytest.param({}, "", id="as it is"),
+        pytest.param({"off_ms": -13 * DAY_MS}, "", id="of nearly two weeks ago"),
+        pytest.param({"off_ms": DAY_MS // 2}, "", id="by a clock half a day ahead"),
+        pytest.param({"off_ms": -15 * DAY_MS}, "errand_old", id="of more than two weeks ago"),
+        pytest.param({"off_ms": 2 * DAY_MS}, "errand_old", id="by a clock two days ahead"),
+        pytest.param({"hub": bytes(32)}, "errand_wrong", id="for another store"),
+        pytest.param({"device": bytes(16)}, "errand_wrong", id="for a laptop that nobody knows"),
+        pytest.param({"device": b"ruth"}, "errand_wrong", id="for another laptop than signed it"),
+        pytest.param({"nonce": bytes(16)}, "errand_wrong", id="altered"),
+        pytest.param({"signature": bytes(64)}, "errand_wrong", id="unsigned"),
+    ],
+)
+async def test_an_errand_holds_for_two_weeks_for_one_store_and_only_as_it_was_signed(
+    team: Team, other: dict[str, object], code: str
+) -> None:
     alex, ruth = team.alex, team.ruth
-    day = 24 * 3600 * 1000
-    for other, code in (
-        ({}, ""), ({"off_ms": -13 * day}, ""), ({"off_ms": day // 2}, ""),
-        ({"off_ms": -15 * day}, "errand_old"), ({"off_ms": 2 * day}, "errand_old"),
-        ({"hub": bytes(32)}, "errand_wrong"), ({"device": ruth.box.device}, "errand_wrong"), ({"device": bytes(16)}, "errand_wrong"),
-        ({"nonce": bytes(16)}, "errand_wrong"), ({"signature": bytes(64)}, "errand_wrong"),
-    ):  # fmt: skip
-        client = ruth.client.on_errand(await errand_of(alex, **other))
-        if not code:
-            assert (await client.news()).books
-            continue
-        with pytest.raises(Refused) as refused:
-            await client.news()
-        assert refused.value.code == code
+    other = {name: ruth.box.device if value == b"ruth" else value for name, value in other.items()}
+    client = ruth.client.on_errand(await errand_of(alex, **other))
+    if not code:
+        assert (await client.news()).books
+        return
+    with pytest.raises(Refused) as refused:
+        await client.news()
+    assert refused.value.code == code
+    assert "what is in the file and on both laptops is as it was" in refused.value.sentence
 
 
 async def test_on_an_errand_one_sends_and_fetches_and_does_nothing_else(team: Team) -> None:
@@ -433,6 +472,15 @@ async def test_an_errand_is_part_of_what_the_carrier_signs(team: Team) -> None:
     with pytest.raises(Refused) as refused:
         await honest._send("GET", "/v1/news", b"", plain | {wire.ERRAND_HEADER: bytes(await errand_of(alex)).hex()}, wire.News)
     assert refused.value.code == "signature_wrong"
+
+
+async def test_whoever_runs_the_store_can_tell_who_asked_for_whom(team: Team) -> None:
+    alex, ruth = team.alex, team.ruth
+    heard = io.StringIO()
+    team.office.hub._hub.log = Log(heard, team.office.clock)
+    await ruth.client.on_errand(await errand_of(alex)).news()
+    (line,) = [json.loads(line) for line in heard.getvalue().splitlines() if '"errand"' in line]
+    assert (line["device"], line["by"]) == (alex.box.device[:4].hex(), ruth.box.device[:4].hex())
 
 
 async def test_a_file_of_another_organisation_is_sent_nowhere(team: Team, stick: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -17,6 +17,9 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from leadworker.change import padded_size
 from leadworker.crypto.identity import CannotOpen
+
+if TYPE_CHECKING:
+    from leadworker.domain.attachments import SealedFile
 
 CHUNK: Final = 64 * 1024
 """Bytes of one chunk before it is sealed."""
@@ -41,6 +44,11 @@ class FileKey(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return "FileKey(…)"  # a key stands in no traceback
+
+
+def key_of(file: SealedFile) -> FileKey:
+    """Return what opens the file of a sound record."""
+    return FileKey(bytes.fromhex(file.key), bytes.fromhex(file.book), bytes.fromhex(file.id), file.size)
 
 
 def sealed_size(size: int) -> int:

@@ -12,6 +12,7 @@ from typing import ClassVar, Final
 import msgspec
 from sqlalchemy import BindParameter, and_, bindparam, column, func, select, table
 
+from leadworker.change import Content
 from leadworker.clock import Moment
 from leadworker.errors import NotFound, NotUnderstood
 from leadworker.record import Record, Rule, drawers, kept, receipts, table_of, writers
@@ -191,6 +192,18 @@ def add(shelf: Shelf, sealed: SealedFile, *, name: str, entry_id: str = "") -> s
     )  # fmt: skip
     shelf.keep(HERE, sealed.id, b"")
     return sealed.id
+
+
+def named_in(content: Content, book: str) -> SealedFile | None:
+    """Return what opens the file that a change of a book puts into the record; none where it says what no record can say."""
+    said = content.values
+    size = said.get("size")
+    texts = [said.get(name) for name in ("person_id", "digest", "key")]
+    if type(size) is not int or not all(isinstance(text, str) for text in texts):
+        return None
+    person_id, digest, key = map(str, texts)
+    sealed = SealedFile(content.record, book, person_id, size, digest, key)
+    return sealed if sealed.is_sound() else None
 
 
 def of_person(shelf: Shelf, person_id: str) -> tuple[AttachmentView, ...]:

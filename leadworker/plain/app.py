@@ -29,6 +29,7 @@ from leadworker.plain import (
     post,
     readers,
     roots,
+    sealed_copies,
     stick,
     store,
 )
@@ -74,8 +75,8 @@ def demo() -> None:
 
 
 _TOPICS = (
-    keeping, doctor, apart, diary, persons, notes, attachments, bringing_in, readers, late, post, stick, organisation, giving_out, escrow,
-    roots, store,
+    keeping, doctor, apart, diary, persons, notes, attachments, bringing_in, readers, late, post, stick, organisation, giving_out,
+    sealed_copies, escrow, roots, store,
 )  # fmt: skip
 
 for topic in _TOPICS:

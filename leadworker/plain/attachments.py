@@ -108,7 +108,7 @@ def save(
     with place.opened() as opened:
         view = _find(opened, which)
         if not view.here:
-            raise NotUnderstood(_not_here(view))
+            raise NotUnderstood(not_here(view))
         opened.desk.save_file_now(view.id, file.absolute())
     said = f"{view.name} is in {file} now, in clear, for your account alone. Take it away when it has done its work."
     place.tell(FileSaved(view.id, str(file.absolute()), said), [said])
@@ -123,7 +123,7 @@ def fetch(place: Place, which: FileId) -> None:
             place.tell(documents.Written(view.id, said), [said])
             return
         if not view.stored:
-            raise NotUnderstood(_not_here(view))
+            raise NotUnderstood(not_here(view))
         opened.do(attachments.want, view.id)
         result, _ = asyncio.run(run_sync(opened, silent=place.as_json))
         output.warn(*result.alarms)
@@ -156,7 +156,8 @@ def _is_whole(opened: Open, view: AttachmentView) -> bool:
     return opened.vault.files.is_whole(opened.ask(attachments.sealed_file, view.id).digest)
 
 
-def _not_here(view: AttachmentView) -> str:
+def not_here(view: AttachmentView) -> str:
+    """Return why a file cannot be had on this laptop, and what to do about it."""
     if view.trouble:
         return view.trouble
     if view.stored:

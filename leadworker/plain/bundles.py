@@ -1,42 +1,37 @@
 """Bundles for a named outsider: a ZIP file inside an age file, which programs of any kind open in ten years' time (C.12).
 
 Inside: ``manifest.json`` (what it is, for whom, why, and the SHA-256 of each part), ``manifest.sig`` (who made it, where a
-device did), ``case.txt`` for people and ``case.jsonl`` for programs. The manifest names the recipient, and stands inside the
-encryption, so that nobody can pass the file on as if it had been made for somebody else.
+device did), ``case.txt`` for people, ``case.jsonl`` for programs, and the attached files. The manifest names the recipient, and
+stands inside the encryption, so that nobody can pass the file on as if it had been made for somebody else.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib
 import io
 import json
-import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood
-from leadworker.plain.case_text import Told, as_json, lines
-from leadworker.text import one_line
+from leadworker.plain import age_files
+from leadworker.plain.age_files import Recipient
+from leadworker.plain.bundled_files import BundledFile, Source, as_json, clear, listed, placed
+from leadworker.plain.case_text import Told, lines
+from leadworker.plain.case_text import as_json as change_as_json
 
 Sign = Callable[[bytes], tuple[str, str]]
 """Signs the manifest's bytes; returns the device's public signing key and the signature, as hexadecimal digits."""
 
 
-class Recipient(msgspec.Struct, frozen=True):
-    """For whom a bundle is sealed: to an age recipient (``age1…``), or with a passphrase. `name` is what people call them."""
-
-    name: str
-    age: str = ""
-    passphrase: str = ""
-
-
 class Bundle(msgspec.Struct, frozen=True):
-    """What goes into a bundle: a heading, why it is given, where the book stood, and its changes in order."""
+    """What goes into a bundle: a heading, why it is given, where the book stood, its changes in order, and the files they name.
+
+    `source` gives those files in clear.
+    """
 
     heading: str
     reason: str
@@ -44,92 +39,88 @@ class Bundle(msgspec.Struct, frozen=True):
     n: int
     digest: str
     changes: tuple[Told, ...]
+    files: tuple[BundledFile, ...]
+    source: Source
     unread: int = 0
 
 
-def seal(bundle: Bundle, to: Recipient, made: str, sign: Sign | None) -> bytes:
-    """Return the age file. `made` is when, ISO 8601; without `sign` the manifest says that no device vouches for it."""
-    told = list(bundle.changes)
-    parts = {
-        "case.txt": "\n".join([bundle.heading, f"For {to.name}. {bundle.reason}", "", *lines(told)]).encode(),
-        "case.jsonl": b"".join(json.dumps(as_json(one), ensure_ascii=False).encode() + b"\n" for one in told),
+def write(file: Path, bundle: Bundle, to: Recipient, made: str, sign: Sign | None) -> str:
+    """Write the age file; return its SHA-256, hexadecimal. Raises what `age_files.write` raises.
+
+    `made` is when, ISO 8601; without `sign` the manifest says that no device vouches for it.
+    """
+    return age_files.write(file, _zipped(_parts(bundle, to, made, sign)), to)
+
+
+def _parts(bundle: Bundle, to: Recipient, made: str, sign: Sign | None) -> Iterator[tuple[str, Iterable[bytes]]]:
+    """Give each part by its name, the attached files last."""
+    told, inside = list(bundle.changes), [file for file in bundle.files if file.part]
+    heading = [bundle.heading, f"For {to.name}. {bundle.reason}", "", *_contents(bundle.files)]
+    text = {
+        "case.txt": "\n".join([*heading, *lines(told, {file.change: placed(file) for file in bundle.files})]).encode(),
+        "case.jsonl": b"".join(json.dumps(one, ensure_ascii=False).encode() + b"\n" for one in _objects(bundle)),
     }
+    sums = {name: hashlib.sha256(part).hexdigest() for name, part in text.items()} | {file.part: file.sha256 for file in inside}
     manifest = {
         "format": "bundle of a casebook, version 1", "made": made, "for": to.name, "recipient": to.age or "a passphrase",
         "reason": bundle.reason,
         "book": bundle.book, "number": bundle.n, "digest": bundle.digest, "changes": [one.id for one in told],
-        "could_not_be_read": bundle.unread, "parts": {name: hashlib.sha256(part).hexdigest() for name, part in parts.items()},
+        "could_not_be_read": bundle.unread, "files": [as_json(file) for file in bundle.files], "parts": sums,
     }  # fmt: skip
     written = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
-    files = {"manifest.json": written, **parts}
+    yield "manifest.json", [written]
+    yield from ((name, [part]) for name, part in text.items())
     if sign is not None:
         key, signature = sign(written)
-        files["manifest.sig"] = json.dumps({"signing_key": key, "signature": signature}).encode()
-    return _sealed(_zipped(files), to)
+        yield "manifest.sig", [json.dumps({"signing_key": key, "signature": signature}).encode()]
+    for file in inside:
+        yield file.part, clear(file, bundle.source)
 
 
-def recipient_of(name: str, to: str) -> tuple[Recipient, str]:
-    """Return for whom, and the passphrase that was made up where no recipient was named."""
-    if to:
-        return Recipient(name, age=to), ""
-    from leadworker.crypto.words import suggest_passphrase
-
-    words = suggest_passphrase()
-    return Recipient(name, passphrase=words), words
+def _contents(files: tuple[BundledFile, ...]) -> Iterator[str]:
+    """Return the list of the files, for the beginning of the text."""
+    if files:
+        yield f"Attached files: {sum(bool(file.part) for file in files)} of {len(files)} in this bundle."
+        yield from (f"   {listed(file)}" for file in files)
+        yield ""
 
 
-def check_recipient(to: Recipient) -> None:
-    """Raise `NotUnderstood` before anything is gathered when nothing can be sealed for this recipient."""
-    if not one_line(to.name):
-        raise NotUnderstood("A bundle is for somebody: say who with --for. Nothing was written.")
-    _sealed(b"trial", to)
+def _objects(bundle: Bundle) -> Iterator[dict[str, Any]]:
+    """Return each change as a JSON object; one that names a file says where that is, or why not."""
+    named = {file.change: file for file in bundle.files}
+    for told in bundle.changes:
+        file = named.get(told.id)
+        yield change_as_json(told) | ({"file": file.part, "file_why": file.why} if file else {})
 
 
-def _zipped(files: dict[str, bytes]) -> bytes:
-    into = io.BytesIO()
-    with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
+class _Sink(io.RawIOBase):
+    """Takes what the ZIP file is made of, and gives it away again; it is never held whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, part: Any) -> int:
+        self._parts.append(bytes(part))
+        return len(part)
+
+    def taken(self) -> bytes:
+        parts, self._parts = self._parts, []
+        return b"".join(parts)
+
+
+def _zipped(parts: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
+    sink = _Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, chunks in parts:
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # when it was made stands in the manifest
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, content)
-    return into.getvalue()
-
-
-def _sealed(plain: bytes, to: Recipient) -> bytes:
-    age = _age()
-    if to.passphrase:
-        return bytes(age.passphrase.encrypt(plain, to.passphrase))
-    try:
-        recipient = age.x25519.Recipient.from_str(to.age.strip())
-    except Exception as error:
-        raise NotUnderstood(
-            "This is no age recipient: it begins with age1 and has 62 letters. Ask for it again; nothing was written."
-        ) from error
-    return bytes(age.encrypt(plain, [recipient]))
-
-
-def write_new(file: Path, content: bytes) -> None:
-    """Write a file that is not there yet, for its owner alone; raise `DiskTrouble` and leave nothing behind."""
-    try:
-        opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise NotUnderstood(f"There is a file {file} already. Name another one; nothing was written.") from error
-    except OSError as error:
-        raise DiskTrouble(f"The file {file} could not be written: {error.strerror}. Nothing was written.") from error
-    try:
-        with os.fdopen(opened, "wb") as into:
-            into.write(content)
-            into.flush()
-            os.fsync(into.fileno())
-    except OSError as error:
-        file.unlink(missing_ok=True)
-        raise DiskTrouble(f"The file {file} could not be written: {error.strerror}. It was taken away again.") from error
-
-
-def _age() -> Any:
-    try:
-        return importlib.import_module("pyrage")
-    except ImportError as error:
-        raise LeadworkerError(
-            "The part that seals files, pyrage, is not installed. Install leadworker again. Nothing was written."
-        ) from error
+            with archive.open(entry, "w") as into:
+                for chunk in chunks:
+                    into.write(chunk)
+                    yield sink.taken()
+            yield sink.taken()
+    yield sink.taken()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,17 +38,22 @@ def as_json(told: Told) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def lines(changes: list[Told]) -> Iterator[str]:
-    """Return everything that was written, the oldest first, each with who wrote it and when."""
+def lines(changes: list[Told], files: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Return everything that was written, the oldest first, each with who wrote it and when.
+
+    `files` says of changes that name a file, by their ids, where that is.
+    """
     for told in changes:
         content = told.content
         wrote = Moment(content.wrote_at, content.offset).local()
-        what = content.topic.replace("_", " ")
+        what = one_line(content.topic.replace("_", " "))
         did = "took away" if content.verb == DROP else "wrote"
-        yield f"{told.n or '-'}. {wrote:%Y-%m-%d %H:%M} {one_line(told.written_by)} {did}: {what} {content.record[-8:]}"
+        yield f"{told.n or '-'}. {wrote:%Y-%m-%d %H:%M} {one_line(told.written_by)} {did}: {what} {one_line(content.record[-8:])}"
         for name, value in _open_values(content).items():
             if value not in ("", 0, False) and name not in _WHEN and name != "person_id":
                 yield from _field(_label(content.topic, name), _said(name, value))
+        if files and told.id in files:
+            yield from _field("in the bundle", files[told.id])
         yield ""
 
 

@@ -15,6 +15,7 @@ import typer
 from leadworker.errors import LeadworkerError, NotUnderstood
 from leadworker.plain.command import argument, command, flag, option
 from leadworker.plain.place import Place
+from leadworker.words.saying import say_count
 
 DATABASE_VARIABLE = "LEADWORKER_HUB_DATABASE"
 USUAL_PORT = 8470
@@ -41,6 +42,17 @@ class StoreBackedUp(msgspec.Struct, frozen=True):
 
     file: str
     bytes: int
+
+
+class CasebookCopied(msgspec.Struct, frozen=True):
+    """A casebook that was written out of the database, sealed. `begun` and `damaged` count files that are not in it."""
+
+    file: str
+    bytes: int
+    changes: int
+    files: int
+    begun: int
+    damaged: int
 
 
 class Allowed(msgspec.Struct, frozen=True):
@@ -125,7 +137,7 @@ def sealed_copy(
     file: Annotated[Path, argument("FILE", "Where it goes; there must be no such file yet.")],
     database: Database = "",
 ) -> None:
-    """Write one casebook out of the database, sealed as it is, for the officers of escrow.
+    """Write one casebook out of the database with its files, sealed as it all is, for the officers of escrow.
 
     For when nobody is left who reads it. “leadworker escrow open” opens it, with two officers.
     """
@@ -134,8 +146,24 @@ def sealed_copy(
     with hub_parts():
         from sync.hub.sealed_copy import write_copy
 
-        size = write_copy(named(database), bytes.fromhex(casebook), file)
-    place.tell(StoreBackedUp(str(file), size), (f"The casebook was written to {file}, sealed ({size:,} bytes).",))
+        copied = write_copy(named(database), bytes.fromhex(casebook), file)
+    document = CasebookCopied(str(file), *copied)
+    place.tell(document, _copied(document))
+
+
+def _copied(said: CasebookCopied) -> Iterator[str]:
+    holds = f"{say_count(said.changes, 'change', 'changes')} and {say_count(said.files, 'attached file', 'attached files')}"
+    yield f"The casebook was written to {said.file}, sealed ({said.bytes:,} bytes): {holds}."
+    if said.begun:
+        yield (
+            f"{say_count(said.begun, 'file is', 'files are')} not in it: a laptop has not sent the whole yet. Write it again once "
+            "that laptop has synced."
+        )
+    if said.damaged:
+        yield (
+            f"{say_count(said.damaged, 'file is', 'files are')} not in it: the database does not hold what was sent. Everything else "
+            "is in the copy. A backup of the database may hold the rest, and so may a laptop that fetched it."
+        )
 
 
 def _upgraded(before: str, after: str) -> Iterator[str]:

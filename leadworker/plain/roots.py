@@ -11,7 +11,7 @@ import typer
 
 from leadworker.crypto.identity import Identity
 from leadworker.errors import NotUnderstood
-from leadworker.plain import asking, bundles, ceremony, key_files, output, secret
+from leadworker.plain import age_files, asking, ceremony, key_files, output, secret
 from leadworker.plain.command import command, group, option
 from leadworker.plain.place import Open, Place
 
@@ -118,7 +118,7 @@ def ask_root(
         made, new, files = _new_root(opened, keys_folder, seal)
         asked = asking.at_store(opened, lambda box, client: root_keys.ask_for_root(box, client, new.signing_public))
         with ceremony.written(keys_folder, files):
-            bundles.write_new(request, msgspec.json.encode(asked) + b"\n")
+            age_files.write_new(request, msgspec.json.encode(asked) + b"\n")
             place.hand_over(RootAsked(str(request), made), [*_root_words(made), f"Take {request} to another administrator:", _WITNESS])
 
 
@@ -136,7 +136,7 @@ def witness_root(
     with place.opened() as opened:
         asked = _read(request, root_keys.RootRequest)
         witnessed = asking.at_store(opened, lambda box, client: root_keys.witness(box, client, asked))
-        bundles.write_new(file, msgspec.json.encode(witnessed) + b"\n")
+        age_files.write_new(file, msgspec.json.encode(witnessed) + b"\n")
     place.tell(RootWitnessed(str(file)), [f"Your signature is in {file}. Take it back to the administrator who asked."])
 
 

@@ -337,12 +337,15 @@ class Hub:
         self.nonces.use(asked.claim, now_ms)
         if admitted.recovering and not recovering:
             raise recovery.recovering()
-        return self._for_whom(session, asked.claim.errand, on_errand) if asked.claim.errand else admitted
+        return self._for_whom(session, asked.claim, on_errand) if asked.claim.errand else admitted
 
-    def _for_whom(self, session: Session, errand: bytes, allowed: bool) -> Device:
+    def _for_whom(self, session: Session, claim: Claim, allowed: bool) -> Device:
+        """Return the device for which a request is made by another; what it says and does is logged with both."""
         if not allowed:
             raise errands.not_for_this()
-        return errands.check(errand, session.device(wire.read_errand(errand).device), self.public_key, self.now_ms())
+        giver = errands.check(claim.errand, session.device(wire.read_errand(claim.errand).device), self.public_key, self.now_ms())
+        self.log.note("errand", device=giver.device, by=claim.device)
+        return giver
 
     def check_address(self, host: str) -> None:
         """Raise `Refusal` when an address asks too often what needs no signature."""

@@ -293,6 +293,9 @@ class SqlSession(RecoveryRows, ABC):
         found = self._all(f"SELECT {_FILE} FROM files WHERE device = ? AND received_ms = 0 ORDER BY upload", (device,))
         return [FileRow(*row) for row in found]
 
+    def files_in(self, book: bytes) -> list[FileRow]:
+        return [FileRow(*row) for row in self._all(f"SELECT {_FILE} FROM files WHERE book = ? ORDER BY upload", (book,))]
+
     def put_file(self, row: FileRow) -> None:
         self._run(
             f"INSERT INTO files ({_FILE}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (book, digest, device) DO UPDATE SET "

@@ -320,6 +320,9 @@ class Session(Protocol):
     def files_begun(self, device: bytes) -> list[FileRow]:
         """Return the files that a device has begun and that are not whole, those begun first first."""
 
+    def files_in(self, book: bytes) -> list[FileRow]:
+        """Return the files of a book, whole or not, whoever brings them, in the order in which they were begun."""
+
     def put_file(self, row: FileRow) -> None: ...
 
     def add_file_part(self, upload: bytes, part: int, content: bytes) -> None: ...

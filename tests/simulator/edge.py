@@ -140,8 +140,8 @@ def _watched_anchor(real: type[anchor.Anchor]) -> type[anchor.Anchor]:
     return WatchedAnchor
 
 
-async def _inline(work: Callable[..., T], *given: Any) -> T:
-    return work(*given)
+async def _inline(work: Callable[..., T], *given: Any, **named: Any) -> T:
+    return work(*given, **named)
 
 
 @contextlib.contextmanager

@@ -22,14 +22,17 @@ class Failed(AssertionError):
     """A world did not come right; the words say how to see it again."""
 
 
-def run(seed: int, steps: int = STEPS) -> str:
-    """Run a seed; return the hash of its trace. Raises `Failed` with the end of the trace."""
+def run(seed: int, steps: int = STEPS, *, stick: bool | None = None) -> str:
+    """Run a seed; return the hash of its trace. Raises `Failed` with the end of the trace.
+
+    In every other world a stick goes round as well, or in those where `stick` says so.
+    """
     office()
     folder = Path(tempfile.mkdtemp(prefix=f"lw-world-{seed}-", dir=memory()))
     world = World(seed, folder)
     try:
         with one_world(world.edge):
-            loop.run(_run(world, steps))
+            loop.run(_run(world, steps, seed % 2 == 1 if stick is None else stick))
     except BaseException as error:
         last = "\n".join(world.trace[-40:])
         raise Failed(
@@ -40,8 +43,9 @@ def run(seed: int, steps: int = STEPS) -> str:
     return world.hash()
 
 
-async def _run(world: World, steps: int) -> None:
+async def _run(world: World, steps: int, stick: bool) -> None:
     told = story.begin(world)
+    told.has_stick = stick
     try:
         await story.go_on(told, steps)
         await story.calm_down(told)

@@ -13,7 +13,7 @@ from leadworker.errors import LeadworkerError, PostError
 from leadworker.statements import Role
 from storage.postbox import joined
 from sync import late
-from tests.simulator import deeds, membership
+from tests.simulator import carrying, deeds, membership
 from tests.simulator.central import Central
 from tests.simulator.edge import BEFORE_COMMIT, BEFORE_MARK, COMMITTED, Died
 from tests.simulator.machine import Machine
@@ -45,6 +45,8 @@ class Story:
     taken_in: set[str] = field(default_factory=set)
     written: int = 0
     people: int = 0
+    has_stick: bool = False
+    stick_in: Machine | None = None
 
     @property
     def ruth(self) -> Machine:
@@ -221,6 +223,8 @@ async def go_on(story: Story, steps: int) -> None:
         except Died:
             story.world.note("story", f"{step.__name__} lost its power")
         membership.go_on(story)
+        if story.has_stick:
+            carrying.perhaps(story)
         await asyncio.sleep(story.world.story.choice((0.0, 0.0, 0.01, 0.3, 2.0, 20.0, 60.0, 400.0)))
 
 

@@ -25,6 +25,7 @@ class World:
         self.edge.now_ms = self.now_ms
         self.story = random.Random(f"{seed}/story")
         self.weather = random.Random(f"{seed}/weather")
+        self.stick = random.Random(f"{seed}/stick")
         self.trace: list[str] = []
         self._hash = hashlib.sha256()
 
