@@ -23,6 +23,7 @@ EARLY_MS: Final = 24 * 3600 * 1000
 
 _FORM: Final = struct.Struct(">16sQ16s64s")
 BYTES: Final = _FORM.size
+"""How many bytes an errand has as it travels."""
 
 
 class Errand(msgspec.Struct, frozen=True):

@@ -348,6 +348,9 @@ class Postbox(Protocol):
     async def parcels(self) -> tuple[WrittenParcel, ...]:
         """Return the files that were written here and no answer has come for."""
 
+    async def parcel_gone(self, parcel_id: str) -> Bell:
+        """Note that a file was not written after all."""
+
     async def parcel_answered(self, parcel_id: str) -> Bell:
         """Note that the answer to a file has come and was taken in."""
 
@@ -375,13 +378,13 @@ class Postbox(Protocol):
 
     async def drop_invite(self, invite: bytes) -> None: ...
 
-    async def old_keys(self, before_ms: int) -> tuple[bytes, ...]:
+    async def old_keys(self, before_ms: int, latest_ms: int) -> tuple[bytes, ...]:
         """Return the books that this laptop's owner leads whose key is from before a time (UTC ms), by the store's word and,
-        for those to which this laptop gave one, by its own.
+        for those to which this laptop gave one, by what it noted then. A time after `latest_ms` counts for none.
         """
 
-    async def renewed_key(self, book: bytes) -> None:
-        """Note that this laptop gives a book a new key for its age."""
+    async def renewed_key(self, book: bytes, now_ms: int) -> None:
+        """Note that this laptop has given a book a new key for its age."""
 
     async def decisions(self) -> tuple[Decision, ...]:
         """Return what was decided here about who reads casebooks and is not in force, the oldest first."""

@@ -258,7 +258,11 @@ class ReadersPage(Page):
         self.shell.say(f"Taken in from {one.name}: {say_count(made.entries + made.others, 'change', 'changes')}.{unread}")
 
     async def _hand_in(self) -> None:
-        await self.desk.do(late.hand_in, self._person_id)
+        try:
+            await self.desk.do(late.hand_in, self._person_id)
+        except LeadworkerError as error:
+            self.shell.say(error.sentence, "warning", 12)
+            return
         self.shell.say("It is handed in by the next sync, sealed to those who decide about this casebook.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from screens.plain import Content, Tone, plain
 
 SETTING = "stick"
 _SECONDS = 20
+MOST_SHOWN = 4
 _ALARM_SECONDS = 60
 
 
 async def ask_where(shell: Shell) -> None:
     """Open the form, with the stick that is plugged in or the folder of the last time."""
-    found = drives.plugged_in()
+    found = await asyncio.to_thread(drives.plugged_in)  # a drive that hangs must not hold the screen up
     last = await shell.desk.ask(settings.remembered, SETTING)
     shell.push_screen(StickForm(str(found[0]) if len(found) == 1 else last))
 
@@ -56,7 +58,7 @@ class StickForm(Form):
         """Begin, and leave the form: one can go on working."""
         folder = path_of(values["folder"], "Which folder? Write its whole path, or plug the stick in and come back. Nothing was written.")
         await self.desk.do(settings.remember, SETTING, str(folder))
-        self.shell.write(_visit(self.shell, folder))
+        self.shell.run_worker(_visit(self.shell, folder), group="stick")  # the post's own work: a lock does not wait for it
         return "Reading the stick. You can keep working."
 
 
@@ -67,8 +69,10 @@ async def _visit(shell: Shell, folder: Path) -> None:
         shell.say(error.sentence, "warning", _ALARM_SECONDS)
         return
     shell.say(" ".join(done.sentences()), seconds=_SECONDS)
-    for alarm in done.alarms:
+    for alarm in done.alarms[:MOST_SHOWN]:
         shell.say(alarm, "warning", _ALARM_SECONDS)
+    if len(done.alarms) > MOST_SHOWN:
+        shell.say(f"And {len(done.alarms) - MOST_SHOWN} more of that kind; “leadworker stick” says them all.", "warning", _ALARM_SECONDS)
     page = shell.page
     if page is not None:
         page.reload()

@@ -152,6 +152,10 @@ class VaultPostbox:
     async def parcels(self) -> tuple[WrittenParcel, ...]:
         return await self._read(lambda c: carrying.written(Transaction(self._vault, question=True).shelf))
 
+    async def parcel_gone(self, parcel_id: str) -> Bell:
+        await self._write(lambda t: carrying.gone(t.shelf, parcel_id))
+        return Bell(frozenset({carrying.DRAWER}), frozenset())
+
     async def parcel_answered(self, parcel_id: str) -> Bell:
         await self._write(lambda t: carrying.answered(t.shelf, parcel_id))
         return Bell(frozenset({carrying.DRAWER}), frozenset())
@@ -196,11 +200,10 @@ class VaultPostbox:
     async def drop_invite(self, invite: bytes) -> None:
         await self._write(lambda t: t.shelf.throw_away(INVITES, invite.hex()))
 
-    async def old_keys(self, before_ms: int) -> tuple[bytes, ...]:
-        return await self._read(lambda c: readers.old_keys(c, before_ms))
+    async def old_keys(self, before_ms: int, latest_ms: int) -> tuple[bytes, ...]:
+        return await self._read(lambda c: readers.old_keys(c, before_ms, latest_ms))
 
-    async def renewed_key(self, book: bytes) -> None:
-        now_ms = Moment.of(self._vault.clock.now()).ms
+    async def renewed_key(self, book: bytes, now_ms: int) -> None:
         await self._write(lambda t: t.shelf.keep(readers.RENEWED, book.hex(), b"%d" % now_ms))
 
     async def decisions(self) -> tuple[Decision, ...]:

@@ -21,7 +21,7 @@ from leadworker.statements import Member, Rotation
 from storage.engine import Connection, scalar
 
 RENEWED: Final = "key renewed"
-"""The drawer that holds when this laptop gave a book a new key for its age, by its own clock (UTC ms in decimal)."""
+"""The drawer that holds when this laptop gave a book a new key for its age (UTC ms in decimal)."""
 
 JOINED: Final = "joined"
 """The fact under which a vault keeps what it knows of its organisation."""
@@ -107,17 +107,20 @@ def retell_readers(connection: Connection, book: bytes, directory: Directory) ->
     connection.execute("UPDATE book SET lead = ?, writable = ? WHERE id = ?", (members.lead.hex(), int(writable), book))
 
 
-def old_keys(connection: Connection, before_ms: int) -> tuple[bytes, ...]:
-    """Return the books that this vault's owner leads and may write in whose newest key is from before a time."""
+def old_keys(connection: Connection, before_ms: int, latest_ms: int) -> tuple[bytes, ...]:
+    """Return the books that this vault's owner leads and may write in whose newest key is from before a time, or from none:
+    what is said to be of the time after `latest_ms` proves nothing.
+    """
     known = _joined(connection)
     if known is None or not known.person:
         return ()
-    sql = """SELECT b.id FROM book b WHERE b.lead = ? AND b.writable = 1 AND ? > (
+    sql = """SELECT b.id FROM book b WHERE b.lead = ? AND b.writable = 1 AND NOT (
                  SELECT max(c.received_ms) FROM change c JOIN lane l ON l.no = c.lane_no
-                 WHERE l.book_no = b.no AND l.lane = ? AND substr(c.header, 4, 1) = ?)
-             AND ? > coalesce((SELECT CAST(d.value AS INTEGER) FROM drawer d WHERE d.drawer = ? AND d.key = lower(hex(b.id))), 0)
+                 WHERE l.book_no = b.no AND l.lane = ? AND substr(c.header, 4, 1) = ?) BETWEEN ? AND ?
+             AND NOT coalesce((SELECT CAST(d.value AS INTEGER) FROM drawer d WHERE d.drawer = ? AND d.key = lower(hex(b.id))), 0)
+                 BETWEEN ? AND ?
              ORDER BY b.no"""
-    given = (known.person.hex(), before_ms, CONTROL_LANE, bytes([Kind.ROTATION]), before_ms, RENEWED)
+    given = (known.person.hex(), CONTROL_LANE, bytes([Kind.ROTATION]), before_ms, latest_ms, RENEWED, before_ms, latest_ms)
     return tuple(bytes(row[0]) for row in connection.execute(sql, given))
 
 

@@ -35,6 +35,7 @@ LATER: Final = (
     "This file goes on from a later place than where this laptop stands, so a casebook of it was not taken in. Visit the stick again "
     "and have it carried once more; nothing is lost."
 )
+MOST_TOLD: Final = 5
 _ANOTHER: Final = "This file answers for another organisation or another central store. Nothing was taken in."
 
 
@@ -45,20 +46,33 @@ class Answer:
         self._box = box
         self._ring = ring
         self._tell = tell
-        self._stopped: set[bytes] = set()
+        self._stopped: dict[bytes, str] = {}
+        self._told: dict[str, None] = {}
+        self._grew = False
         self.received = 0
         self.confirmed = 0
-        self.alarms: dict[str, None] = {}
         self.parcel = b""
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """Return what does not hold, and what the central store is said to have refused."""
+        return (*dict.fromkeys(self._stopped.values()), *self._told)
 
     async def read(self, file: Path) -> bool:
         """Take a whole file in, page by page, each durable before the next; return whether it is for this laptop.
 
         Raises `NotAParcel`: what stood before the damage is in, and can come again. Raises `Refused` for another organisation's.
         """
+        mine = await self._read(file)
+        if mine and self._stopped and self._grew:  # the directory that a page speaks of may have come after it
+            self._stopped.clear()
+            await self._read(file)
+        return mine
+
+    async def _read(self, file: Path) -> bool:
         joined = await admitted(self._box)
         founding = {item.book for item in await self._box.to_found()}
-        with parcel.reading(file) as source:
+        with await asyncio.to_thread(parcel.reading, file) as source:
             frames = parcel.opened(source.read, self._box.device, self._box.unseal)
             try:
                 first = await asyncio.to_thread(next, frames, None)
@@ -71,12 +85,19 @@ class Answer:
             self.parcel = first.parcel
             while (frame := await asyncio.to_thread(next, frames, None)) is not None:
                 if isinstance(frame, Tells):
-                    self.alarms[f"The central store did not take something: {one_line(frame.sentence)[:400]}"] = None
+                    self._hear(frame)
                 elif isinstance(frame, Brings):
                     await self._bring(frame, joined, frame.book in founding)
                 else:
                     raise NotAParcel("a part of it is out of place")
         return True
+
+    def _hear(self, told: Tells) -> None:
+        """Keep what the central store is said to have refused: only whoever carried the file vouches for these words."""
+        if len(self._told) < MOST_TOLD:
+            said = one_line(told.sentence)[:300]
+            words = f"Whoever carried it says that the central store did not take something, which is still here. Its words: “{said}”"
+            self._told[words] = None
 
     async def _bring(self, frame: Brings, joined: Joined, founding: bool) -> None:
         if frame.book in self._stopped:
@@ -87,8 +108,7 @@ class Answer:
             else:
                 await self._book(frame, joined, founding)
         except HubMistrusted as error:  # this book of this file; the next sync over the line asks the store itself
-            self._stopped.add(frame.book)
-            self.alarms[error.sentence] = None
+            self._stopped[frame.book] = error.sentence
 
     async def _directory(self, page: wire.Page, joined: Joined) -> None:
         directory = await self._box.directory() or Directory(joined.organisation)
@@ -101,11 +121,14 @@ class Answer:
         if not vouched(joined.hub_key, joined.organisation, rest, checked[-1][2]):
             raise HubMistrusted(NOT_VOUCHED)
         await take_directory(self._box, joined, directory, rest, checked)
+        self._grew = True
 
     async def _book(self, frame: Brings, joined: Joined, founding: bool) -> None:
         state = await self._box.book_state(frame.book)
+        if frame.page.n < max(state.promised, default=0):  # this laptop has heard more since, over the line
+            return
         rest = _beyond(frame.page, state.n)
-        if rest is None or rest.n < max(state.promised, default=0):  # this laptop has heard more since, over the line
+        if rest is None:
             return
         directory = await self._box.directory() or Directory(joined.organisation)
         checked = await asyncio.to_thread(lambda: PageCheck(state, directory, self._box.device, self._box.unseal).check(rest))
@@ -121,12 +144,15 @@ class Answer:
 
 
 def _beyond(page: wire.Page, n: int) -> wire.Page | None:
-    """Return what of a page is after number `n`, None when nothing is; raise `HubMistrusted` when it begins too late."""
-    rest = tuple(item for item in page.changes if item.n > n)
+    """Return what of a page is after number `n`, None when nothing is; raise `HubMistrusted` when it begins too late.
+
+    The store's signature covers the time of the last change; none before it is later.
+    """
+    rest = [item for item in page.changes if item.n > n]
     if not rest:
         return None
     if rest[0].n != n + 1:
         raise HubMistrusted(LATER)
-    return msgspec.structs.replace(page, changes=rest)
-
-
+    last_ms = rest[-1].received_ms
+    in_time = (item if item.received_ms <= last_ms else msgspec.structs.replace(item, received_ms=last_ms) for item in rest)
+    return msgspec.structs.replace(page, changes=tuple(in_time))

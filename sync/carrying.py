@@ -22,7 +22,7 @@ from leadworker.crypto.envelope import BookKey
 from leadworker.crypto.parcels import NotAParcel
 from leadworker.directory import Directory
 from leadworker.domain.carrying import WrittenParcel
-from leadworker.errors import Refused
+from leadworker.errors import DiskTrouble, HubMistrusted, Refused
 from leadworker.postbox import Joined, Postbox, UnsentRun
 from leadworker.statements import Enrol
 from leadworker.text import one_line
@@ -36,6 +36,8 @@ from sync.progress import Progress
 BATCH: Final = 1000
 MOST_RECIPIENTS: Final = 400
 """Laptops to which one file is sealed: the team's and the administrators' are far fewer."""
+MOST_TOLD: Final = 20
+"""Refusals that one answer tells of; each kind of refusal has one sentence."""
 
 _ANOTHER: Final = "This file is for another organisation or another central store. It was left as it is; nothing was sent."
 _NOT_KNOWN: Final = (
@@ -61,23 +63,28 @@ async def write(box: Postbox, clock: Clock, folder: Path) -> int:
     recipients = {} if directory is None else _carriers(directory, joined, box.device)
     if directory is None or not recipients:
         raise Refused("No colleague's laptop is known here that could carry a file. Nothing was written; everything is saved here.")
-    identity, now_ms = secrets.token_bytes(parcels.PARCEL_BYTES), Moment.of(clock.now()).ms
+    identity, counts = secrets.token_bytes(parcels.PARCEL_BYTES), await box.counts()
+    now_ms = max(Moment.of(clock.now()).ms, counts.last_sent_ms, counts.last_received_ms)  # a clock that stands in the past
     given = errands.give(box.device, now_ms, joined.hub_key, box.sign)
     stands = {book: standing.n for book, standing in (await box.standings()).items() if standing.n}
-    written = 0
-    with Writing(folder, identity, TO_STORE, recipients) as file:
-        waiting = (await box.counts()).waiting
-        await asyncio.to_thread(file.add, Asks(joined.organisation, joined.hub_key, bytes(given), stands, waiting))
-        for item in await box.to_found():
-            file.add(Founds(found_book(item.book, item.key, joined, Speaker(box.device, box.sign, directory))))
+    written, founding = 0, await box.to_found()
+    async with Writing(folder, identity, TO_STORE, recipients) as file:
+        await file.add(Asks(joined.organisation, joined.hub_key, bytes(given), stands, counts.waiting))
+        for item in founding:
+            await file.add(Founds(found_book(item.book, item.key, joined, Speaker(box.device, box.sign, directory))))
         runs, place = await box.to_carry(BATCH, (0, 0))
-        while runs:
-            await asyncio.to_thread(lambda runs: file.add(Sends(sealed_runs(runs))), runs)
+        while runs and file.room > 0:  # what has no room goes with the next one
+            await file.add(Sends(await asyncio.to_thread(sealed_runs, runs)))
             written += sum(len(run.changes) for run in runs)
             runs, place = await box.to_carry(BATCH, place)
-        await asyncio.to_thread(file.finish)
-    for older in await box.wrote_parcel(WrittenParcel(identity.hex(), now_ms, now_ms + errands.LIFE_MS, written)):
-        (folder / parcel.name_of(bytes.fromhex(older), TO_STORE)).unlink(missing_ok=True)
+        older = await box.wrote_parcel(WrittenParcel(identity.hex(), now_ms, now_ms + errands.LIFE_MS, written))
+        try:
+            await file.finish()
+        except DiskTrouble:
+            await box.parcel_gone(identity.hex())
+            raise
+    for one in older:
+        await asyncio.to_thread(parcel.take_away, folder / parcel.name_of(bytes.fromhex(one), TO_STORE))
     return written
 
 
@@ -110,8 +117,8 @@ async def carry(box: Postbox, client: HubClient, file: Path, tell: Callable[[Pro
     `Refused`, `DiskTrouble`, and what requests raise.
     """
     joined = await admitted(box)
-    with parcel.reading(file) as source:
-        _, head = parcels.read_head(source.read)
+    with await asyncio.to_thread(parcel.reading, file) as source:
+        _, head = await asyncio.to_thread(parcels.read_head, source.read)
         if box.device not in dict(head.seals):
             return None
         source.seek(0)
@@ -126,13 +133,13 @@ async def carry(box: Postbox, client: HubClient, file: Path, tell: Callable[[Pro
         trip = _Trip(client.on_errand(given), tell)
         while (frame := await asyncio.to_thread(next, frames, None)) is not None:
             await trip.send(frame, asks.changes)
-    with Writing(file.parent, head.parcel, ANSWER, {given.device: giver.unsealing}) as answer:
-        answer.add(parcel.Answers(joined.organisation, joined.hub_key, head.parcel))
+    async with Writing(file.parent, head.parcel, ANSWER, {given.device: giver.unsealing}) as answer:
+        await answer.add(parcel.Answers(joined.organisation, joined.hub_key, head.parcel))
         for told in trip.told.values():
-            answer.add(told)
+            await answer.add(told)
         await trip.fetch(asks, answer)
-        await asyncio.to_thread(answer.finish)
-    await asyncio.to_thread(file.unlink, missing_ok=True)
+        await answer.finish()
+    await asyncio.to_thread(parcel.take_away, file)
     return CarriedFile(await box.name_of(given.device), trip.sent, trip.fetched)
 
 
@@ -178,23 +185,34 @@ class _Trip:
             raise NotAParcel("a part of it is out of place")
 
     def _note(self, outcome: wire.Outcome) -> None:
-        if outcome.code and len(self.told) < MOST_RECIPIENTS:
+        if outcome.code and len(self.told) < MOST_TOLD:
             said = Tells(one_line(outcome.code)[:40], one_line(outcome.sentence)[:400])
             self.told[said.code, said.sentence] = said
 
     async def fetch(self, asks: Asks, answer: Writing) -> None:
-        """Write every book's changes after those that the laptop has: the directory first, then those that grew last."""
+        """Write every book's changes after those that the laptop has: the directory first, then those that grew last.
+
+        What has no room in one file comes with the next. The directory comes once more at the end where it grew meanwhile: a page
+        of a casebook can speak of somebody who was let in while others were fetched.
+        """
         news = await self._client.news()
         books = sorted(news.books, key=lambda one: (one.book != asks.organisation, -one.grew_ms))
         total = sum(max(0, book.n - asks.stands.get(book.book, 0)) for book in books)
+        upto = 0
         for book in books:
-            after = asks.stands.get(book.book, 0)
-            more = book.n > after
-            while more:
-                page = await self._client.changes(book.book, after)
-                if not page.changes:
-                    break
-                await asyncio.to_thread(answer.add, Brings(book.book, page))
-                after, more = page.changes[-1].n, page.more
-                self.fetched += len(page.changes)
-                self._tell(Progress("fetching to carry", self.fetched, max(total, self.fetched)))
+            after = await self._fetch_book(book.book, asks.stands.get(book.book, 0), book.n, total, answer)
+            upto = after if book.book == asks.organisation else upto
+        now = {book.book: book.n for book in (await self._client.news()).books}
+        await self._fetch_book(asks.organisation, upto, now.get(asks.organisation, 0), total, answer)
+
+    async def _fetch_book(self, book: bytes, after: int, n: int, total: int, answer: Writing) -> int:
+        """Write the pages of one book up to its present end; return how far that is. Raises `HubMistrusted` for pages without one."""
+        while after < n and answer.room > 0:
+            page = await self._client.changes(book, after)
+            if not page.changes or not after < page.changes[-1].n <= page.n:
+                raise HubMistrusted("The central store hands out pages that lead nowhere, so nothing was carried. Tell your administrator.")
+            await answer.add(Brings(book, page))
+            after, n = page.changes[-1].n, min(n, page.n)
+            self.fetched += len(page.changes)
+            self._tell(Progress("fetching to carry", self.fetched, max(total, self.fetched)))
+        return after

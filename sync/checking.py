@@ -242,6 +242,8 @@ def vouched(hub_key: bytes, book: bytes, page: wire.Page, digest: bytes) -> byte
     if not page.changes:
         return b""
     last = page.changes[-1]
+    if not 0 <= last.received_ms < 2**63:
+        return b""
     said = wire.receipt_message(book, change.change_id(last.header), last.n, digest, last.received_ms)
     return page.receipt if wire.is_signed(hub_key, wire.RECEIPT, said, page.receipt) else b""
 

@@ -37,7 +37,8 @@ from sync.readers import NotTaken, Readers
 BATCH = 1000
 WARN_CLOCK_MS = 60_000
 DOUBT_CLOCK_MS = 10 * 60_000
-KEY_LIFE_MS = 365 * 24 * 3600 * 1000
+DAY_MS = 24 * 3600 * 1000
+KEY_LIFE_MS = 365 * DAY_MS
 """For how long a casebook keeps one key, when nothing else changes it (C.5)."""
 _KEY_CHANGED = frozenset({"wrong_epoch", "key_owed"})
 """Refusals after which a casebook is fetched and what waits is sealed again, in the same sync."""
@@ -271,11 +272,12 @@ class Exchange:
             if concerned and book.book != joined.organisation and book.book not in self._stopped:
                 async with self._one_book(book.book):
                     await readers.keep_up(book.book)
-        now_ms = min(Moment.of(self._clock.now()).ms, news.now_ms)
-        for old in await self._box.old_keys(now_ms - KEY_LIFE_MS):
+        here_ms = Moment.of(self._clock.now()).ms
+        now_ms = min(here_ms, news.now_ms)
+        for old in await self._box.old_keys(now_ms - KEY_LIFE_MS, max(here_ms, news.now_ms) + DAY_MS):
             if old not in self._stopped:
                 async with self._one_book(old):
-                    await readers.renew_key(old)
+                    await readers.renew_key(old, now_ms)
         if all_of_them and not self._stopped:
             now = await self._box.joined() or joined
             await self._box.set_joined(msgspec.structs.replace(now, shared_up_to=directory.seq))

@@ -6,6 +6,7 @@ are what would have gone over the line: sealed changes, signed statements, pages
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ import msgspec
 from leadworker.crypto import parcels
 from leadworker.crypto.parcels import NotAParcel
 from leadworker.durable import sync_folder
-from leadworker.errors import DiskTrouble
+from leadworker.errors import DiskTrouble, Refused
 from sync import wire
 
 TO_STORE: Final = ".to-store"
@@ -79,17 +80,30 @@ def name_of(parcel: bytes, kind: str) -> str:
 
 
 def found_in(folder: Path, kind: str) -> tuple[Path, ...]:
-    """Return the parcels of a kind in a folder, in the order of their names: plain files of a bounded size, never what a link points to."""
-    found = [
-        path for path in folder.glob(f"{PREFIX}*{kind}")
-        if not path.is_symlink() and path.is_file() and path.stat().st_size <= LARGEST
-    ]  # fmt: skip
-    return tuple(sorted(found))
+    """Return the parcels of a kind in a folder, in the order of their names: plain files, never what a link points to."""
+    return tuple(sorted(path for path in folder.glob(f"{PREFIX}*{kind}") if not path.is_symlink() and path.is_file()))
+
+
+def tidy(folder: Path) -> None:
+    """Take away what was begun and never came to its end: the stick was pulled out, or the power failed."""
+    for path in folder.glob(f"{PREFIX}*.part"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def take_away(file: Path) -> None:
+    """Take away a file that has done its work. One that cannot be is passed over at the next visit: all of it is here."""
+    with contextlib.suppress(OSError):
+        file.unlink(missing_ok=True)
 
 
 def reading(file: Path) -> BinaryIO:
-    """Open a parcel's file to be read."""
-    return open(file, "rb")
+    """Open a parcel's file to be read; raise `NotAParcel` where it is larger than any that leadworker writes."""
+    opened = open(file, "rb")  # noqa: SIM115 - whoever asks for it closes it
+    if os.fstat(opened.fileno()).st_size > LARGEST:
+        opened.close()
+        raise NotAParcel("it is larger than any that leadworker writes")
+    return opened
 
 
 def opened(read: Callable[[int], bytes], device: bytes, unseal: Callable[[bytes, bytes], bytes]) -> Iterator[Frame]:
@@ -110,33 +124,52 @@ class Writing:
     def __init__(self, folder: Path, parcel: bytes, kind: str, recipients: Mapping[bytes, bytes]) -> None:
         self._path = folder / name_of(parcel, kind)
         self._part = self._path.with_name(self._path.name + ".part")
-        self._sealing = parcels.Sealing(recipients, parcel)
+        self._recipients, self._parcel = recipients, parcel
         self._whole = False
+        self.room = LARGEST - 2 * parcels.LARGEST_FRAME
+        """Bytes that still fit; who goes on writing after that is stopped."""
 
-    def __enter__(self) -> Writing:
+    async def __aenter__(self) -> Writing:
+        await asyncio.to_thread(self._begin)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self._leave)
+
+    async def add(self, frame: Frame) -> None:
+        """Write a frame; raise `Refused` where the file would become larger than anybody reads."""
+        await asyncio.to_thread(self._add, frame)
+
+    async def finish(self) -> None:
+        """Make the parcel whole, durable, and visible under its name."""
+        await asyncio.to_thread(self._finish)
+
+    def _begin(self) -> None:
+        self._sealing = parcels.Sealing(self._recipients, self._parcel)
         with _disk():
             self._part.unlink(missing_ok=True)
             self._file = os.fdopen(os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
             self._file.write(self._sealing.begin())
-        return self
 
-    def add(self, frame: Frame) -> None:
-        """Write a frame."""
+    def _add(self, frame: Frame) -> None:
+        raw = msgspec.msgpack.encode(frame)
+        self.room -= len(raw)
+        if self.room < -parcels.LARGEST_FRAME or len(raw) > parcels.LARGEST_FRAME - 64:
+            raise Refused("This is more than one file holds. Nothing was written; everything is saved here.")
         with _disk():
-            self._file.write(self._sealing.add(msgspec.msgpack.encode(frame)))
+            self._file.write(self._sealing.add(raw))
 
-    def finish(self) -> None:
-        """Make the parcel whole, durable, and visible under its name."""
+    def _finish(self) -> None:
         with _disk():
             self._file.write(self._sealing.end())
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
             os.replace(self._part, self._path)
+            self._whole = True
             sync_folder(self._path.parent)
-        self._whole = True
 
-    def __exit__(self, *_: object) -> None:
+    def _leave(self) -> None:
         with contextlib.suppress(OSError):  # what stopped the writing is told, not that tidying up failed too
             self._file.close()
             if not self._whole:
@@ -149,6 +182,6 @@ def _disk() -> Iterator[None]:
         yield
     except OSError as error:
         raise DiskTrouble(
-            f"The folder could not be written to: {error.strerror}. What was on it is as it was, and everything is saved on this laptop. "
-            "Is the stick full, locked, or pulled out?"
+            f"The folder could not be written to: {error.strerror}. Everything is saved on this laptop. "
+            "Is the stick full, locked, or pulled out? Visit it again when that is put right."
         ) from error

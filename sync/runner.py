@@ -18,7 +18,7 @@ from leadworker.clock import Clock
 from leadworker.desk import Bell, Carried, PostState
 from leadworker.errors import HubMistrusted, LeadworkerError, Offline, Refused
 from leadworker.postbox import Postbox
-from sync.client import HubClient
+from sync.client import OFFLINE, HubClient
 from sync.exchange import Exchange, Result
 from sync.live import Ear, Hearing
 from sync.progress import Progress
@@ -75,7 +75,7 @@ class Runner:
         self._counting = False
         self._started = False
         self._stopped = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._failures = 0
         self._asked_to_wait_s = 0.0
         self._last_alarm = ""
@@ -111,11 +111,26 @@ class Runner:
         return self._state
 
     async def visit_stick(self, folder: Path) -> Carried:
-        """Read, carry and write what can be in a folder on a stick, between two syncs."""
+        """Read, carry and write what can be in a folder on a stick, between two syncs; `stop` ends it like a sync."""
+        if self._stopped:
+            raise Offline(OFFLINE)
+        task = asyncio.get_running_loop().create_task(self._visit_stick(folder), name="post visits a stick")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await task
+
+    async def _visit_stick(self, folder: Path) -> Carried:
         async with self._syncing:
             self._quiet, before = False, self._state
             try:
                 return await Visit(self._box, self._client, self._clock, folder, self._ring_bell, self._progress).run()
+            except LeadworkerError:
+                raise
+            except Exception as error:
+                self._report(error)
+                raise Refused(
+                    f"The visit to the stick met something unexpected ({type(error).__name__}). Everything is saved here; visit it again."
+                ) from error
             finally:
                 state = await self._with_figures()
                 sentence = _sentence(before.word, before.sentence, state.waiting)

@@ -5,14 +5,15 @@ One deed for everybody, whoever has the network: plug it in, and each does what 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 from leadworker.clock import Clock
 from leadworker.crypto.parcels import NotAParcel
 from leadworker.desk import Bell, Carried
-from leadworker.errors import LeadworkerError, NotUnderstood, Offline, PostError
-from leadworker.postbox import Postbox
+from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood, Offline, PostError
+from leadworker.postbox import Joined, Postbox
 from leadworker.text import one_line
 from sync import carrying, parcel
 from sync.answers import Answer
@@ -43,30 +44,45 @@ class Visit:
 
         What does not hold is told and left where it is; the rest goes on. Cut off anywhere, a next visit goes on from there.
         """
-        if not self._folder.is_dir():
+        if not await asyncio.to_thread(self._folder.is_dir):
             raise NotUnderstood(f"There is no folder {one_line(str(self._folder))[:200]}. Is the stick plugged in? Nothing was changed.")
-        await admitted(self._box)
-        for file in parcel.found_in(self._folder, ANSWER):
+        joined = await admitted(self._box)
+        try:
+            return await self._run(joined)
+        except OSError as error:
+            raise DiskTrouble(
+                f"The stick does not answer as it must: {one_line(error.strerror or type(error).__name__)}. Everything is saved on this "
+                "laptop. Plug it in again, and visit it once more."
+            ) from error
+
+    async def _run(self, joined: Joined) -> Carried:
+        await asyncio.to_thread(parcel.tidy, self._folder)
+        for file in await asyncio.to_thread(parcel.found_in, self._folder, ANSWER):
             await self._read(file)
-        reached = await self._reaches_store()
+        reached = await self._reaches_store(joined)
         carried = await self._carry() if reached else []
         written = None if reached else await carrying.write(self._box, self._clock, self._folder)
         mine = await self._mine(TO_STORE)
-        if reached:  # it goes over the line, with what was written since
-            for name in mine:
-                _take_away(self._folder / name)
-        left = sum(file.name not in mine for file in parcel.found_in(self._folder, TO_STORE))
+        if reached and not (await self._box.counts()).waiting:  # everything that they hold went over the line
+            await self._tidy_mine()
+        waiting = await asyncio.to_thread(parcel.found_in, self._folder, TO_STORE)
+        left = sum(file.name not in mine for file in waiting)
         return Carried(self._received, self._confirmed, self._answers, tuple(carried), written, left, tuple(self._alarms))
+
+    async def _tidy_mine(self) -> None:
+        for one in await self._box.parcels():
+            await asyncio.to_thread(parcel.take_away, self._folder / parcel.name_of(bytes.fromhex(one.id), TO_STORE))
+            self._ring(await self._box.parcel_gone(one.id))
 
     async def _mine(self, kind: str) -> set[str]:
         return {parcel.name_of(bytes.fromhex(one.id), kind) for one in await self._box.parcels()}
 
-    async def _reaches_store(self) -> bool:
+    async def _reaches_store(self, joined: Joined) -> bool:
+        """Return whether this laptop's own central store answers."""
         try:
-            await self._client.organisation()
+            return (await self._client.organisation()).hub == joined.hub_key
         except PostError:
             return False
-        return True
 
     async def _read(self, file: Path) -> None:
         answer = Answer(self._box, self._ring, self._tell)
@@ -81,18 +97,18 @@ class Visit:
         finally:
             self._received += answer.received
             self._confirmed += answer.confirmed
-            self._alarms |= answer.alarms
+            self._alarms |= dict.fromkeys(answer.alarms)
         if not mine and file.name in await self._mine(ANSWER):
             self._damaged(file, NotAParcel("its beginning was altered"))
         if mine:
             self._answers += 1
             self._ring(await self._box.parcel_answered(answer.parcel.hex()))
             for done in (file, self._folder / parcel.name_of(answer.parcel, TO_STORE)):
-                _take_away(done)
+                await asyncio.to_thread(parcel.take_away, done)
 
     async def _carry(self) -> list[str]:
         carried = []
-        for file in parcel.found_in(self._folder, TO_STORE):
+        for file in await asyncio.to_thread(parcel.found_in, self._folder, TO_STORE):
             try:
                 done = await carrying.carry(self._box, self._client, file, self._tell)
             except NotAParcel as error:
@@ -120,10 +136,3 @@ def _said(error: Exception, file: Path) -> str:
     why = one_line(getattr(error, "strerror", None) or "the stick does not answer")
     return f"{file.name} could not be read: {why}. It was left where it is; everything on this laptop is safe."
 
-
-def _take_away(file: Path) -> None:
-    """Take away a file that has done its work. One that cannot be, is passed over at the next visit: all of it is here."""
-    try:
-        file.unlink(missing_ok=True)
-    except OSError:
-        return

@@ -28,6 +28,7 @@ from leadworker.change import (
     unpack,
 )
 from leadworker.directory import Directory
+from leadworker.errand import BYTES as ERRAND_BYTES
 from leadworker.errand import Errand
 from leadworker.errand import read as read_errand
 from leadworker.errand import target as errand_target
@@ -55,7 +56,7 @@ from leadworker.statements import (
 )
 
 __all__ = [
-    "CONTROL_LANE", "FILE_RECEIPT", "FIRST", "HEAD", "HEADER_BYTES", "LARGEST_BODY", "RECEIPT",
+    "CONTROL_LANE", "ERRAND_BYTES", "FILE_RECEIPT", "FIRST", "HEAD", "HEADER_BYTES", "LARGEST_BODY", "RECEIPT",
     "REQUEST", "Appoint", "BadHeader", "BookMembers",
     "Directory", "DirectoryStatement", "Enrol", "Errand", "Founding", "Header", "Kind", "Membership", "NotAllowed", "Revoke",
     "Role", "change_id", "device_id", "errand_target", "first_digest", "is_signed", "is_sound_sealing_key", "is_sound_signing_key",

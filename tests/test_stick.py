@@ -274,7 +274,7 @@ async def test_a_full_stick_is_said_and_leaves_nothing_half_written(team: Team, 
         whole(descriptor)
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DiskTrouble, match="everything is saved on this laptop"):
+    with pytest.raises(DiskTrouble, match="Everything is saved on this laptop"):
         await visit(alex, stick)
     assert kinds(stick) == []
     monkeypatch.undo()
@@ -355,7 +355,7 @@ async def test_a_carrier_who_forges_a_page_is_found_out(
         for f in frames_of(alex, answer)
     ]  # fmt: skip
     answer.unlink()
-    write_parcel(stick, bytes(16), ANSWER, alex, frames)
+    await write_parcel(stick, bytes(16), ANSWER, alex, frames)
     read = await visit(alex, stick)
     assert [alarm for alarm in read.alarms if why in alarm], read.alarms
     assert alex.titles(keira) == ["From Alex"], "nothing of it is taken in"
@@ -372,12 +372,12 @@ def frames_of(laptop: Laptop, file: Path) -> list[parcel.Frame]:
         return list(parcel.opened(source.read, laptop.box.device, laptop.box.unseal))
 
 
-def write_parcel(stick: Path, identity: bytes, kind: str, to: Laptop, frames: list[parcel.Frame]) -> None:
+async def write_parcel(stick: Path, identity: bytes, kind: str, to: Laptop, frames: list[parcel.Frame]) -> None:
     """Write a parcel that somebody made up."""
-    with parcel.Writing(stick, identity, kind, {to.box.device: to.box.unsealing_public}) as file:
+    async with parcel.Writing(stick, identity, kind, {to.box.device: to.box.unsealing_public}) as file:
         for frame in frames:
-            file.add(frame)
-        file.finish()
+            await file.add(frame)
+        await file.finish()
 
 
 async def test_a_file_that_nobody_here_may_open_is_left_alone(team: Team, stick: Path) -> None:
@@ -488,7 +488,7 @@ async def test_a_file_of_another_organisation_is_sent_nowhere(team: Team, stick:
     joined = await alex.box.joined()
     assert joined is not None
     asks = Asks(bytes(16), joined.hub_key, bytes(await errand_of(alex)), {}, 0)
-    write_parcel(stick, bytes(16), TO_STORE, ruth, [asks])
+    await write_parcel(stick, bytes(16), TO_STORE, ruth, [asks])
     carried = await visit(ruth, stick)
     assert carried.carried == ()
     assert any("another organisation" in alarm for alarm in carried.alarms)

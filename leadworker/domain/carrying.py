@@ -42,8 +42,15 @@ def keep(shelf: Shelf, parcel: WrittenParcel) -> tuple[str, ...]:
 
 
 def answered(shelf: Shelf, parcel_id: str) -> None:
-    """Note that the answer to a file has come, and with it all that those before it could bring."""
-    for one in written(shelf):
-        shelf.throw_away(DRAWER, one.id)
-        if one.id == parcel_id:
-            return
+    """Note that the answer to a file has come, and with it all that those before it could bring. Of an unknown file: nothing."""
+    known = written(shelf)
+    if parcel_id in {one.id for one in known}:
+        for one in known:
+            shelf.throw_away(DRAWER, one.id)
+            if one.id == parcel_id:
+                return
+
+
+def gone(shelf: Shelf, parcel_id: str) -> None:
+    """Note that a file was not written after all."""
+    shelf.throw_away(DRAWER, parcel_id)

@@ -22,7 +22,8 @@ def check(raw: bytes, giver: Device | None, hub: bytes, now_ms: int) -> Device:
     if not errand.holds(now_ms):
         raise Refusal(
             "errand_old",
-            f"This file was written more than two weeks ago, or by a clock that is far ahead. {_SAFE} Have it written again.",
+            f"This file was written more than two weeks ago, or by a clock that is wrong. {_SAFE} Set that laptop's clock right, and "
+            "have it write the file again.",
             403,
         )
     return giver

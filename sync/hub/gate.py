@@ -12,7 +12,6 @@ from sync.hub import rules
 from sync.hub.rules import Refusal
 from sync.hub.store import Device
 
-ERRAND_BYTES: Final = 16 + 8 + 16 + 64
 NONCES_PER_DEVICE: Final = 4096
 _SWEEP_EVERY: Final = 4096
 _HEX: Final = re.compile(r"[0-9a-f]+\Z")
@@ -38,7 +37,7 @@ def read_claim(headers: Mapping[str, str]) -> Claim:
         int(time_text),
         _bytes(headers, wire.NONCE_HEADER, wire.NONCE_BYTES),
         _bytes(headers, wire.SIGNATURE_HEADER, rules.SIGNATURE_BYTES),
-        _bytes(headers, wire.ERRAND_HEADER, ERRAND_BYTES) if wire.ERRAND_HEADER in headers else b"",
+        _bytes(headers, wire.ERRAND_HEADER, wire.ERRAND_BYTES) if wire.ERRAND_HEADER in headers else b"",
     )
 
 
