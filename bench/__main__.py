@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 import leadworker
-from bench import journal, lists, live, load, starting, syncing
+from bench import day, journal, lists, live, load, starting, syncing
+from bench.stores import both
 from bench.timing import Row
 from bench.twin import plain_copy
 
@@ -69,7 +70,8 @@ def _lists(where: Path) -> list[Row]:
 
 
 def _syncing(where: Path) -> list[Row]:
-    return syncing.first_sync(where) + syncing.nothing_new(where)
+    with both(where) as databases:
+        return syncing.first_sync(where, databases) + day.days_work(where, databases) + syncing.nothing_new(where, databases)
 
 
 def _live(where: Path) -> list[Row]:

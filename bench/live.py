@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import load
-from bench.syncing import PASSPHRASE, working
+from bench.stores import both
+from bench.syncing import PASSPHRASE, made, working
 from bench.timing import Row, ms, p50, p99
 from leadworker.domain import journal, people
 from sync.live import Hearing
@@ -41,21 +42,11 @@ EVERY_SECOND = Pace(every_s=1)
 def saved_to_seen(where: Path) -> list[Row]:
     """The rows of ``make bench``: server-sent events, over either store."""
     rows = []
-    for store, database in databases(where):
-        taken = asyncio.run(_measure(where / f"live {store}", database, STREAM, Pace()))
-        rows.append(_row(f"saved to seen on a colleague's screen, {store}", taken))
+    with both(where) as databases:
+        for store, new in databases.items():
+            taken = asyncio.run(_measure(where / f"live {store}", new("live"), STREAM, Pace()))
+            rows.append(_row(f"saved to seen on a colleague's screen, {store}", taken))
     return rows
-
-
-def databases(where: Path, name: str = "live") -> list[tuple[str, str]]:
-    """Return both kinds of store by name, as far as this machine has them. The PostgreSQL is a test's, without fsync."""
-    from tests.postgres import shared_postgres
-
-    found = [("SQLite", str(where / f"{name}.db"))]
-    cluster = shared_postgres()
-    if cluster is not None:
-        found.append(("PostgreSQL", cluster.new_database()))
-    return found
 
 
 def _row(measure: str, taken: list[float]) -> Row:
@@ -66,12 +57,12 @@ def _row(measure: str, taken: list[float]) -> Row:
 
 async def _measure(folder: Path, database: str, hearing: Hearing | None, pace: Pace, times: int = TIMES) -> list[float]:
     """Return the seconds from a save on Alex's laptop until Ruth's open page of that person has painted it."""
-    async with working(_fresh(folder), database) as made:
-        persons = [made.alex.desk.do_now(people.add, f"Somebody Invented {at}") for at in range(-(-times // ON_A_PAGE))]
-        await made.alex.sync()
-        await made.ruth.sync()
-        made.alex.vault.close()
-        made.ruth.vault.close()
+    async with working(made(folder), database) as office:
+        persons = [office.alex.desk.do_now(people.add, f"Somebody Invented {at}") for at in range(-(-times // ON_A_PAGE))]
+        await office.alex.sync()
+        await office.ruth.sync()
+        office.alex.vault.close()
+        office.ruth.vault.close()
         taken: list[float] = []
         with _writer(folder / "alex") as pen:
             async with _open_screen(folder / "ruth", hearing, pace) as (app, pilot):
@@ -83,11 +74,6 @@ async def _measure(folder: Path, database: str, hearing: Hearing | None, pace: P
                     taken += [await _once(pen, app, person, f"note{number}") for number in range(ON_A_PAGE)]
                     await app.pop_screen()
     return taken
-
-
-def _fresh(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
 
 
 async def _once(pen: subprocess.Popen[str], app: Any, person: str, title: str) -> float:
@@ -161,14 +147,14 @@ async def _open_screen(folder: Path, hearing: Hearing | None, pace: Pace) -> Asy
 
 def _ways(where: Path) -> list[Row]:
     rows = []
-    for store, database in databases(where):
-        for name, hearing, pace, times in (
-            ("server-sent events", STREAM, Pace(), TIMES), ("a request that waits", WAITING, Pace(), TIMES),
-            ("asking every second", None, EVERY_SECOND, 60),
-        ):  # fmt: skip
-            taken = asyncio.run(_measure(where / f"{store} {name}", database, hearing, pace, times))
-            rows.append(_row(f"{name}, {store}", taken))
-            database = dict(databases(where, f"after {name}"))[store]
+    with both(where) as databases:
+        for store, new in databases.items():
+            for name, hearing, pace, times in (
+                ("server-sent events", STREAM, Pace(), TIMES), ("a request that waits", WAITING, Pace(), TIMES),
+                ("asking every second", None, EVERY_SECOND, 60),
+            ):  # fmt: skip
+                taken = asyncio.run(_measure(where / f"{store} {name}", new(name), hearing, pace, times))
+                rows.append(_row(f"{name}, {store}", taken))
     return rows
 
 

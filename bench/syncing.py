@@ -14,8 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from bench.load import SMALL, Writer
-from bench.timing import Row, ms, of_pairs, p50
+from bench.load import SMALL, Writer, settle
+from bench.stores import Databases
+from bench.timing import Row, ms, of_pairs, p50, processor_s
 from leadworker.clock import Moment, SystemClock
 from leadworker.crypto import keys
 from leadworker.desk import Desk
@@ -50,86 +51,92 @@ class Laptop:
     async def sync(self) -> Result:
         return await Exchange(self.box, self.client, CLOCK, lambda bell: None, lambda progress: None).run()
 
+    async def timed_sync(self) -> tuple[float, Result]:
+        """Sync once; return the seconds that it took, and what it did."""
+        started = time.perf_counter()
+        result = await self.sync()
+        return time.perf_counter() - started, result
+
 
 class Office(msgspec.Struct):
     """A central store with a supervisor's laptop and a key worker's, both of whom it knows."""
 
     ruth: Laptop
     alex: Laptop
+    hub: int
+    """The store's process."""
 
 
-def first_sync(folder: Path) -> list[Row]:
-    """Push 10,000 changes from one laptop and pull them on another: changes a second each way, the median of three runs."""
-    runs = [asyncio.run(_first_sync(_made(folder / f"first {turn}"))) for turn in range(ROUNDS)]
+def first_sync(where: Path, databases: Databases) -> list[Row]:
+    """Push 10,000 changes from one laptop and pull them on another, over each kind of store: changes a second, medians."""
+    runs: dict[str, list[tuple[float, float, float]]] = {store: [] for store in databases}
+    for turn in range(ROUNDS):
+        for store, new in databases.items():
+            runs[store].append(asyncio.run(first_sync_of(where / f"first {store} {turn}", FIRST, new(f"first {turn}"))))
+    return [_speed(way, store, [FIRST / run[at] for run in runs[store]]) for store in runs for at, way in enumerate(("push", "pull"))]
+
+
+def _speed(way: str, store: str, speeds: list[float]) -> Row:
+    speed = statistics.median(speeds)
+    detail = {"slowest": min(speeds), "fastest": max(speeds)}
+    measure = f"first sync, {way} of {FIRST:,} changes, {store}"
+    return Row(measure, f"{speed:,.0f} a second", "", None, "≥ 8,000 a second", speed >= 8000, detail)
+
+
+async def first_sync_of(folder: Path, count: int, database: str = "") -> tuple[float, float, float]:
+    """Return the seconds that the push of so many changes took, and their pull on another laptop, and the processor's for both."""
+    async with working(made(folder), database) as office:
+        write(office.alex, count)
+        settle()
+        busy = time.process_time() + processor_s(office.hub)
+        pushing, pushed = await office.alex.timed_sync()
+        pulling, pulled = await office.ruth.timed_sync()
+        busy = time.process_time() + processor_s(office.hub) - busy
+    assert pushed.sent >= count, "not everything was sent"
+    assert pulled.received >= count, "not everything came"
+    return pushing, pulling, busy
+
+
+def nothing_new(where: Path, databases: Databases) -> list[Row]:
+    """A sync with nothing to send and nothing to receive, beside one with a hundredth of the history, in pairs."""
     rows = []
-    for at, way in enumerate(("push", "pull")):
-        speed = statistics.median(run[at] for run in runs)
-        measure = f"first sync, {way} of {FIRST:,} changes"
-        rows.append(Row(measure, f"{speed:,.0f} a second", "", None, "≥ 8,000 a second", speed >= 8000))
+    for store, new in databases.items():
+        few, many = asyncio.run(_nothing_new(made(where / f"quiet {store}"), new("few"), new("many")))
+        ratio = of_pairs(many, few)
+        measure = f"nothing-new sync, {MANY:,} changes over {FEW:,}, {store}"
+        rows.append(Row(measure, ms(p50(many)), ms(p50(few)), ratio, "≤ 1.1", ratio <= 1.1))
     return rows
 
 
-async def first_sync_of(folder: Path, count: int, database: str = "") -> tuple[float, float]:
-    """Return the seconds that the push of so many changes took, and their pull on another laptop."""
-    async with working(_made(folder), database) as office:
-        _write(office.alex, count)
-        started = time.perf_counter()
-        pushed = await office.alex.sync()
-        between = time.perf_counter()
-        pulled = await office.ruth.sync()
-        ended = time.perf_counter()
-    assert pushed.sent >= count, "not everything was sent"
-    assert pulled.received >= count, "not everything came"
-    return between - started, ended - between
-
-
-def nothing_new(folder: Path) -> list[Row]:
-    """A sync with nothing to send and nothing to receive, beside one with a hundredth of the history, in pairs."""
-    few, many = asyncio.run(_nothing_new(_made(folder / "few"), _made(folder / "many")))
-    ratio = of_pairs(many, few)
-    return [Row(f"nothing-new sync, {MANY:,} changes over {FEW:,}", ms(p50(many)), ms(p50(few)), ratio, "≤ 1.1", ratio <= 1.1)]
-
-
-async def _first_sync(folder: Path) -> tuple[float, float]:
-    async with working(folder) as office:
-        _write(office.alex, FIRST)
-        started = time.perf_counter()
-        pushed = await office.alex.sync()
-        between = time.perf_counter()
-        pulled = await office.ruth.sync()
-        ended = time.perf_counter()
-    return pushed.sent / (between - started), pulled.received / (ended - between)
-
-
-def _made(folder: Path) -> Path:
+def made(folder: Path) -> Path:
+    """Return a folder that was not there before."""
     folder.mkdir()
     return folder
 
 
-async def _nothing_new(few_folder: Path, many_folder: Path) -> tuple[list[float], list[float]]:
+async def _nothing_new(folder: Path, few_changes: str, many_changes: str) -> tuple[list[float], list[float]]:
     """Two offices, each with a store of its own, so that neither the laptop's history nor the store's may count."""
-    async with working(few_folder) as small, working(many_folder) as large:
+    async with working(made(folder / "few"), few_changes) as small, working(made(folder / "many"), many_changes) as large:
         for office, count in ((small, FEW), (large, MANY)):
-            _write(office.alex, count)
+            write(office.alex, count)
             await office.alex.sync()
             await office.alex.sync()
         few: list[float] = []
         many: list[float] = []
         for _ in range(QUIET_SYNCS):
             for office, into in random.sample([(small, few), (large, many)], 2):
-                started = time.perf_counter()
-                await office.alex.sync()
-                into.append(time.perf_counter() - started)
+                into.append((await office.alex.timed_sync())[0])
     return few, many
 
 
-def _write(laptop: Laptop, count: int) -> None:
+def write(laptop: Laptop, count: int, *, at_once: int = 10_000, about: str = "") -> None:
+    """Write so many notes on a laptop, about the one person that it knows or about another's, so many in each save."""
     writer = Writer(3)
     now = Moment.of(CLOCK.now())
-    person = laptop.person or laptop.desk.do_now(people.add, writer.words(2))
+    person = about or laptop.person or laptop.desk.do_now(people.add, writer.words(2))
     laptop.person = person
     while count > 0:
-        some = min(count, 10_000)
+        some = min(count, at_once)
         laptop.desk.do_now(_some, writer, now, person, some)
         count -= some
 
@@ -157,7 +164,7 @@ async def working(folder: Path, database: str = "") -> AsyncIterator[Office]:
         await joining.ask_to_join(alex.box, alex.client, " ".join(invite.words))
         await ruth.sync()
         await alex.sync()
-        yield Office(ruth, alex)
+        yield Office(ruth, alex, hub.pid)
         for laptop in (ruth, alex):
             await laptop.client.close()
             laptop.vault.close()

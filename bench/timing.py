@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -55,6 +57,15 @@ def p50(seconds: Sequence[float]) -> float:
 def p99(seconds: Sequence[float]) -> float:
     ordered = sorted(seconds)
     return ordered[min(len(ordered) - 1, round(len(ordered) * 0.99))]
+
+
+def processor_s(process: int) -> float:
+    """Return the seconds that a process has had a processor for; 0 where the system does not tell so of another's."""
+    told = Path(f"/proc/{process}/stat")
+    if not told.exists():
+        return 0.0
+    user, system = told.read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def ms(seconds: float) -> str:

@@ -5,6 +5,7 @@ Every method runs as one step on the storage thread and returns frozen values; `
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
@@ -120,7 +121,7 @@ class BookState(msgspec.Struct, frozen=True):
     keys: dict[int, bytes]
 
 
-class Received(msgspec.Struct, frozen=True):
+class Received(msgspec.Struct, frozen=True, gc=False):
     """A change that was checked. `content` is None for a statement, a change of one's own, or one put aside for `why`."""
 
     n: int
@@ -316,10 +317,12 @@ class Postbox(Protocol):
     async def book_state(self, book: bytes) -> BookState: ...
 
     async def take(
-        self, book: bytes, since: int, received: tuple[Received, ...], keys: dict[int, bytes], digest: bytes, receipt: bytes = b""
-    ) -> Bell:
+        self, book: bytes, since: int, received: tuple[Received, ...], keys: dict[int, bytes], digest: bytes, receipt: bytes = b"",
+        before: bytes = b"",
+    ) -> Bell:  # fmt: skip
         """Keep a checked page of one book that follows number `since`, and fold it in; with new keys, open what waited for them.
-        `receipt` is the central store's for its last change.
+        `receipt` is the central store's for its last change; `before` the running digest that the page was checked to follow.
+        Where the book has moved on meanwhile, by a stick or another pull, nothing is kept: the next sync fetches the rest.
 
         Raises `HubMistrusted` and keeps nothing when a change says that its author had been shown another history.
         """
@@ -332,10 +335,13 @@ class Postbox(Protocol):
 
     async def founded(self, book: bytes) -> None: ...
 
-    async def unsent(self, most: int, stopped: frozenset[bytes]) -> tuple[UnsentRun, ...]:
+    async def unsent(
+        self, most: int, stopped: frozenset[bytes], after: Mapping[tuple[bytes, int], int]
+    ) -> tuple[UnsentRun, ...]:
         """Return up to about `most` changes that wait, oldest first in each book, and mark them as on their way.
 
-        Books that are `stopped` in this sync are left out; the next sync tries them again.
+        Books that are `stopped` in this sync are left out; the next sync tries them again. `after` says, by book and lane, up
+        to which change they are on their way already.
         """
 
     async def to_carry(self, most: int, place: tuple[int, int]) -> tuple[tuple[UnsentRun, ...], tuple[int, int]]:

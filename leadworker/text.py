@@ -48,7 +48,9 @@ def clean(text: str) -> str:
     Zero-width joiners stay only between two visible characters. Characters of a Unicode newer than this Python's
     stay, so that laptops with different Pythons keep the same words. Cleaning twice changes nothing more.
     """
-    if _PLAIN.match(text):  # most text by far: one regular expression instead of a walk
+    if len(text) <= LONGEST_LINE and text.isascii() and text.isprintable():  # most text by far
+        return text
+    if _PLAIN.match(text):  # nearly all of the rest: one regular expression instead of a walk
         return text if not _has_long_line(text) else _fold_long_lines(text)
     text = _BREAKS.sub("\n", text).replace("\t", " ")
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

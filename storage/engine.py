@@ -31,7 +31,7 @@ _SETTINGS: Final = (
     "cache_size=-32000",
     "trusted_schema=OFF",
     "cell_size_check=ON",
-    "wal_autocheckpoint=1000",
+    "wal_autocheckpoint=4000",
 )
 
 

@@ -26,7 +26,7 @@ from storage.schema import find_fields, find_table
 
 BEFORE, AFTER = "\x02", "\x03"
 MOST_WORDS: Final = 24
-MOST_BEHIND: Final = 500
+MOST_BEHIND: Final = 2500
 """With each row whose number this divides, all that wait are indexed, whether or not there was an idle moment between."""
 
 _WORD = re.compile(r"\"[^\"]*\"|[\w'’\-]+")

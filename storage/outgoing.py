@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from leadworker.change import padded_size
@@ -38,9 +38,15 @@ def to_found(connection: Connection) -> tuple[ToFound, ...]:
     return tuple(found)
 
 
-def unsent(connection: Connection, most: int, stopped: frozenset[bytes], now_ms: int) -> tuple[UnsentRun, ...]:
-    """Return the next changes to send, and mark them as on their way."""
-    lanes = (row for row in connection.execute(_LANES).fetchall() if bytes(row[2]) not in stopped)
+def unsent(
+    connection: Connection, most: int, stopped: frozenset[bytes], begun: Mapping[tuple[bytes, int], int], now_ms: int
+) -> tuple[UnsentRun, ...]:
+    """Return the next changes to send, and mark them as on their way. `begun` is how far each lane is on its way already."""
+    lanes = [
+        (lane_no, book_no, book, lane, max(acked, begun.get((bytes(book), lane), 0)))
+        for lane_no, book_no, book, lane, acked in connection.execute(_LANES).fetchall()
+        if bytes(book) not in stopped
+    ]
     runs = []
     for lane_no, after, run in _runs(connection, lanes, most):
         sql = "UPDATE change SET sent_ms = ? WHERE lane_no = ? AND seq > ? AND seq <= ?"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 import msgspec
 
-from leadworker.change import CONTROL_LANE, change_id, first_digest, unpack
+from leadworker.change import change_id, first_digest
 from leadworker.clock import Moment
 from leadworker.crypto.identity import Identity
 from leadworker.desk import Bell
@@ -45,6 +46,8 @@ from storage.engine import Connection, scalar
 from storage.vault import Transaction, Vault
 
 T = TypeVar("T")
+
+NOTHING: Mapping[tuple[bytes, int], int] = MappingProxyType({})
 
 INVITES = "invite"
 
@@ -110,16 +113,16 @@ class VaultPostbox:
         return await self._read(lambda c: self._book_state(c, book))
 
     async def take(
-        self, book: bytes, since: int, received: tuple[Received, ...], keys: dict[int, bytes], digest: bytes, receipt: bytes = b""
-    ) -> Bell:
+        self, book: bytes, since: int, received: tuple[Received, ...], keys: dict[int, bytes], digest: bytes, receipt: bytes = b"",
+        before: bytes = b"",
+    ) -> Bell:  # fmt: skip
         def take(transaction: Transaction) -> Bell:
-            bell = taking_in.take(self._vault, transaction, book, since, received, keys, digest, receipt)
+            bell = taking_in.take(self._vault, transaction, book, since, received, keys, digest, receipt, before)
             directory = self._load_directory()
-            if directory is None or not any(unpack(item.header).lane == CONTROL_LANE for item in received):
-                return bell
-            self._members.pop(book, None)
-            readers.retell_readers(transaction.connection, book, directory)
-            return Bell(bell.topics | {"reader"}, bell.ids)
+            if directory is not None and "reader" in bell.topics:
+                self._members.pop(book, None)
+                readers.retell_readers(transaction.connection, book, directory)
+            return bell
 
         return await self._write(take)
 
@@ -135,9 +138,11 @@ class VaultPostbox:
     async def founded(self, book: bytes) -> None:
         await self._write(lambda t: t.connection.execute("UPDATE book SET founded = 1 WHERE id = ?", (book,)))
 
-    async def unsent(self, most: int, stopped: frozenset[bytes]) -> tuple[UnsentRun, ...]:
+    async def unsent(
+        self, most: int, stopped: frozenset[bytes], after: Mapping[tuple[bytes, int], int] = NOTHING
+    ) -> tuple[UnsentRun, ...]:
         now = self._vault.clock.now().timestamp()
-        return await self._write(lambda t: outgoing.unsent(t.connection, most, stopped, int(now * 1000)))
+        return await self._write(lambda t: outgoing.unsent(t.connection, most, stopped, after, int(now * 1000)))
 
     async def to_carry(self, most: int, place: tuple[int, int]) -> tuple[tuple[UnsentRun, ...], tuple[int, int]]:
         return await self._read(lambda c: outgoing.to_carry(c, most, place))
@@ -345,9 +350,8 @@ def _acknowledge(vault: Vault, connection: Connection, receipts: tuple[Receipt, 
                  WHERE b.id = ? AND l.device = ? AND l.lane = ?"""
         lane_no, book_no, n = connection.execute(sql, (receipt.book, vault.identity.device, receipt.lane)).fetchone()
         taking_in.refuse_other_numbers(connection, book_no, lane_no, receipt)
-        numbered = [
-            (number, taking_in.told_ms(receipt.received_ms), lane_no, receipt.first_seq + at) for at, number in enumerate(receipt.ns)
-        ]
+        told_ms = taking_in.told_ms(receipt.received_ms)
+        numbered = [(number, told_ms, lane_no, seq) for seq, number in enumerate(receipt.ns, start=receipt.first_seq)]
         connection.executemany(
             "UPDATE change SET n = ?, received_ms = ? WHERE lane_no = ? AND seq = ? AND n IS NULL", numbered
         )
@@ -357,6 +361,6 @@ def _acknowledge(vault: Vault, connection: Connection, receipts: tuple[Receipt, 
         connection.execute("UPDATE lane SET acked = max(acked, ?) WHERE no = ?", (last, lane_no))
         connection.execute("UPDATE book SET trouble = '' WHERE no = ?", (book_no,))
         taking_in.advance(connection, book_no, n)
-        vault.set_fact(taking_in.SENT, taking_in.told_ms(receipt.received_ms).to_bytes(8, "big"))
+        vault.set_fact(taking_in.SENT, told_ms.to_bytes(8, "big"))
         topics.add("journal_entry")
     return Bell(frozenset(topics | {"receipt"}), frozenset())

@@ -6,6 +6,7 @@ was written here, received, or replayed by a rebuild.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
@@ -71,6 +72,7 @@ class _Topic:
         self.select = f"SELECT {quoted(stored)} FROM {name} WHERE id = ?"
         self.stored = stored
         self.truths = (GONE, *(f for f, wanted in self.types.items() if wanted is bool))
+        self.values_of = _picker(tuple(self.fields))
         self.followed = {f: one.along for f, one in self.fields.items() if one.along}
 
     def rule_of(self, name: str) -> Kept:
@@ -156,7 +158,7 @@ class Projector:
         row = topic.defaults | values
         written_no = self._written_no(device, change_no)
         made = (content.record, book, device, content.wrote_at, content.offset, change_no, False, "", b"", written_no)
-        cursor = self._connection.execute(topic.insert, (*made, *(row[f] for f in topic.fields)))
+        cursor = self._connection.execute(topic.insert, made + topic.values_of(row))
         if cursor.rowcount == 0:
             raise Unfit("what was saved is never written over")
         self._add_to_index(topic, cursor.lastrowid, row)
@@ -196,7 +198,7 @@ class Projector:
         marks = {name: [Live(change_no, content.stamp, device, None)] for name in written}
         made = (content.record, book, device, content.wrote_at, content.offset, change_no)
         state = (row[GONE], "", _marks_encoder.encode(marks), self._written_no(device, change_no))
-        cursor = self._connection.execute(topic.insert, (*made, *state, *(row[f] for f in topic.fields)))
+        cursor = self._connection.execute(topic.insert, made + state + topic.values_of(row))
         self._add_to_index(topic, cursor.lastrowid, row)
         return _touched(content.record, row)
 
@@ -244,6 +246,11 @@ def _refuse_unfit(content: Content) -> None:
         raise Unfit("its words cannot be read")
     if not Moment(content.wrote_at, content.offset).is_on_calendar():
         raise Unfit("it was written at a time that no clock shows")
+
+
+def _picker(names: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+    """Return what takes these values out of a row, in their order."""
+    return operator.itemgetter(*names) if len(names) > 1 else lambda row: tuple(row[name] for name in names)
 
 
 def quoted(names: Iterable[str], after: str = "") -> str:

@@ -65,6 +65,11 @@ CREATE TABLE access (
 FTS_PAGE: Final = 3900
 """FTS5's own leaf size does not fit SQLCipher's usable page and would spill every leaf (docs/decisions/0005)."""
 
+FTS_HASH: Final = 8 * 1024 * 1024
+"""Bytes of new words that FTS5 gathers before it writes them out: many notes that come at once make one piece of an index,
+where 1 MiB, its own measure, made many that had to be joined again (docs/decisions/0024).
+"""
+
 
 def find_table(topic: str) -> str:
     """Return the name of a topic's full-text index."""
@@ -94,6 +99,7 @@ def projection_ddl() -> tuple[str, ...]:
                 "tokenize='porter unicode61 remove_diacritics 2')"
             )
             statements.append(f"INSERT INTO {index}({index}, rank) VALUES ('pgsz', {FTS_PAGE})")
+            statements.append(f"INSERT INTO {index}({index}, rank) VALUES ('hashsize', {FTS_HASH})")
             statements.append(f"INSERT INTO {index}({index}, rank) VALUES ('automerge', 0)")
     return tuple(statements)
 

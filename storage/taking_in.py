@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -28,9 +28,7 @@ SENT = "last sent"
 def keep_statements(transaction: Transaction, book: bytes, statements: tuple[Statement, ...], receipt: bytes) -> None:
     """Append checked statements to the control lane of a book that has no content (the directory)."""
     intake = _Intake(transaction, book)
-    for statement in statements:
-        header = change.unpack(statement.header)
-        intake.append(header, statement.header, statement.body, statement.signature, statement.n, statement.received_ms)
+    intake.append(statements)
     intake.finish()
     advance(transaction.connection, intake.book_no, intake.n)
     if statements:
@@ -39,11 +37,13 @@ def keep_statements(transaction: Transaction, book: bytes, statements: tuple[Sta
 
 def take(
     vault: Vault, transaction: Transaction, book: bytes, since: int, received: tuple[Received, ...],
-    keys: dict[int, bytes], digest: bytes, receipt: bytes = b"",
+    keys: dict[int, bytes], digest: bytes, receipt: bytes = b"", before: bytes = b"",
 ) -> Bell:  # fmt: skip
-    """Keep a page that follows number `since`; raise `HubMistrusted` when an author was shown another history."""
+    """Keep a page that follows number `since`, and the digest `before` where one is given; raise `HubMistrusted` when an author
+    was shown another history.
+    """
     intake = _Intake(transaction, book)
-    if intake.n != since:
+    if intake.n != since or not hmac.compare_digest(before or intake.digest, intake.digest):
         return Bell(frozenset(), frozenset())  # another pull was first; this one has nothing to add
     intake.keep_keys(keys)
     topics: set[str] = set()
@@ -58,14 +58,16 @@ def take(
     if late:
         refold(intake.connection, vault.projector, intake.book_no, late)
     begun: set[tuple[str, str]] = set()
+    appended = intake.append([item for item in received if not item.own])
     for item in received:
-        header = change.unpack(item.header)
         if item.own:
-            intake.confirm(header, item)
+            intake.confirm(change.unpack(item.header), item)
             sent_ms = told_ms(item.received_ms)
             topics.add("receipt")
             continue
-        no = intake.append(header, item.header, item.body, item.signature, item.n, item.received_ms, item.digest)
+        no, header = next(appended)
+        if header.lane == change.CONTROL_LANE:
+            topics.add("reader")
         if item.why:
             intake.put_aside(no, header, item, item.why)
         elif item.content is not None:
@@ -137,6 +139,7 @@ def advance(connection: Connection, book_no: int, n: int) -> None:
     """Move a book's confirmed number on over changes that are known here and numbered without a gap."""
     (digest,) = connection.execute("SELECT digest FROM book WHERE no = ?", (book_no,)).fetchone()
     running = bytes(digest)
+    digests: list[tuple[bytes, int]] = []
     sql = "SELECT no, n, header, digest FROM change WHERE book_no = ? AND n > ? ORDER BY n"
     for no, number, header, promised in connection.execute(sql, (book_no, n)).fetchall():
         if number != n + 1:
@@ -144,18 +147,22 @@ def advance(connection: Connection, book_no: int, n: int) -> None:
         n, running = number, change.next_digest(running, change.change_id(header), number)
         if promised is not None and not hmac.compare_digest(bytes(promised), running):
             raise _not_as_receipted()
-        connection.execute("UPDATE change SET digest = ? WHERE no = ?", (running, no))
+        digests.append((running, no))
+    connection.executemany("UPDATE change SET digest = ? WHERE no = ?", digests)
     connection.execute("UPDATE book SET n = ?, digest = ? WHERE no = ?", (n, running, book_no))
 
 
 def refuse_other_numbers(connection: Connection, book_no: int, lane_no: int, receipt: Receipt) -> None:
     """Raise `HubMistrusted` when a receipt gives a change another number than it has, or a number that is taken."""
-    place = "SELECT n, digest FROM change WHERE lane_no = ? AND seq = ?"
-    elsewhere = "SELECT 1 FROM change WHERE book_no = ? AND n = ? AND NOT (lane_no = ? AND seq = ?)"
+    of_run = "SELECT seq, n, digest FROM change WHERE lane_no = ? AND seq BETWEEN ? AND ?"
+    found = connection.execute(of_run, (lane_no, receipt.first_seq, receipt.first_seq + len(receipt.ns) - 1))
+    here = {seq: (n, digest) for seq, n, digest in found}
+    of_numbers = "SELECT n, lane_no, seq FROM change WHERE book_no = ? AND n BETWEEN ? AND ?"
+    given = {n: (lane, seq) for n, lane, seq in connection.execute(of_numbers, (book_no, receipt.ns[0], receipt.ns[-1]))}
     for seq, number in enumerate(receipt.ns, start=receipt.first_seq):
-        n, digest = connection.execute(place, (lane_no, seq)).fetchone()
+        n, digest = here[seq]
         fits = n in (None, number) and (number != receipt.last_n or digest in (None, receipt.digest))
-        if not fits or connection.execute(elsewhere, (book_no, number, lane_no, seq)).fetchone():
+        if not fits or given.get(number, (lane_no, seq)) != (lane_no, seq):
             raise _not_as_receipted()
 
 
@@ -180,28 +187,33 @@ class _Intake:
         self.latest_stamp = 0
         self._unsent: bool | None = None
         self._own = bytes.fromhex(transaction.shelf.device)
-        row = self.connection.execute("SELECT no, n FROM book WHERE id = ?", (book,)).fetchone()
+        row = self.connection.execute("SELECT no, n, digest FROM book WHERE id = ?", (book,)).fetchone()
         if row is None:
-            insert = "INSERT INTO book (id, digest, founded) VALUES (?, ?, 1)"
-            no = self.connection.execute(insert, (book, change.first_digest(book))).lastrowid
-            row = (no, 0)
-        self.book_no, self.n = row
+            insert, first = "INSERT INTO book (id, digest, founded) VALUES (?, ?, 1)", change.first_digest(book)
+            row = (self.connection.execute(insert, (book, first)).lastrowid, 0, first)
+        self.book_no, self.n, self.digest = row[0], row[1], bytes(row[2])
 
-    def append(
-        self, header: change.Header, raw: bytes, body: bytes | None, signature: bytes, n: int, received_ms: int,
-        digest: bytes | None = None,
-    ) -> int:  # fmt: skip
-        """Insert one received change; return its number in this vault."""
-        lane = self._lane(header)
-        self._last += 1
-        self._chain = log.link(self._chain, change.change_id(raw))
-        self.connection.execute(
+    def append(self, received: Sequence[Received | Statement]) -> Iterator[tuple[int, change.Header]]:
+        """Insert received changes, all at once; return each one's number in this vault and its header."""
+        rows, appended = [], []
+        for item in received:
+            header = change.unpack(item.header)
+            lane = self._lane(header)
+            self._last += 1
+            self._chain = log.link(self._chain, change.change_id(item.header))
+            digest = item.digest if isinstance(item, Received) else None
+            rows.append((
+                self._last, self.book_no, lane, header.seq, item.header, item.body, item.signature, self._chain, item.n or None,
+                digest, told_ms(item.received_ms),
+            ))  # fmt: skip
+            appended.append((self._last, header))
+            self._received_up_to[lane] = header.seq
+        self.connection.executemany(
             """INSERT INTO change (no, book_no, lane_no, seq, header, body, signature, chain, n, digest, received_ms)
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-            (self._last, self.book_no, lane, header.seq, raw, body, signature, self._chain, n or None, digest, told_ms(received_ms)),
+            rows,
         )
-        self._received_up_to[lane] = header.seq
-        return self._last
+        return iter(appended)
 
     def confirm(self, header: change.Header, item: Received) -> None:
         """Note the number and the digest of a change that was written here."""

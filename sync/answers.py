@@ -132,10 +132,10 @@ class Answer:
             return
         directory = await self._box.directory() or Directory(joined.organisation)
         checked = await asyncio.to_thread(lambda: PageCheck(state, directory, self._box.device, self._box.unseal).check(rest))
-        receipt = vouched(joined.hub_key, frame.book, rest, checked.digest)
+        receipt = vouched(joined.hub_key, frame.book, rest, checked.after.digest)
         if not receipt:
             raise HubMistrusted(NOT_VOUCHED)
-        self._ring(await self._box.take(frame.book, state.n, checked.received, checked.keys, checked.digest, receipt))
+        self._ring(await self._box.take(frame.book, state.n, checked.received, checked.keys, checked.after.digest, receipt))
         if founding:
             await self._box.founded(frame.book)
         self.confirmed += sum(item.own for item in checked.received)

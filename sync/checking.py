@@ -17,7 +17,6 @@ from leadworker.crypto.envelope import BookKey, key_info
 from leadworker.crypto.identity import CannotOpen
 from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted
-from leadworker.membership import BookMembers
 from leadworker.postbox import BookState, LaneHead, Received
 from leadworker.statements import Grant, NotAllowed, Rotation
 from sync import wire
@@ -28,12 +27,11 @@ _SAFE = "Nothing from it was taken in, everything here is safe, and your own wor
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """A page that holds. `keys` are the book's keys by epoch that this page brought, `digest` the running one after it."""
+    """A page that holds. `keys` are the book's keys by epoch that it brought; `after` is what is known once it is kept."""
 
     received: tuple[Received, ...]
     keys: dict[int, bytes]
-    digest: bytes
-    members: BookMembers
+    after: BookState
 
 
 class _Sealed(msgspec.Struct, frozen=True):
@@ -78,6 +76,7 @@ class PageCheck:
         self._lanes: dict[tuple[bytes, int], LaneHead] = dict(state.lanes)
         self._members = state.members.copy()
         self._secrets = dict(state.keys)
+        self._own = dict(state.own)
         self._opened: dict[int, BookKey] = {}
         self._new_keys: dict[int, bytes] = {}
         self._run: list[_Sealed] = []
@@ -86,13 +85,19 @@ class PageCheck:
     def check(self, page: wire.Page) -> Checked:
         """Return the page's changes, checked; raise `HubMistrusted` for a sequence that does not fit."""
         self._refuse_fewer_than_receipted(page)
-        digest = self._state.digest
+        n, digest = self._state.n, self._state.digest
         for item, identity, digest in numbered(self._state.book, self._state.n, self._state.digest, page):
             self._take(item, identity, digest)
+            n = item.n
         if self._run:
             raise mistrusted("has sent changes without the signature that vouches for them")
         received = tuple(one if isinstance(one, Received) else self._opened_change(one) for one in self._done)
-        return Checked(received, self._new_keys, digest, self._members)
+        return Checked(received, self._new_keys, self._after(n, digest))
+
+    def _after(self, n: int, digest: bytes) -> BookState:
+        """Return what the vault will say of the book when it has kept this page, for the check of the next one."""
+        promised = {number: one for number, one in self._state.promised.items() if number > n}
+        return BookState(self._state.book, n, digest, self._lanes, self._own, promised, self._members, self._secrets)
 
     def _refuse_fewer_than_receipted(self, page: wire.Page) -> None:
         if page.n < max(self._state.promised, default=0):
@@ -138,7 +143,7 @@ class PageCheck:
         mine = header.device == self._device
         known = self._lanes.get(lane, LaneHead(0, change.FIRST, mine))
         if mine and header.seq <= known.seq:
-            self._own(item, header, identity, digest)
+            self._own_change(item, header, identity, digest)
             return
         if (header.seq, header.prev) != (known.seq + 1, known.head):
             raise mistrusted("has left out or moved a change of one writer")
@@ -151,9 +156,9 @@ class PageCheck:
         if item.signature:
             self._end_run(item, header, identity)
 
-    def _own(self, item: wire.Numbered, header: Header, identity: bytes, digest: bytes) -> None:
+    def _own_change(self, item: wire.Numbered, header: Header, identity: bytes, digest: bytes) -> None:
         self._refuse_inside_a_run()
-        kept = self._state.own.get((header.lane, header.seq))
+        kept = self._own.pop((header.lane, header.seq), None)  # once: it has one number
         if kept is None or not hmac.compare_digest(kept, identity):
             raise HubMistrusted(
                 "The central store gives back something else than this laptop wrote. If this vault is an older copy of itself that "

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import hmac
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import msgspec
 
@@ -20,16 +20,17 @@ from leadworker.clock import Clock, Moment
 from leadworker.desk import Bell
 from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted, Offline, Refused
-from leadworker.postbox import BookState, Joined, Postbox, Receipt, Standing, UnsentRun
+from leadworker.postbox import Joined, Postbox, Receipt, Standing, UnsentRun
 from leadworker.text import one_line
 from sync import late, leaving, recovering, wire
 from sync.attachments import Transfers
 from sync.carrying import sealed_runs
-from sync.checking import Checked, PageCheck, mistrusted, vouched
+from sync.checking import mistrusted
 from sync.client import HubClient
 from sync.founding import Speaker, found_book
 from sync.inviting import countersign
 from sync.joining import ask_again, pull_directory
+from sync.pages import checked_pages, one_ahead
 from sync.progress import Progress
 from sync.readers import NotTaken, Readers
 
@@ -41,6 +42,9 @@ KEY_LIFE_MS = 365 * DAY_MS
 """For how long a casebook keeps one key, when nothing else changes it (C.5)."""
 _KEY_CHANGED = frozenset({"wrong_epoch", "key_owed"})
 """Refusals after which a casebook is fetched and what waits is sealed again, in the same sync."""
+
+Runs = tuple[UnsentRun, ...]
+Sealed = tuple[wire.Run, ...]
 
 _LATE = Bell(frozenset({"late", "receipt"}), frozenset())
 _ON_ITS_WAY = Bell(frozenset({"journal_entry", "receipt"}), frozenset())
@@ -251,40 +255,22 @@ class Exchange:
             await self._stop_book(book, str(error))
 
     async def _receive_book(self, news: wire.BookNews, directory: Directory, total: int) -> None:
+        """Keep the pages of a book one after the other; each is durable here before anything is told of it."""
         book = news.book
         state = await self._box.book_state(book)
-        page = await self._client.changes(book, state.n)
-        if page.n < news.n:
-            raise mistrusted("announced more changes of a casebook than it hands out")
-        while True:
-            following = asyncio.create_task(self._client.changes(book, page.changes[-1].n)) if page.more and page.changes else None
-            try:
-                checked, directory = await self._checked(state, directory, page)
-                receipt = vouched(self._hub_key, book, page, checked.digest)
-                self._ring(await self._box.take(book, state.n, checked.received, checked.keys, checked.digest, receipt))
-                if checked.members.seq != state.members.seq:
+        coming = checked_pages(self._box, self._client, state, directory, self._hub_key, news.n)
+        async with one_ahead(coming) as pages:
+            async for checked, receipt in pages:
+                after = checked.after
+                bell = await self._box.take(
+                    book, state.n, checked.received, checked.keys, after.digest, receipt, state.digest
+                )
+                self._ring(bell)
+                if after.members.seq != state.members.seq:
                     self._spoken_of.add(book)
-            except BaseException:  # raised again: only the page that was being fetched is stopped
-                if following is not None:
-                    following.cancel()
-                    await asyncio.gather(following, return_exceptions=True)
-                raise
-            self._received += sum(not item.own for item in checked.received)
-            self._tell(Progress("receiving", self._received, total, whole=self._whole, casebooks=self._casebooks))
-            if following is None:
-                return
-            page = await following
-            state = await self._box.book_state(book)
-
-    async def _checked(self, state: BookState, directory: Directory, page: wire.Page) -> tuple[Checked, Directory]:
-        """Check a page. It may speak of a colleague who was let in after this sync began, so a newer directory is tried once."""
-        try:
-            return await asyncio.to_thread(_check, state, directory, self._box, page), directory
-        except HubMistrusted:
-            newer = await pull_directory(self._box, self._client)
-            if newer.seq == directory.seq:
-                raise
-            return await asyncio.to_thread(_check, state, newer, self._box, page), newer
+                state = after
+                self._received += sum(not item.own for item in checked.received)
+                self._tell(Progress("receiving", self._received, total, whole=self._whole, casebooks=self._casebooks))
 
     async def _keep_readers(self, readers: Readers, news: wire.News, joined: Joined, directory: Directory) -> None:
         """Carry out what was decided about readers, and bring casebooks into step with the directory (C.6).
@@ -334,16 +320,42 @@ class Exchange:
         waiting = (await self._box.counts()).waiting
         if not waiting:
             return
-        while runs := await self._box.unsent(BATCH, frozenset(self._stopped)):
-            self._ring(_ON_ITS_WAY)
-            sealed = await asyncio.to_thread(sealed_runs, runs)
-            pushed = await self._client.push(sealed)
-            taken = await self._settle(runs, sealed, pushed)
-            self._sent += taken
-            self._tell(Progress("sending", self._sent, max(waiting, self._sent)))
+        while await self._send_what_waits(waiting):
             await self._renew(readers)
         if self._stopped:
             self._ring(await self._box.not_on_its_way())
+
+    async def _send_what_waits(self, waiting: int) -> bool:
+        """Send batch after batch until all is sent, or one is refused in part; return whether one was."""
+        refused = False
+        async with one_ahead(self._receipts()) as answers:
+            async for receipts, refused in answers:  # noqa: B007 - the last one counts
+                self._ring(await self._box.acknowledge(receipts))
+                self._sent += sum(len(receipt.ns) for receipt in receipts)
+                self._tell(Progress("sending", self._sent, max(waiting, self._sent)))
+        return refused
+
+    async def _receipts(self) -> AsyncGenerator[tuple[tuple[Receipt, ...], bool]]:
+        """Push one batch after the other, and give the receipts for each, which are kept while the next one travels.
+
+        The next is pushed when these receipts hold and nothing was refused: it would only be refused for what is missing
+        before it.
+        """
+        async with one_ahead(self._batches()) as batches:
+            async for runs, sealed in batches:
+                receipts = await self._settle(runs, sealed, await self._client.push(sealed))
+                refused = len(receipts) < len(runs)
+                yield receipts, refused
+                if refused:
+                    return
+
+    async def _batches(self) -> AsyncGenerator[tuple[Runs, Sealed]]:
+        """Read and seal what waits, batch by batch: the next one while this one travels."""
+        begun: dict[tuple[bytes, int], int] = {}
+        while runs := await self._box.unsent(BATCH, frozenset(self._stopped), begun):
+            self._ring(_ON_ITS_WAY)
+            begun |= {(run.book, run.lane): change.unpack(run.changes[-1][0]).seq for run in runs}
+            yield runs, await asyncio.to_thread(sealed_runs, runs)
 
     async def _renew(self, readers: Readers) -> None:
         """Fetch casebooks whose key was changed while this laptop sent, so that what waits is sealed with the new one."""
@@ -361,9 +373,9 @@ class Exchange:
         self._alarms.append(sentence)
         await self._box.trouble(book, sentence)
 
-    async def _settle(self, runs: tuple[UnsentRun, ...], sealed: tuple[wire.Run, ...], pushed: wire.Pushed) -> int:
-        joined = await self._box.joined()
-        if joined is None or len(pushed.outcomes) != len(runs):
+    async def _settle(self, runs: Runs, sealed: Sealed, pushed: wire.Pushed) -> tuple[Receipt, ...]:
+        """Check the answer to a batch; return the receipts for what was taken, and note which books were refused."""
+        if len(pushed.outcomes) != len(runs):
             raise HubMistrusted("The central store's answer does not fit what was sent. Everything is still here; it will be sent again.")
         receipts = []
         for run, sent, outcome in zip(runs, sealed, pushed.outcomes, strict=True):
@@ -373,20 +385,15 @@ class Exchange:
             if outcome.code:
                 await self._stop_book(run.book, one_line(outcome.sentence)[:400])
                 continue
-            receipts.append(_receipt(joined, run, sent, outcome))
-        self._ring(await self._box.acknowledge(tuple(receipts)))
-        return sum(len(receipt.ns) for receipt in receipts)
+            receipts.append(_receipt(self._hub_key, run, sent, outcome))
+        return tuple(receipts)
 
 
-def _check(state: BookState, directory: Directory, box: Postbox, page: wire.Page) -> Checked:
-    return PageCheck(state, directory, box.device, box.unseal).check(page)
-
-
-def _receipt(joined: Joined, run: UnsentRun, sent: wire.Run, outcome: wire.Outcome) -> Receipt:
+def _receipt(hub_key: bytes, run: UnsentRun, sent: wire.Run, outcome: wire.Outcome) -> Receipt:
     """Check the store's receipt against the key that the root has signed; without it nothing counts as sent."""
     last = change.change_id(sent.changes[-1][0])
     if not _is_whole(run, outcome) or not wire.is_signed(
-        joined.hub_key, wire.RECEIPT,
+        hub_key, wire.RECEIPT,
         wire.receipt_message(run.book, last, outcome.last_n, outcome.digest, outcome.received_ms), outcome.receipt,
     ):  # fmt: skip
         raise HubMistrusted("The central store's receipt is not signed as it must be. Everything is still here; it will be sent again.")
