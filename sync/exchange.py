@@ -151,7 +151,7 @@ class Exchange:
     async def _late(self, news: wire.News, directory: Directory) -> None:
         self._alarms += await late.hand_in(self._box, self._client, directory)
         if news.late:
-            _, troubles = await late.receive(self._box, self._client, directory)
+            _, troubles = await late.receive(self._box, self._client, directory, self._stopped)
             self._alarms += troubles
             self._ring(_LATE)
 

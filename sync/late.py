@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
 
 import msgspec
@@ -19,9 +19,14 @@ from sync.client import HubClient
 
 _NOT_WHOLE: Final = (
     "Something that was handed in late for a casebook is not what its writer signed: {why}. It was not taken in; everything here is "
-    "safe. Tell your administrator, and ask {name} to hand it in again."
+    "safe. Tell your administrator, and ask {name} to hand it in again (“leadworker hand-in --again”)."
 )
 
+
+_NOT_YET: Final = (
+    "Something that {name} handed in late cannot be taken in yet: {why}. It stays at the central store, and the next sync tries again; "
+    "everything here is safe. If it does not come right, update leadworker, and tell your administrator."
+)
 
 _NOBODY: Final = (
     "Nobody who decides about the casebook is in the organisation any more, as far as this laptop knows, so nothing was handed in. "
@@ -37,6 +42,10 @@ class _Handed(msgspec.Struct, frozen=True, array_like=True):
 
 class NotWhole(Exception):
     """A late submission does not hold; the words say why."""
+
+
+class NotYetWhole(NotWhole):
+    """A late submission does not hold as far as is known here; more news, or a newer leadworker, may tell."""
 
 
 async def hand_in(box: Postbox, client: HubClient, directory: Directory) -> tuple[str, ...]:
@@ -68,27 +77,38 @@ def _recipients(state: BookState, directory: Directory, me: bytes) -> dict[bytes
     return found
 
 
-async def receive(box: Postbox, client: HubClient, directory: Directory) -> tuple[int, tuple[str, ...]]:
+async def receive(
+    box: Postbox, client: HubClient, directory: Directory, stopped: Container[bytes] = frozenset()
+) -> tuple[int, tuple[str, ...]]:
     """Fetch what was handed in to this laptop into the vault; return how much, and sentences about what does not hold.
 
+    What more news may make whole stays at the store: of a book that is `stopped` in this sync, or further than this laptop.
     A store that makes items up, or gives the same ones for ever, is listened to for one page that brings nothing.
     """
     taken, troubles, known = 0, dict[str, None](), set[str]()
     items, brought = (await client.late()).items, True
     while items and brought:
-        brought = False
+        brought, done = False, []
         for item in items:
+            if item.book in stopped:
+                continue
             name = await box.name_of(item.sender)
             try:
                 submission = _checked(item, await box.book_state(item.book), directory, box, name)
+            except NotYetWhole as error:
+                troubles[_NOT_YET.format(why=error, name=name)] = None
+                continue
             except NotWhole as error:
                 troubles[_NOT_WHOLE.format(why=error, name=name)] = None
-                continue
-            if submission.id not in known:
-                await box.keep_late(submission)
-                known.add(submission.id)
-                brought, taken = True, taken + 1
-        items = (await client.late_taken(tuple(item.late for item in items))).items
+            else:
+                if submission.id not in known:
+                    await box.keep_late(submission)
+                    known.add(submission.id)
+                    brought, taken = True, taken + 1
+            done.append(item.late)
+        if not done:
+            break
+        items = (await client.late_taken(tuple(done))).items
     return taken, tuple(troubles)
 
 
@@ -96,9 +116,9 @@ def _checked(item: wire.LateItem, state: BookState, directory: Directory, box: P
     """Open a late submission and check every change of it against its writer's key and lane; raise `NotWhole`."""
     enrolled = directory.devices.get(item.sender)
     if enrolled is None:
-        raise NotWhole("the directory does not name the laptop")
+        raise NotYetWhole("the directory does not name the laptop")
     if item.sender not in state.members.ever:
-        raise NotWhole("the laptop never read this casebook")
+        raise NotYetWhole("the laptop never read this casebook")
     try:
         key = box.unseal(item.seal, late_key_info(item.book, item.sender, box.device))
         plain = open_late(key, item.sealed, item.book, item.sender)
@@ -125,7 +145,7 @@ def _run(
         try:
             header = change.unpack(raw)
         except change.BadHeader as error:
-            raise NotWhole("a change of it cannot be read") from error
+            raise NotYetWhole("a change of it cannot be read") from error
         if known is None:
             lane = header.lane
             known = state.lanes.get((item.sender, lane), LaneHead(0, change.FIRST, False))
@@ -137,7 +157,7 @@ def _run(
             raise NotWhole("words were altered")
         if header.seq > known.seq:
             if (header.seq, header.prev) != (known.seq + 1, known.head):
-                raise NotWhole("a part of it is missing")
+                raise NotYetWhole("a part of it is missing")
             known = LaneHead(header.seq, change.change_id(raw), False)
             yield body
     if not wire.is_signed(signing, wire.HEAD, change.change_id(changes[-1][0]), signature):

@@ -91,8 +91,13 @@ _UNSENT = (
 _WRITABLE = select(books.c.writable).where(books.c.subject == bindparam("person_id"))
 
 
-def hand_in(shelf: Shelf, person_id: str) -> None:
-    """Decide to hand in what was written about somebody and cannot be sent any more; the next sync does it. Raises `Refused`."""
+def hand_in(shelf: Shelf, person_id: str, *, again: bool = False) -> None:
+    """Decide to hand in what was written about somebody and cannot be sent any more; the next sync does it. Raises `Refused`.
+
+    With `again`, also what was handed in before: whoever was to have it could not take it in. The same twice is there once.
+    """
+    if again:
+        shelf.throw_away(HANDED_IN, shelf.casebook_of(person_id))
     if not may_hand_in(shelf, person_id):
         raise Refused(_NOTHING)
     shelf.keep(TO_HAND_IN, shelf.casebook_of(person_id), b"")

@@ -13,7 +13,7 @@ from leadworker.domain import caseload, late
 from leadworker.domain.late import Late
 from leadworker.errors import NotUnderstood, PostError
 from leadworker.plain import documents, output
-from leadworker.plain.command import argument, command, group
+from leadworker.plain.command import argument, command, flag, group
 from leadworker.plain.place import Open, Place
 from leadworker.plain.post import run_sync
 from leadworker.words.saying import say_count
@@ -94,14 +94,18 @@ def take_in(place: Place, which: Annotated[str, argument("ID", "The end of its i
     place.tell(document, [f"Taken in from {found[0].name}: {counted}.{unread}"])
 
 
-def hand_in(place: Place, person: Annotated[str, argument("PERSON", "Whose casebook.")]) -> None:
+def hand_in(
+    place: Place,
+    person: Annotated[str, argument("PERSON", "Whose casebook.")],
+    again: Annotated[bool, flag("--again", "Also what was handed in before: they could not take it in.")] = False,
+) -> None:
     """Hand in what you wrote about somebody and cannot send any more.
 
     It goes, sealed, to those who decide about the casebook. It stays on this laptop as well.
     """
     with place.opened() as opened:
         known = opened.ask(caseload.resolve, person)
-        opened.do(late.hand_in, known.id)
+        opened.do(late.hand_in, known.id, again=again)
         trouble = _sync(opened, silent=place.as_json)
         done = opened.ask(late.handed_in, known.id)
     document = HandedInNow(known.name, done.to if done else ())
