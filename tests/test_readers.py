@@ -7,7 +7,7 @@ import pytest
 from leadworker.crypto.envelope import BookKey, sealed_epoch
 from leadworker.crypto.identity import CannotOpen
 from leadworker.domain import colleagues, readers
-from leadworker.errors import Refused
+from leadworker.errors import Offline, Refused
 from leadworker.shelf import Shelf
 from leadworker.statements import Role
 from sync import organising
@@ -401,3 +401,31 @@ async def test_a_store_that_says_that_every_key_is_old_is_followed_once_a_year(t
         alex.vault.submit(lambda: alex.vault.connection.execute("UPDATE change SET received_ms = 1")).result()
         await alex.sync()
     assert (await alex.box.book_state(book)).members.epoch == 2
+
+
+async def test_a_new_key_whose_request_was_lost_is_asked_for_again(team: Team) -> None:
+    alex = team.alex
+    keira = alex.add(KEIRA)
+    await alex.sync()
+    book = alex.book(keira)
+    alex.clock.wrong_by = YEAR_S
+    team.office.clock.pushed_ms = YEAR_S * 1000
+    alex.line.before = lambda number: alex.line.requests[-1].endswith("/v1/control")
+    with pytest.raises(Offline):
+        await alex.sync_somehow()
+    alex.line.before = lambda number: False
+    assert (await alex.box.book_state(book)).members.epoch == 1
+    await alex.sync()
+    assert (await alex.box.book_state(book)).members.epoch == 2
+
+
+async def test_one_wrong_clock_at_a_renewal_does_not_put_the_next_one_off(team: Team) -> None:
+    alex = team.alex
+    keira = alex.add(KEIRA)
+    await alex.sync()
+    book = alex.book(keira)
+    for years, wrong in ((1, 40), (2, 2)):
+        alex.clock.wrong_by = wrong * YEAR_S
+        team.office.clock.pushed_ms = years * YEAR_S * 1000 + years * 1000
+        await alex.sync()
+    assert (await alex.box.book_state(book)).members.epoch == 3

@@ -8,12 +8,13 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
+from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
-from leadworker.desk import Bell
+from leadworker.desk import Bell, Carried
 from leadworker.domain import caseload, drafts
 from leadworker.domain.drafts import Draft
 from leadworker.errors import DiskTrouble
@@ -28,9 +29,10 @@ from screens.hide import HideScreen
 from screens.note import NotePage
 from screens.people import PeoplePage
 from screens.person import PersonPage
+from screens.stick import StickForm
 from screens.today import TodayPage
 from storage import opening
-from tests.screen_world import PASSPHRASE, StillClock, WorldDoor, burst, opened, seen, settle, type_in
+from tests.screen_world import PASSPHRASE, StillClock, StillPost, WorldDoor, burst, opened, seen, settle, type_in
 
 pytest_plugins = ["tests.screen_fixtures"]
 
@@ -430,3 +432,24 @@ async def test_a_sentence_that_comes_again_and_again_while_hidden_is_said_once(a
         await pilot.press("enter")
         await settle(pilot)
         assert seen(app).count("The disk is full.") == 1
+
+
+async def test_a_visit_to_a_stick_holds_no_lock_up(app: LeadworkerApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never_ends(post: StillPost, folder: Path) -> Carried:
+        await asyncio.sleep(3600)
+        return Carried()
+
+    monkeypatch.setattr(StillPost, "visit_stick", never_ends)
+    async with opened(app) as pilot:
+        await pilot.press("6")
+        await settle(pilot)
+        app.push_screen(StickForm(str(tmp_path)))
+        await settle(pilot)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        app.lock("Locked.")
+        await pilot.pause(1.0)
+        assert isinstance(app.screen, HideScreen)
+    assert app.return_value is not None
+    assert app.return_value.how is How.LOCKED
+
