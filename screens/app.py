@@ -20,7 +20,7 @@ from textual.worker import WorkerError
 
 from leadworker.clock import Clock, SystemClock
 from leadworker.errors import LeadworkerError
-from screens import crash, glyphs, keys, lastline
+from screens import crash, glyphs, keys, lastline, tidying
 from screens.base import BOTTOM, WRITING, Ending, How, Page, Undo
 from screens.frame import TopLine
 from screens.hide import HideScreen
@@ -153,6 +153,7 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
 
         if not gc.get_freeze_count():  # what was imported stays: looking through it for rubbish held a key up for 150 ms
             gc.freeze()
+            gc.set_threshold(*tidying.SELDOM)
         self.open_desk, self.made_desk = desk, None
         self._stops = [desk.on_change(self._rung), desk.post.listen(self._post_changed)]
         desk.on_warning(lambda words: self.say(words, "error", 30))

@@ -17,7 +17,7 @@ from textual.worker import Worker
 
 from leadworker.clock import Clock
 from leadworker.errors import LeadworkerError
-from screens import keys
+from screens import keys, tidying
 from screens.frame import FootLine, TopLine
 from screens.plain import BLANK, Content, plain
 from screens.postwords import unsent_words
@@ -175,6 +175,10 @@ class AskingScreen(Screen[None]):
         if self not in self.app.screen_stack:
             worker.cancel()
         return worker
+
+    def on_unmount(self) -> None:
+        """Clear away what this screen leaves."""
+        tidying.after_closing(self.app)
 
 
 class Page(AskingScreen):

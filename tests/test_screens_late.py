@@ -15,6 +15,7 @@ from textual.message_pump import MessagePump
 
 from leadworker.desk import Desk
 from leadworker.domain import caseload
+from screens import tidying
 from screens.app import LeadworkerApp
 from screens.find import FindDialog
 from screens.people import PeoplePage
@@ -138,3 +139,17 @@ async def test_an_answer_that_comes_when_find_is_closing_shows_itself_nowhere(
         await pilot.press("escape")
         await type_in(pilot, "2")
         assert isinstance(app.screen, PeoplePage)
+
+
+async def test_what_a_closed_page_leaves_is_cleared_away_a_moment_later(app: LeadworkerApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    cleared: list[str] = []
+    monkeypatch.setattr(tidying.gc, "collect", lambda: cleared.append("once"))
+    async with opened(app) as pilot:
+        app.open_person((await app.desk.ask(caseload.resolve, "Keira")).id)
+        await settle(pilot)
+        await pilot.pause(3 * tidying.SOON_S)
+        cleared.clear()
+        await pilot.press("escape")
+        await settle(pilot)
+        await pilot.pause(3 * tidying.SOON_S)
+        assert cleared == ["once"]
