@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 LONGEST_LINE = 10_000
 """Characters in one line of a field; the rest of the line goes on in the next one, nothing is lost."""
@@ -75,10 +76,10 @@ def skeleton(name: str) -> str:
     return " ".join("".join(letters).split())
 
 
-def begins(name: str, wanted: str) -> bool:
-    """Return whether each wanted word begins a word of a name, in order; both as `skeleton`: ``kei lane``, ``keira okafor lane``."""
-    words = iter(name.split())
-    return all(any(word.startswith(part) for word in words) for part in wanted.split())
+def begins(words: Iterable[str], wanted: Iterable[str]) -> bool:
+    """Return whether each wanted word begins a word of a name, in order, all of them of `skeleton`: ``kei lane``, ``keira okafor lane``."""
+    rest = iter(words)
+    return all(any(word.startswith(part) for word in rest) for part in wanted)
 
 
 def _visible(text: str) -> str:

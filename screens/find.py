@@ -18,7 +18,7 @@ from leadworker.domain.caseload import PersonRow
 from leadworker.domain.journal import EntryView
 from leadworker.errors import LeadworkerError
 from leadworker.shelf import Hit
-from leadworker.text import one_line, skeleton
+from leadworker.text import begins, one_line, skeleton
 from leadworker.words.people import Known
 from screens import keys
 from screens.base import Dialog
@@ -27,7 +27,7 @@ from screens.entry_rows import entry_summary
 from screens.fields import LineField
 from screens.glyphs import CUT
 from screens.lines import cut, sides
-from screens.names import Names, begins
+from screens.names import Names
 from screens.plain import Content, Tone, join, marked, plain, single
 from screens.vlist import Heading, VList
 from screens.words import Words

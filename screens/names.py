@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Generic, TypeVar
 
-from leadworker.text import skeleton
+from leadworker.text import begins, skeleton
 
 Person = TypeVar("Person")
 
@@ -43,9 +43,3 @@ class Names(Generic[Person]):
         self.fold()
         wanted = skeleton(typed).split()
         return any(words == wanted for _, names in self._folded or () for words in names)
-
-
-def begins(words: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Say whether each wanted word begins a word of the name, in order: ``kei lane`` fits ``keira okafor lane``."""
-    rest = iter(words)
-    return all(any(word.startswith(part) for word in rest) for part in wanted)

@@ -108,7 +108,7 @@ def resolve(shelf: Shelf, called: str) -> Known:
         if person.id == called:
             return person
     exact = [p for p in everybody if wanted in _skeletons(p)]
-    fits = exact or [p for p in everybody if wanted and any(begins(s, wanted) for s in _skeletons(p))]
+    fits = exact or [p for p in everybody if wanted and any(begins(s.split(), wanted.split()) for s in _skeletons(p))]
     if len(fits) == 1:
         return fits[0]
     shown = one_line(called)[:40]

@@ -88,7 +88,7 @@ def resolve(shelf: Shelf, called: str, *, gone: bool = False) -> Colleague:
     wanted = skeleton(called)
     known = [one for one in everybody(shelf) if one.here or gone]
     fits = [one for one in known if one.person == called or skeleton(one.name) == wanted]
-    fits = fits or [one for one in known if wanted and begins(skeleton(one.name), wanted)]
+    fits = fits or [one for one in known if wanted and begins(skeleton(one.name).split(), wanted.split())]
     if len(fits) == 1:
         return fits[0]
     shown = one_line(called)[:40]

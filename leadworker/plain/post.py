@@ -187,19 +187,19 @@ def invite(
     """
     wanted = read_role(role)
     with place.opened() as opened:
-        made, now = asyncio.run(_invite(opened, name, wanted, team, admin)), opened.now()
+        made, now = _invite(opened, name, wanted, team, admin), opened.now()
     document = Invited(
         made.name, wanted.words, made.words, made.hub_url, documents.moment(made.expires_ms, Moment.of(now).offset)
     )
     place.tell(document, [*invited_words(made, now), _HAND_OVER])
 
 
-async def _invite(opened: Open, name: str, role: Role, team: str, admin: bool) -> Invitation:
+def _invite(opened: Open, name: str, role: Role, team: str, admin: bool) -> Invitation:
     from sync import inviting
 
-    known = await asking.joined_of(opened)
-    async with asking.connected(opened, known.hub_url) as (box, client):
-        return await inviting.invite(box, client, opened.vault.clock, name, role=role, team=team, admin=admin)
+    return asking.at_store(
+        opened, lambda box, client: inviting.invite(box, client, opened.vault.clock, name, role=role, team=team, admin=admin)
+    )
 
 
 _HAND_OVER = "Hand the words over in person or by telephone, never by e-mail. Then run “leadworker sync” to let them in."

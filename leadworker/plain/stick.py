@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +44,7 @@ def stick(place: Place, folder: Folder = None) -> None:
     """
     where = (folder or _plugged_in()).expanduser().absolute()
     with place.opened() as opened:
-        done = asyncio.run(_visit(opened, where, silent=place.as_json))
+        done = _visit(opened, where, silent=place.as_json)
     document = StickVisited(str(where), done.received, done.confirmed, done.carried, done.written, done.left, done.alarms)
     place.tell(document, done.sentences())
     if done.alarms:
@@ -61,11 +60,8 @@ def _plugged_in() -> Path:
     raise NotUnderstood(f"{said} Name its folder: leadworker stick FOLDER. Nothing was changed.")
 
 
-async def _visit(opened: Open, folder: Path, *, silent: bool) -> Carried:
+def _visit(opened: Open, folder: Path, *, silent: bool) -> Carried:
     from sync.stick import Visit
 
-    known = await asking.joined_of(opened)
-    said = {"reading": "Read", "carrying": "Carried", "fetching to carry": "Fetched"}
-    tell = progress_of(said, silent=silent)
-    async with asking.connected(opened, known.hub_url) as (box, client):
-        return await Visit(box, client, opened.vault.clock, folder, opened.desk.ring, tell).run()
+    tell = progress_of({"reading": "Read", "carrying": "Carried", "fetching to carry": "Fetched"}, silent=silent)
+    return asking.at_store(opened, lambda box, client: Visit(box, client, opened.vault.clock, folder, opened.desk.ring, tell).run())
