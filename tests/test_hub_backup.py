@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -75,6 +75,16 @@ def test_a_sqlite_store_is_copied_while_four_laptops_write(tmp_path: Path) -> No
     found = served_from(str(copy), writing.laptops[0], writing.book)
     assert found == list(range(1, len(found) + 1)) and set(before) <= set(found) <= {*after, *writing.acknowledged, 1, 2}
     assert len(found) < max(writing.acknowledged), "others were written meanwhile and afterwards"
+
+
+def test_the_file_of_a_stopped_store_is_whole_without_any_file_beside_it(tmp_path: Path) -> None:
+    """Many times: two connections that closed at one moment left the log lying for one stop in ten."""
+    for number in range(60):
+        database = tmp_path / f"{number}.db"
+        store = open_store(str(database))
+        wait([store.read(lambda session: session.alarms()) for _ in range(20)])
+        store.close()
+        assert [path.name for path in tmp_path.glob(f"{number}.db*")] == [database.name]
 
 
 def test_a_postgresql_store_is_dumped_and_put_back_with_its_own_programs_while_four_laptops_write(tmp_path: Path) -> None:

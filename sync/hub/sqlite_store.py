@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
@@ -48,6 +49,11 @@ class SqliteStore:
     def close(self) -> None:
         self._writers.close()
         self._readers.close()
+        # Of two connections that close at one moment, each may leave the log to the other. Somebody who copies the file of a
+        # stopped store would then copy it without its last changes.
+        if Path(f"{self._path}-wal").exists():
+            with contextlib.suppress(sqlite3.Error):
+                _open(self._path).close()
 
 
 class _SqliteSession(SqlSession):
