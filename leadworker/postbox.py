@@ -96,7 +96,7 @@ class Promised(msgspec.Struct, frozen=True):
     digest: bytes
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Confirmed(msgspec.Struct, frozen=True):
     """How far a book is confirmed here, with the running digest there, and why it could not be synced, if so."""
 
     n: int
@@ -311,7 +311,7 @@ class Postbox(Protocol):
     async def take_directory(self, statements: tuple[Statement, ...], names: dict[bytes, str], receipt: bytes = b"") -> Bell:
         """Keep checked directory statements, the names of the devices that they enrol, and the receipt for the last of them."""
 
-    async def standings(self) -> dict[bytes, Standing]:
+    async def confirmed(self) -> dict[bytes, Confirmed]:
         """Return how far each book is confirmed here, by its id."""
 
     async def book_state(self, book: bytes) -> BookState: ...

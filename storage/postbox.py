@@ -23,6 +23,7 @@ from leadworker.domain.readers import Decision, overdue
 from leadworker.membership import BookMembers
 from leadworker.postbox import (
     BookState,
+    Confirmed,
     Counts,
     HandingIn,
     Held,
@@ -33,7 +34,6 @@ from leadworker.postbox import (
     PutAside,
     Receipt,
     Received,
-    Standing,
     Statement,
     Tail,
     TakenOut,
@@ -105,9 +105,9 @@ class VaultPostbox:
 
         return await self._write(take)
 
-    async def standings(self) -> dict[bytes, Standing]:
+    async def confirmed(self) -> dict[bytes, Confirmed]:
         sql = "SELECT id, n, digest, trouble FROM book"
-        return await self._read(lambda c: {bytes(book): Standing(n, bytes(d), trouble) for book, n, d, trouble in c.execute(sql)})
+        return await self._read(lambda c: {bytes(book): Confirmed(n, bytes(d), trouble) for book, n, d, trouble in c.execute(sql)})
 
     async def book_state(self, book: bytes) -> BookState:
         return await self._read(lambda c: self._book_state(c, book))

@@ -112,7 +112,7 @@ class Answer:
 
     async def _directory(self, page: wire.Page, joined: Joined) -> None:
         directory = await self._box.directory() or Directory(joined.organisation)
-        here = (await self._box.standings()).get(joined.organisation)
+        here = (await self._box.confirmed()).get(joined.organisation)
         n, digest = (here.n, here.digest) if here else (0, first_digest(joined.organisation))
         rest = _beyond(page, n)
         if rest is None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 import msgspec
 
@@ -31,6 +31,7 @@ from sync.client import HubClient
 from sync.founding import Speaker, found_book
 from sync.joining import admitted, pull_directory
 from sync.parcel import ANSWER, TO_STORE, Asks, Brings, Founds, Sends, Tells, Writing
+from sync.pauses import in_its_time
 from sync.progress import Progress
 
 BATCH: Final = 1000
@@ -43,6 +44,10 @@ _ANOTHER: Final = "This file is for another organisation or another central stor
 _NOT_KNOWN: Final = (
     "The laptop that wrote this file is not in the organisation, or was taken out of it. The file was left as it is; nothing was sent."
 )
+_PAUSED: Final = "; waiting a moment, as the central store asks"
+
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
 
 
 class CarriedFile(msgspec.Struct, frozen=True):
@@ -66,7 +71,7 @@ async def write(box: Postbox, clock: Clock, folder: Path) -> int:
     identity, counts = secrets.token_bytes(parcels.PARCEL_BYTES), await box.counts()
     now_ms = max(Moment.of(clock.now()).ms, counts.last_sent_ms, counts.last_received_ms)  # a clock that stands in the past
     given = errands.give(box.device, now_ms, joined.hub_key, box.sign)
-    stands = {book: standing.n for book, standing in (await box.standings()).items() if standing.n}
+    stands = {book: here.n for book, here in (await box.confirmed()).items() if here.n}
     written, founding = 0, await box.to_found()
     async with Writing(folder, identity, TO_STORE, recipients) as file:
         await file.add(Asks(joined.organisation, joined.hub_key, bytes(given), stands, counts.waiting))
@@ -166,6 +171,7 @@ class _Trip:
     def __init__(self, client: HubClient, tell: Callable[[Progress], None]) -> None:
         self._client = client
         self._tell = tell
+        self._progress = Progress("carrying", 0, 0)
         self.told: dict[tuple[str, str], Tells] = {}
         self.sent = 0
         self.fetched = 0
@@ -173,16 +179,24 @@ class _Trip:
     async def send(self, frame: parcel.Frame, of: int) -> None:
         """Send what one frame holds. What the store refuses is written down for who wrote it; the rest goes on."""
         if isinstance(frame, Founds):
-            outcome = await self._client.control(frame.changes)
+            outcome = await self._patient(self._client.control)(frame.changes)
             if outcome.code != "head_moved":  # the laptop itself has founded it meanwhile
                 self._note(outcome)
         elif isinstance(frame, Sends):
-            for outcome in (await self._client.push(frame.runs)).outcomes:
+            for outcome in (await self._patient(self._client.push)(frame.runs)).outcomes:
                 self._note(outcome)
                 self.sent += 0 if outcome.code else len(outcome.ns)
-            self._tell(Progress("carrying", self.sent, max(of, self.sent)))
+            self._say(Progress("carrying", self.sent, max(of, self.sent)))
         else:
             raise NotAParcel("a part of it is out of place")
+
+    def _patient(self, ask: Callable[Asked, Awaitable[Answer]]) -> Callable[Asked, Awaitable[Answer]]:
+        """Return a request in the store's time: what it said to this file so far is only here, and would be lost with a refusal."""
+        return in_its_time(ask, lambda: self._tell(msgspec.structs.replace(self._progress, unit=_PAUSED)))
+
+    def _say(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tell(progress)
 
     def _note(self, outcome: wire.Outcome) -> None:
         if outcome.code and len(self.told) < MOST_TOLD:
@@ -195,24 +209,24 @@ class _Trip:
         What has no room in one file comes with the next. The directory comes once more at the end where it grew meanwhile: a page
         of a casebook can speak of somebody who was let in while others were fetched.
         """
-        news = await self._client.news()
+        news = await self._patient(self._client.news)()
         books = sorted(news.books, key=lambda one: (one.book != asks.organisation, -one.grew_ms))
         total = sum(max(0, book.n - asks.stands.get(book.book, 0)) for book in books)
         upto = 0
         for book in books:
             after = await self._fetch_book(book.book, asks.stands.get(book.book, 0), book.n, total, answer)
             upto = after if book.book == asks.organisation else upto
-        now = {book.book: book.n for book in (await self._client.news()).books}
+        now = {book.book: book.n for book in (await self._patient(self._client.news)()).books}
         await self._fetch_book(asks.organisation, upto, now.get(asks.organisation, 0), total, answer)
 
     async def _fetch_book(self, book: bytes, after: int, n: int, total: int, answer: Writing) -> int:
         """Write the pages of one book up to its present end; return how far that is. Raises `HubMistrusted` for pages without one."""
         while after < n and answer.room > 0:
-            page = await self._client.changes(book, after)
+            page = await self._patient(self._client.changes)(book, after)
             if not page.changes or not after < page.changes[-1].n <= page.n:
                 raise HubMistrusted("The central store hands out pages that lead nowhere, so nothing was carried. Tell your administrator.")
             await answer.add(Brings(book, page))
             after, n = page.changes[-1].n, min(n, page.n)
             self.fetched += len(page.changes)
-            self._tell(Progress("fetching to carry", self.fetched, max(total, self.fetched)))
+            self._say(Progress("fetching to carry", self.fetched, max(total, self.fetched)))
         return after

@@ -20,7 +20,7 @@ from leadworker.clock import Clock, Moment
 from leadworker.desk import Bell
 from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted, Offline, Refused
-from leadworker.postbox import Joined, Postbox, Receipt, Standing, UnsentRun
+from leadworker.postbox import Confirmed, Joined, Postbox, Receipt, UnsentRun
 from leadworker.text import one_line
 from sync import late, leaving, recovering, wire
 from sync.attachments import Transfers
@@ -197,7 +197,7 @@ class Exchange:
         return now is not None and now.admitted
 
     async def _directory(self, joined: Joined, news: wire.News) -> tuple[Joined, Directory]:
-        here = (await self._box.standings()).get(joined.organisation, Standing(0, b"", ""))
+        here = (await self._box.confirmed()).get(joined.organisation, Confirmed(0, b"", ""))
         listed = {book.book: book for book in news.books}.get(joined.organisation)
         if listed is None or listed.n != here.n:
             await pull_directory(self._box, self._client)
@@ -223,12 +223,12 @@ class Exchange:
 
     async def _receive(self, news: wire.News, joined: Joined, directory: Directory) -> None:
         """Fetch what is new, the casebooks that grew last first: on a fresh laptop each can be worked with once it is here (D.4)."""
-        standings = await self._box.standings()
-        total = sum(max(0, b.n - standings[b.book].n if b.book in standings else b.n) for b in news.books)
+        confirmed = await self._box.confirmed()
+        total = sum(max(0, b.n - confirmed[b.book].n if b.book in confirmed else b.n) for b in news.books)
         books = sorted((b for b in news.books if b.book != joined.organisation), key=lambda b: b.grew_ms, reverse=True)
-        self._casebooks = sum(b.book not in standings or standings[b.book].n == 0 for b in books)
+        self._casebooks = sum(b.book not in confirmed or confirmed[b.book].n == 0 for b in books)
         for book in books:
-            here = standings.get(book.book, Standing(0, b"", ""))
+            here = confirmed.get(book.book, Confirmed(0, b"", ""))
             async with self._one_book(book.book):
                 if book.n != here.n:
                     await self._receive_book(book, directory, total)
@@ -238,7 +238,7 @@ class Exchange:
                 elif here.trouble:
                     await self._box.trouble(book.book, "")  # it is whole again; whatever else is wrong comes up again below
         listed = {book.book for book in news.books}
-        for book_id, here in standings.items():
+        for book_id, here in confirmed.items():
             if here.n and book_id not in listed and book_id != joined.organisation:
                 await self._stop_book(book_id, NOT_SHOWN)
 
@@ -302,8 +302,8 @@ class Exchange:
 
     async def _receive_again(self, book: bytes, directory: Directory) -> None:
         """Fetch what this laptop has just said of a book, and what others said before it."""
-        standing = (await self._box.standings()).get(book, Standing(0, b"", ""))
-        await self._receive_book(wire.BookNews(book, standing.n, standing.digest), directory, 0)
+        here = (await self._box.confirmed()).get(book, Confirmed(0, b"", ""))
+        await self._receive_book(wire.BookNews(book, here.n, here.digest), directory, 0)
 
     async def _found(self, joined: Joined, directory: Directory) -> None:
         for item in await self._box.to_found():

@@ -153,7 +153,7 @@ async def pull_directory(box: Postbox, client: HubClient) -> Directory:
     directory = await box.directory() or Directory(joined.organisation)
     more = True
     while more:
-        here = (await box.standings()).get(joined.organisation)
+        here = (await box.confirmed()).get(joined.organisation)
         n, digest = (here.n, here.digest) if here else (0, change.first_digest(joined.organisation))
         page = await client.changes(joined.organisation, n)
         if page.n < n:

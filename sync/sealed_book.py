@@ -6,9 +6,8 @@ files of the casebook (`sync.sealed_layout`). Whoever has it can read no more of
 
 from __future__ import annotations
 
-import asyncio
 import io
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 import msgspec
 
@@ -17,7 +16,7 @@ from leadworker.change import CONTROL_LANE
 from leadworker.crypto.envelope import BookKey, key_info
 from leadworker.crypto.identity import CannotOpen, Identity
 from leadworker.directory import Directory
-from leadworker.errors import HubMistrusted, NotUnderstood, Refused
+from leadworker.errors import HubMistrusted, NotUnderstood
 from leadworker.membership import BookMembers
 from leadworker.postbox import BookState, Received
 from leadworker.statements import NotAllowed, Rotation, root_id
@@ -25,9 +24,7 @@ from sync import sealed_layout, wire
 from sync.checking import PageCheck, numbered
 from sync.client import HubClient
 from sync.founding import ESCROW
-
-LONGEST_PAUSE_S: Final = 60.0
-MOST_PAUSES: Final = 5
+from sync.pauses import in_its_time
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -44,10 +41,11 @@ async def fetch(client: HubClient, hub: bytes, organisation: bytes, book: bytes)
 
 
 async def _whole(client: HubClient, book: bytes) -> wire.Page:
-    page = await client.changes(book, 0)
+    ask = in_its_time(client.changes)
+    page = await ask(book, 0)
     items = list(page.changes)
     while page.more:
-        page = await client.changes(book, items[-1].n)
+        page = await ask(book, items[-1].n)
         items += page.changes
     return msgspec.structs.replace(page, changes=tuple(items), more=False)
 
@@ -60,25 +58,14 @@ async def fetch_file(client: HubClient, writer: sealed_layout.Writer, book: byte
     writer.begin(digest, size)
     try:
         for number in range(wire.parts_of(size)):
-            part = await _part(client, book, digest, number)
+            # A casebook may have more files than the store gives at once.
+            part = await in_its_time(client.file_part)(book, digest, number)
             if (part.size, part.part, len(part.content)) != (size, number, wire.part_size(size, number)):
                 break
             writer.add(part.content)
     finally:
         fits = writer.end()
     return fits
-
-
-async def _part(client: HubClient, book: bytes, digest: bytes, number: int) -> wire.FilePart:
-    """Ask for a part, and wait where the store asks for a pause: a casebook may have more files than it gives at once."""
-    for _ in range(MOST_PAUSES):
-        try:
-            return await client.file_part(book, digest, number)
-        except Refused as refusal:
-            if not 0 < refusal.retry_after_s <= LONGEST_PAUSE_S:
-                raise
-            await asyncio.sleep(refusal.retry_after_s)
-    return await client.file_part(book, digest, number)
 
 
 def write(sealed: wire.SealedBook) -> bytes:

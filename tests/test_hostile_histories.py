@@ -274,7 +274,7 @@ async def test_a_directory_statement_that_nobody_signed(case: Case) -> None:
 
 
 async def directory_fails(case: Case, lie: Callable[[Here, wire.Page], wire.Page], rule: str) -> None:
-    standing = (await case.ruth.box.standings())[case.evil._organisation]
+    standing = (await case.ruth.box.confirmed())[case.evil._organisation]
     here = Here(standing.n, standing.digest)
     case.evil.directory = lambda page: lie(here, page)
     case.evil.news = lambda news: replace(

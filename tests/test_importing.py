@@ -11,7 +11,7 @@ import pytest
 from leadworker.contacts import ContactCard, ContactPoint, Reading, read_contacts
 from leadworker.crypto.keys import FLOOR_KIB
 from leadworker.domain import caseload, importing, people
-from leadworker.domain.importing import ImportPlan, ImportReport, Standing
+from leadworker.domain.importing import CardStanding, ImportPlan, ImportReport
 from leadworker.domain.people import PersonFacts
 from leadworker.errors import NotUnderstood
 from storage import opening, rebuilding
@@ -63,7 +63,7 @@ def bring_in(vault: Vault, *cards: ContactCard, source: str = SOURCE, **answers:
     return do(vault, importing.carry_out, decided)  # type: ignore[no-any-return]
 
 
-def standings(planned: ImportPlan) -> list[Standing]:
+def standings(planned: ImportPlan) -> list[CardStanding]:
     """Return how each card stands."""
     return [one.standing for one in planned.cards]
 
@@ -147,7 +147,7 @@ def test_a_second_import_of_the_same_file_writes_nothing(vault: Vault) -> None:
 def test_the_same_cards_in_another_file_are_known_too(vault: Vault) -> None:
     bring_in(vault, card("Noah Pryce", ("mobile", "07700 900111")))
 
-    assert standings(plan(vault, card("Noah Pryce", ("mobile", "07700900111")), source="other.vcf")) == [Standing.HERE]
+    assert standings(plan(vault, card("Noah Pryce", ("mobile", "07700900111")), source="other.vcf")) == [CardStanding.HERE]
 
 
 def test_a_plan_carried_out_twice_doubles_nobody(vault: Vault) -> None:
@@ -166,8 +166,8 @@ def test_an_import_that_was_cut_off_goes_on_where_it_was(vault: Vault) -> None:
     assert [len(part.cards) for part in parts] == [200, 200, 50]
 
     rest = plan(vault, *cards)
-    assert standings(rest)[:200] == [Standing.HERE] * 200
-    assert set(standings(rest)[200:]) == {Standing.NEW}, "what they share with people of the same file asks nothing, as before"
+    assert standings(rest)[:200] == [CardStanding.HERE] * 200
+    assert set(standings(rest)[200:]) == {CardStanding.NEW}, "what they share with people of the same file asks nothing, as before"
     for part in importing.batches(rest):
         do(vault, importing.carry_out, part)
     assert len(names(vault)) == 450
@@ -221,7 +221,7 @@ def test_who_only_resembles_somebody_is_somebody_else(vault: Vault, new: Contact
     keira = do(vault, people.add, "Keira Lane")
     do(vault, people.add_contact, keira, "mobile", "07700 900118")
 
-    assert standings(plan(vault, new)) == [Standing.NEW]
+    assert standings(plan(vault, new)) == [CardStanding.NEW]
 
 
 def test_a_card_that_has_changed_since_is_a_question(vault: Vault) -> None:
@@ -234,14 +234,14 @@ def test_a_card_that_has_changed_since_is_a_question(vault: Vault) -> None:
 def test_two_cards_of_one_name_in_a_file_are_a_question(vault: Vault) -> None:
     planned = plan(vault, card("Sam Reyes"), card("sam reyes", ("phone", "0113 496 0111")), card("Sam Reyes"))
 
-    assert standings(planned) == [Standing.NEW, Standing.ALIKE, Standing.TWICE]
+    assert standings(planned) == [CardStanding.NEW, CardStanding.ALIKE, CardStanding.TWICE]
     assert (planned.cards[1].alike[0].card, planned.cards[1].alike[0].why) == (1, "is called the same in this file")
 
 
 def test_people_of_one_file_may_share_a_number(vault: Vault) -> None:
     family = (card("Ann Pryce", ("phone", "0113 496 0111")), card("Ben Pryce", ("phone", "0113 496 0111")))
 
-    assert standings(plan(vault, *family)) == [Standing.NEW, Standing.NEW]
+    assert standings(plan(vault, *family)) == [CardStanding.NEW, CardStanding.NEW]
     assert len(bring_in(vault, *family).imported) == 2
 
 
@@ -269,7 +269,7 @@ def test_the_same_person_gains_what_is_new_and_loses_nothing(vault: Vault) -> No
         ("other", "Harrow Green", "organisation"),
         ("other", "3 May 2011", "birthday from import"),
     ]
-    assert standings(plan(vault, new)) == [Standing.HERE], "answered once"
+    assert standings(plan(vault, new)) == [CardStanding.HERE], "answered once"
 
 
 def test_the_same_person_gains_facts_that_were_not_known(vault: Vault) -> None:

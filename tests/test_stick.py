@@ -10,10 +10,13 @@ import pytest
 
 from leadworker.desk import Carried
 from leadworker.domain import carrying as carried_files
-from leadworker.errors import DiskTrouble
+from leadworker.errors import DiskTrouble, Refused
 from leadworker.statements import Role
 from sync import parcel
+from sync.client import HubClient
 from sync.parcel import ANSWER, TO_STORE
+from sync.progress import Progress
+from sync.stick import Visit
 from tests.laptops import ALEX, BEA, KEIRA, TOBIAS, Laptop, Team, add_member, agree, remove_member, rotate
 from tests.sticks import holds, kinds, round_trip, visit
 
@@ -222,6 +225,41 @@ async def test_carrying_can_be_cut_at_every_request_and_is_counted_once(team: Te
     await ruth.sync()
     assert sorted(ruth.titles(keira)) == [f"Entry {number}" for number in range(5)]
     await agree(alex, ruth)
+
+
+@pytest.mark.parametrize("asked", ["push", "news", "changes"])
+async def test_a_store_that_asks_for_a_pause_is_given_it_and_the_answer_is_not_lost(
+    team: Team, stick: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    alex, ruth = team.alex, team.ruth
+    keira = alex.add(KEIRA)
+    await alex.sync()
+    await ruth.sync()
+    ruth.write(keira, "From Ruth")
+    await ruth.sync()
+    alex.write(keira, "From Alex")
+    alex.line.dead = True
+    await visit(alex, stick)
+    true, pauses = getattr(HubClient, asked), [0.001, 60.1]
+
+    async def busy(self: HubClient, *args: object) -> object:
+        if pauses and self.errand:
+            refusal = Refused("A moment.")
+            refusal.retry_after_s = pauses.pop(0)
+            raise refusal
+        return await true(self, *args)
+
+    monkeypatch.setattr(HubClient, asked, busy)
+    told: list[Progress] = []
+    refused = await Visit(ruth.box, ruth.client, ruth.clock, stick, ruth.desk.ring, told.append).run()
+    assert (refused.carried, len(refused.alarms), pauses) == ((), 1, []), "a pause of more than a minute is for another visit"
+    assert [one.unit for one in told if one.unit] == ["; waiting a moment, as the central store asks"]
+    assert kinds(stick) == [TO_STORE]
+    pauses.append(0.001)
+    carried = await visit(ruth, stick)
+    assert (len(carried.carried), carried.alarms, pauses) == (1, (), [])
+    read = await visit(alex, stick)
+    assert (read.received, read.confirmed) == (1, 1)
 
 
 async def test_a_full_stick_is_said_and_leaves_nothing_half_written(team: Team, stick: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from leadworker.crypto import parcels
 from leadworker.desk import Carried
 from leadworker.domain import carrying as carried_files
 from leadworker.errors import DiskTrouble, Offline, Refused
-from leadworker.postbox import Standing
+from leadworker.postbox import Confirmed
 from leadworker.statements import Role
 from sync import organising, parcel, wire
 from sync.answers import LATER, NOT_VOUCHED
@@ -329,7 +329,7 @@ async def test_a_file_that_is_too_large_is_said_and_what_has_no_room_comes_with_
     monkeypatch.setattr(parcels, "LARGEST_FRAME", 400_000)
     monkeypatch.setattr(parcel, "LARGEST", 800_500)
     trips = 0
-    while (await alex.box.standings())[alex.book(keira)].n < (await ruth.box.standings())[ruth.book(keira)].n:
+    while (await alex.box.confirmed())[alex.book(keira)].n < (await ruth.box.confirmed())[ruth.book(keira)].n:
         await visit(ruth, stick)
         assert (await visit(alex, stick)).alarms == ()
         trips += 1
@@ -393,14 +393,14 @@ async def test_a_stick_is_visited_between_two_syncs_and_a_stop_ends_it(team: Tea
     assert away.state.waiting == 0
 
     held = asyncio.Event()
-    honest = alex.box.standings
+    honest = alex.box.confirmed
 
-    async def hangs() -> dict[bytes, Standing]:
+    async def hangs() -> dict[bytes, Confirmed]:
         held.set()
         await asyncio.sleep(3600)
         return await honest()
 
-    alex.box.standings = hangs  # type: ignore[method-assign]
+    alex.box.confirmed = hangs  # type: ignore[method-assign]
     going_on = asyncio.create_task(away.visit_stick(stick))
     await held.wait()
     await away.stop()

@@ -36,7 +36,7 @@ _LAST_DIGITS = 9
 _FEWEST_DIGITS = 6
 
 
-class Standing(StrEnum):
+class CardStanding(StrEnum):
     """How a card stands to what is here."""
 
     NEW = "new"
@@ -60,7 +60,7 @@ class CardPlan(msgspec.Struct, frozen=True):
 
     number: int
     card: ContactCard
-    standing: Standing
+    standing: CardStanding
     alike: tuple[Alike, ...] = ()
     same: str = ""
 
@@ -73,7 +73,7 @@ class ImportPlan(msgspec.Struct, frozen=True):
     cards: tuple[CardPlan, ...]
     unread: tuple[Unread, ...]
 
-    def standing(self, *wanted: Standing) -> tuple[CardPlan, ...]:
+    def standing(self, *wanted: CardStanding) -> tuple[CardPlan, ...]:
         """Return the cards that stand so."""
         return tuple(card for card in self.cards if card.standing in wanted)
 
@@ -153,10 +153,10 @@ def decide(plan: ImportPlan, *, add_anyway: bool = False, same: Mapping[int, Kno
     decided = []
     for card in plan.cards:
         person = answers.pop(card.number, None)
-        if person is not None and card.standing in (Standing.NEW, Standing.ALIKE):
-            card = msgspec.structs.replace(card, standing=Standing.SAME, same=person.id)
-        elif add_anyway and card.standing is Standing.ALIKE:
-            card = msgspec.structs.replace(card, standing=Standing.NEW)
+        if person is not None and card.standing in (CardStanding.NEW, CardStanding.ALIKE):
+            card = msgspec.structs.replace(card, standing=CardStanding.SAME, same=person.id)
+        elif add_anyway and card.standing is CardStanding.ALIKE:
+            card = msgspec.structs.replace(card, standing=CardStanding.NEW)
         decided.append(card)
     if answers:
         raise NotUnderstood(f"There is no card {min(answers)} in this file; it has {len(plan.cards)}. Nothing was imported.")
@@ -178,11 +178,11 @@ def carry_out(shelf: Shelf, plan: ImportPlan, *, on_caseload: bool = False) -> I
     known = 0
     questions = []
     for item in plan.cards:
-        if item.standing is Standing.ALIKE:
+        if item.standing is CardStanding.ALIKE:
             questions.append(item)
-        elif item.standing in (Standing.HERE, Standing.TWICE) or shelf.number(_IS_HERE, fingerprint=item.card.fingerprint()):
+        elif item.standing in (CardStanding.HERE, CardStanding.TWICE) or shelf.number(_IS_HERE, fingerprint=item.card.fingerprint()):
             known += 1
-        elif item.standing is Standing.SAME:
+        elif item.standing is CardStanding.SAME:
             _add_to(shelf, item.same, item.card)
             done.append(_imported(shelf, plan, item, item.same, added=False))
         else:
@@ -217,13 +217,13 @@ class _Here:
         """Return what becomes of the next card of the file."""
         fingerprint, uid = card.fingerprint(), _uid(card)
         if fingerprint in self._prints:
-            return CardPlan(number, card, Standing.HERE)
+            return CardPlan(number, card, CardStanding.HERE)
         if fingerprint in self._in_file:
-            return CardPlan(number, card, Standing.TWICE)
+            return CardPlan(number, card, CardStanding.TWICE)
         alike = [*self._here(card, uid), *self._beside(card, uid)]
         for key in filter(None, (fingerprint, uid, f"name:{skeleton(card.name)}")):
             self._in_file.setdefault(key, (number, card.name))
-        return CardPlan(number, card, Standing.ALIKE if alike else Standing.NEW, tuple(alike))
+        return CardPlan(number, card, CardStanding.ALIKE if alike else CardStanding.NEW, tuple(alike))
 
     def _here(self, card: ContactCard, uid: str) -> Iterator[Alike]:
         whom: dict[str, str] = {}

@@ -12,7 +12,7 @@ import typer
 
 from leadworker.contacts import LARGEST_FILE, ContactCard, Unread, read_contacts
 from leadworker.domain import caseload, importing
-from leadworker.domain.importing import CardPlan, Imported, ImportPlan, ImportReport, Standing
+from leadworker.domain.importing import CardPlan, CardStanding, Imported, ImportPlan, ImportReport
 from leadworker.errors import NotUnderstood
 from leadworker.plain import output, sentences
 from leadworker.plain.command import argument, command, flag, option
@@ -140,10 +140,10 @@ def _carry_out(opened: Open, plan: ImportPlan, on_caseload: bool, *, silent: boo
 
 
 def _would_do(plan: ImportPlan) -> ImportReport:
-    written = plan.standing(Standing.NEW, Standing.SAME)
-    known = len(plan.standing(Standing.HERE, Standing.TWICE))
-    imported = tuple(Imported(c.number, c.card.name, c.same, c.standing is Standing.NEW) for c in written)
-    return ImportReport(imported, known, plan.standing(Standing.ALIKE))
+    written = plan.standing(CardStanding.NEW, CardStanding.SAME)
+    known = len(plan.standing(CardStanding.HERE, CardStanding.TWICE))
+    imported = tuple(Imported(c.number, c.card.name, c.same, c.standing is CardStanding.NEW) for c in written)
+    return ImportReport(imported, known, plan.standing(CardStanding.ALIKE))
 
 
 def _document(name: str, plan: ImportPlan, report: ImportReport, dry_run: bool) -> ImportDone:
