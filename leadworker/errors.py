@@ -110,6 +110,12 @@ class Offline(PostError):
     code = "offline"
 
 
+class Unsettled(PostError):
+    """It is not known whether the central store took something; what was made for it must be kept."""
+
+    code = "unsettled"
+
+
 class Refused(PostError):
     """The central store, or this laptop, refused something for the reason in the sentence."""
 

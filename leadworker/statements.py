@@ -158,6 +158,11 @@ def root_id(root: bytes) -> bytes:
     return hashlib.sha256(ROOT_NAME + root).digest()[:16]
 
 
+def escrow_id(escrow: bytes) -> bytes:
+    """Return the 16-byte fingerprint of an escrow key, for people to compare."""
+    return hashlib.sha256(b"lw/escrow/v1\0" + escrow).digest()[:16]
+
+
 def succession_message(directory: bytes, old: bytes, new: bytes) -> bytes:
     """Return what a second administrator signs, under `proof.SUCCESSION`, when a root is replaced without the old one."""
     return directory + root_id(old) + new

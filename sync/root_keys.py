@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
+from typing import Final
+
 import msgspec
 
 from leadworker import proof
 from leadworker.crypto.identity import Identity
 from leadworker.directory import Directory
-from leadworker.errors import NotUnderstood, Refused
+from leadworker.errors import LeadworkerError, NotUnderstood, PostError, Refused, Unsettled
 from leadworker.postbox import Joined, Postbox
 from leadworker.statements import DirectoryStatement, NewEscrow, NewRoot, root_id, succession_message
 from sync.client import HubClient
 from sync.joining import admitted, pull_directory, say_in_directory
 from sync.organising import OTHERS_FIRST
 
+TRIES: Final = 4
+
+_NOT_KNOWN: Final = (
+    "The central store's answer did not arrive, so it is not known whether the new key is in force. Keep the old key files and the new "
+    "ones, with their passphrases. When there is a network, “leadworker sync” and then “leadworker keys in-force” says which holds."
+)
 _NOT_OURS = "This is about another organisation, or about a root that was replaced already. Nothing was changed."
 
 
@@ -38,7 +48,7 @@ async def renew_escrow(box: Postbox, client: HubClient, root: Identity, escrow: 
     _, directory = await _administrator(box, client)
     if root.signing_public != directory.root:
         raise Refused("This is not the root key of the organisation as it is now. Nothing was changed.")
-    return await _say(box, client, directory, NewEscrow(escrow), root)
+    return await _say(box, client, directory, NewEscrow(escrow), root, lambda now: escrow in (key for _, key in now.escrows))
 
 
 async def renew_root(box: Postbox, client: HubClient, old: Identity, new_root: bytes) -> Directory:
@@ -46,7 +56,7 @@ async def renew_root(box: Postbox, client: HubClient, old: Identity, new_root: b
     _, directory = await _administrator(box, client)
     if old.signing_public != directory.root:
         raise Refused("This is not the root key of the organisation as it is now. Nothing was changed.")
-    return await _say(box, client, directory, NewRoot(new_root, b"", b""), old)
+    return await _say(box, client, directory, NewRoot(new_root, b"", b""), old, lambda now: now.root == new_root)
 
 
 async def ask_for_root(box: Postbox, client: HubClient, new_root: bytes) -> RootRequest:
@@ -68,7 +78,7 @@ async def confirm_root(box: Postbox, client: HubClient, witnessed: Witnessed) ->
     joined, directory = await _administrator(box, client)
     new_root = _matching(witnessed.request, joined, directory)
     said = NewRoot(new_root, _bytes(witnessed.witness, 16), _bytes(witnessed.signature, 64))
-    return await _say(box, client, directory, said, None)
+    return await _say(box, client, directory, said, None, lambda now: now.root == new_root)
 
 
 async def _administrator(box: Postbox, client: HubClient) -> tuple[Joined, Directory]:
@@ -96,8 +106,27 @@ def _bytes(text: str, length: int) -> bytes:
 
 
 async def _say(
-    box: Postbox, client: HubClient, directory: Directory, statement: DirectoryStatement, root: Identity | None
-) -> Directory:
-    if not await say_in_directory(box, client, directory, (statement,), root):
-        raise Refused(OTHERS_FIRST)
-    return await pull_directory(box, client)
+    box: Postbox, client: HubClient, directory: Directory, statement: DirectoryStatement, root: Identity | None,
+    stands: Callable[[Directory], bool],
+) -> Directory:  # fmt: skip
+    """Say something until an answer comes, and return the directory in which it `stands`.
+
+    Raises `Refused` where it does not stand, and `Unsettled` where that is not known: a lost answer may have been a yes.
+    """
+    unsure = False
+    for _ in range(TRIES):
+        try:
+            taken = await say_in_directory(box, client, directory, (statement,), root)
+        except PostError as error:
+            if isinstance(error, Refused) and not unsure:
+                raise
+            unsure = True
+            continue
+        now = directory
+        with contextlib.suppress(LeadworkerError):  # the next sync fetches it
+            now = await pull_directory(box, client)
+        if taken or stands(now):
+            return now
+        if not unsure or now.seq > directory.seq:
+            raise Refused(OTHERS_FIRST)
+    raise Unsettled(_NOT_KNOWN)

@@ -20,6 +20,7 @@ from leadworker.crypto import age_passphrase
 from leadworker.crypto.identity import Identity
 from leadworker.domain import journal
 from leadworker.domain.people import Person
+from leadworker.errors import Offline, PostError, Refused
 from leadworker.plain import ceremony
 from leadworker.postbox import TakenOut
 from leadworker.record import table_of
@@ -29,6 +30,8 @@ from tests.plain_world import Plain, empty, plain, template
 
 pytest.importorskip("fastapi")
 
+from sync import wire
+from sync.client import HubClient
 from sync.hub.serve import EmbeddedHub
 from tests.test_plain_post import quick_seals, set_up
 from tests.test_plain_readers import join
@@ -241,6 +244,32 @@ def test_a_casebook_is_given_to_a_named_outsider_and_says_so_itself(plain: Plain
     assert "already" in plain("give-out", "keira", str(out), "--for", "x", "--to", str(key.to_public()), "--reason", "x", "--yes", code=1).err
 
 
+def test_key_files_stay_where_nobody_knows_whether_their_key_is_in_force(
+    plain: Plain, hub: EmbeddedHub, tmp_path: Path, light_seals: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, true = set_up(plain, hub, tmp_path), HubClient.control
+    wrong: list[PostError | None] = [Offline("no answer")]
+    rest = ["--root-file", str(tmp_path / "keys" / "root-key.age"), "--root-passphrase-file", file_of(tmp_path, "rp", made["root_passphrase"])]
+
+    async def unheard(self: HubClient, changes: tuple[wire.OpenChange, ...]) -> wire.Outcome:
+        outcome = await true(self, changes) if not isinstance(wrong[0], Refused) else None
+        if wrong[0] is not None:
+            raise wrong[0]
+        assert outcome is not None
+        return outcome
+
+    monkeypatch.setattr(HubClient, "control", unheard)
+    answer = plain("keys", "new-escrow", *rest, "--keys-folder", str(tmp_path / "e1"), code=1)
+    assert "“leadworker keys in-force” says which holds" in answer.err
+    assert len(list((tmp_path / "e1").iterdir())) == 3
+    wrong[0] = None
+    plain("sync")
+    assert f"Fingerprint of the new escrow key: {plain('keys', 'in-force', '--json').json()['escrow']}" in answer.out
+    wrong[0] = Refused("no")
+    plain("keys", "new-escrow", *rest, "--keys-folder", str(tmp_path / "e2"), code=1)
+    assert list((tmp_path / "e2").iterdir()) == [], "a no is a no"
+
+
 def test_a_lost_root_is_replaced_by_two_administrators_with_commands_alone(
     plain: Plain, hub: EmbeddedHub, tmp_path: Path, light_seals: None
 ) -> None:
@@ -263,6 +292,9 @@ def test_a_lost_root_is_replaced_by_two_administrators_with_commands_alone(
     escrow = plain("keys", "new-escrow", *root, "--keys-folder", str(tmp_path / "e2"), "--json").json()
     assert len(escrow["files"]) == len(escrow["passphrases"]) == 3
     plain("sync")
+    in_force = plain("keys", "in-force", "--json").json()
+    assert (in_force["root"], in_force["escrow"]) == (answer["fingerprint"], escrow["escrow_fingerprint"])
+    assert in_force["escrow"] in plain("keys", "in-force").out
     plain("sealed-copy", "keira", str(tmp_path / "case"))
     given = [file_of(tmp_path, f"n{at}", one) for at, one in enumerate(escrow["passphrases"])]
     plain(

@@ -281,7 +281,12 @@ def test_a_wrong_set_up_code_founds_nothing(plain: Plain, hub: EmbeddedHub, tmp_
     answer = plain("hub", "init", "--hub", hub.url, *rest, "--json", code=1)
 
     assert answer.trouble()["error"] == "setup_code_wrong"
+    assert "Passphrases that were shown with them open nothing." in answer.err
     assert list((tmp_path / "keys").iterdir()) == []
+    code.write_text("\n")
+    answer = plain("hub", "init", "--hub", hub.url, *rest, code=1)
+    assert "There is no set-up code." in answer.err
+    assert answer.out == "", "no keys are shown that would be for nothing"
 
 
 def test_generated_passphrases_are_all_different() -> None:

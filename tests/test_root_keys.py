@@ -7,9 +7,9 @@ import pytest
 
 from leadworker.crypto.envelope import BookKey, key_info
 from leadworker.crypto.identity import Identity
-from leadworker.errors import Refused
+from leadworker.errors import Offline, Refused, Unsettled
 from leadworker.statements import Role, Rotation, read_book_statement, root_id
-from sync import joining, organising, root_keys
+from sync import joining, organising, root_keys, wire
 from sync.founding import ESCROW
 from tests.laptops import ALEX, BEA, CEM, KEIRA, ORGANISATION, RUTH, TEAM, Laptop, Office, agree
 
@@ -47,6 +47,51 @@ async def test_another_escrow_key_is_named_by_the_root_and_every_casebook_follow
     await alex.sync()
     assert (await last_rotation(alex, keira)).epoch == 2, "once is enough"
     await agree(ruth, alex)
+
+
+@pytest.mark.parametrize("lost", [1, 3, 4])
+@pytest.mark.parametrize("key", ["escrow", "root"])
+async def test_a_new_key_whose_answer_is_lost_is_in_force_and_never_taken_for_refused(empty_office: Office, key: str, lost: int) -> None:
+    """Its files would be taken away: everything would be sealed to a key, or hang on a root, that nobody has."""
+    ruth, alex, root = await founded(empty_office)
+    await ruth.sync()
+    new, renew = Identity.new(), root_keys.renew_escrow if key == "escrow" else root_keys.renew_root
+    public = new.unsealing_public if key == "escrow" else new.signing_public
+    began = len(ruth.line.requests) + 1 + 1  # the directory is asked for first, then the statement is sent
+    ruth.line.after = lambda number: began <= number < began + lost
+    if lost < root_keys.TRIES:
+        await renew(ruth.box, ruth.client, root, public)
+    else:
+        with pytest.raises(Unsettled, match="Keep the old key files and the new ones"):
+            await renew(ruth.box, ruth.client, root, public)
+    ruth.line.after = lambda number: False
+    directory = await joining.pull_directory(alex.box, alex.client)
+    assert public in (directory.root, directory.escrow)
+
+
+async def test_a_new_key_that_somebody_else_was_before_is_refused_and_a_store_that_is_busy_is_no_maybe(empty_office: Office) -> None:
+    ruth, alex, root = await founded(empty_office)
+    await ruth.sync()
+    ours, theirs, tried = Identity.new(), Identity.new(), [0]
+    control = ruth.client.control
+
+    async def beaten(changes: tuple[wire.OpenChange, ...]) -> wire.Outcome:
+        tried[0] += 1
+        if tried[0] == 1:
+            await root_keys.renew_root(alex.box, alex.client, root, theirs.signing_public)
+            raise Offline("cut")
+        return await control(changes)
+
+    ruth.client.control = beaten  # type: ignore[method-assign]
+    with pytest.raises(Refused, match="Others change the organisation"):
+        await root_keys.renew_root(ruth.box, ruth.client, root, ours.signing_public)
+
+    async def busy(changes: tuple[wire.OpenChange, ...]) -> wire.Outcome:
+        raise Refused("A moment.")
+
+    ruth.client.control = busy  # type: ignore[method-assign]
+    with pytest.raises(Refused, match="A moment"):
+        await root_keys.renew_root(ruth.box, ruth.client, theirs, ours.signing_public)
 
 
 async def test_the_old_root_names_a_new_one_and_speaks_no_more(empty_office: Office) -> None:

@@ -18,7 +18,9 @@ from pathlib import Path
 import msgspec
 
 from leadworker.crypto.words import suggest_passphrase
-from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood
+from leadworker.durable import sync_folder
+from leadworker.errors import DiskTrouble, LeadworkerError, NotUnderstood, Unsettled
+from leadworker.plain import output
 from leadworker.text import one_line
 
 OFFICERS = 3
@@ -130,15 +132,22 @@ def _whose(organisation: str, fingerprint: bytes) -> str:
 
 @contextlib.contextmanager
 def written(folder: Path, files: tuple[KeyFile, ...]) -> Iterator[None]:
-    """Write the files for a block; when anything in it fails they are taken away again. Raises `DiskTrouble`."""
+    """Write the files for a block; when it fails they are taken away again. Raises `DiskTrouble`.
+
+    They stay where it is not known whether their key is in force: it would be a key that nobody has.
+    """
     try:
         for file in files:
             _write(folder / file.name, file.text)
+        sync_folder(folder)
         yield
+    except Unsettled:
+        raise
     except BaseException as error:  # raised again: key files of a set-up that did not happen are taken away
         for file in files:
             with contextlib.suppress(OSError):
                 (folder / file.name).unlink(missing_ok=True)
+        output.warn("The key files were taken away again. Passphrases that were shown with them open nothing.")
         if isinstance(error, OSError):
             raise DiskTrouble(f"The key files could not be written: {error.strerror}. Nothing was set up.") from error
         raise

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from leadworker.crypto.identity import Identity
-from leadworker.errors import NotUnderstood
+from leadworker.errors import NotFound, NotUnderstood
 from leadworker.plain import age_files, asking, ceremony, key_files, output, secret
 from leadworker.plain.command import command, group, option
 from leadworker.plain.place import Open, Place
@@ -30,6 +30,8 @@ class KeysMade(msgspec.Struct, frozen=True):
     files: tuple[str, ...]
     passphrases: tuple[str, ...]
     fingerprint: str
+    """The root's: the new one where it is its key, else that of the organisation's founding."""
+    escrow_fingerprint: str = ""
 
 
 class RootAsked(msgspec.Struct, frozen=True):
@@ -45,6 +47,13 @@ class RootStands(msgspec.Struct, frozen=True):
     fingerprint: str
 
 
+class KeysInForce(msgspec.Struct, frozen=True):
+    """The fingerprints of the root and the escrow key that hold, as far as this laptop has synced."""
+
+    root: str
+    escrow: str
+
+
 class RootWitnessed(msgspec.Struct, frozen=True):
     """Where the second administrator's signature was written."""
 
@@ -54,6 +63,7 @@ class RootWitnessed(msgspec.Struct, frozen=True):
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     keys = group(app, "keys", "The keys in people's hands: escrow and the root.")
+    command(keys, "in-force")(in_force)
     command(keys, "new-escrow")(new_escrow)
     command(keys, "new-root")(new_root)
     command(keys, "ask-root")(ask_root)
@@ -61,11 +71,26 @@ def register(app: typer.Typer) -> None:
     command(keys, "confirm-root")(confirm_root)
 
 
+def in_force(place: Place) -> None:
+    """Say which root and which escrow key hold, by their fingerprints, as far as this laptop has synced."""
+    from leadworker.statements import escrow_id, root_id
+    from leadworker.wiring import postbox_of
+
+    with place.opened() as opened:
+        directory = asyncio.run(postbox_of(opened.vault).directory())
+        asyncio.run(asking.joined_of(opened))
+    if directory is None:
+        raise NotFound("This vault waits to be let in, and knows no keys of the organisation yet. “leadworker sync” asks.")
+    stands = KeysInForce(root_id(directory.root).hex(), escrow_id(directory.escrow).hex())
+    place.tell(stands, [f"Fingerprint of the root in force: {stands.root}", f"Fingerprint of the escrow key in force: {stands.escrow}"])
+
+
 def new_escrow(place: Place, root_file: RootFile, keys_folder: KeysFolder = Path(), root_passphrase: RootPassphrase = None) -> None:
     """Make another escrow key for the three officers, signed by the root.
 
     Casebooks get a new key for it as their leads sync. The old officers' files still open what was written before.
     """
+    from leadworker.statements import escrow_id
     from sync import root_keys
 
     seal = ceremony.sealer()
@@ -76,7 +101,8 @@ def new_escrow(place: Place, root_file: RootFile, keys_folder: KeysFolder = Path
         joined = asyncio.run(asking.joined_of(opened))
         output.warn("Sealing the keys takes a few seconds …")
         files = ceremony.seal_escrow(seal, chosen.officers, joined.name, joined.root, escrow.private_bytes()[1])
-        made = KeysMade(tuple(str(keys_folder / file.name) for file in files), chosen.officers, joined.root.hex())
+        names = tuple(str(keys_folder / file.name) for file in files)
+        made = KeysMade(names, chosen.officers, joined.root.hex(), escrow_id(escrow.unsealing_public).hex())
         with ceremony.written(keys_folder, files):
             place.hand_over(made, _escrow_words(made))
             asking.at_store(opened, lambda box, client: root_keys.renew_escrow(box, client, root, escrow.unsealing_public))
@@ -86,6 +112,7 @@ def new_escrow(place: Place, root_file: RootFile, keys_folder: KeysFolder = Path
 def _escrow_words(made: KeysMade) -> list[str]:
     said = ["The new escrow key files, each sealed with age:", *(f"  {file}" for file in made.files)]
     said += [f"Passphrase of officer {number}: {words}" for number, words in enumerate(made.passphrases, start=1)]
+    said.append(f"Fingerprint of the new escrow key: {made.escrow_fingerprint}")
     return [*said, "These passphrases are shown this once. Keep the old officers' files: they open what was written before."]
 
 
@@ -149,8 +176,8 @@ def confirm_root(
 
     with place.opened() as opened:
         witnessed = _read(file, root_keys.Witnessed)
-        directory = asking.at_store(opened, lambda box, client: root_keys.confirm_root(box, client, witnessed))
-    fingerprint = root_id(directory.root).hex()
+        asking.at_store(opened, lambda box, client: root_keys.confirm_root(box, client, witnessed))
+    fingerprint = root_id(bytes.fromhex(witnessed.request.new_root)).hex()
     place.tell(RootStands(fingerprint), [f"The new root is in force. Its fingerprint: {fingerprint}. Nothing of any casebook has changed."])
 
 

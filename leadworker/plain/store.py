@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from leadworker.errors import NotUnderstood
 from leadworker.plain import asking, ceremony, hosting, output, recovery, secret
 from leadworker.plain.ceremony import KeyFile, Passphrases
 from leadworker.plain.command import command, group, option
@@ -89,8 +90,12 @@ def init(
 
 def _code(file: str) -> str:
     if file:
-        return secret.whole_text(Path(file).expanduser(), "The file with the set-up code").strip()
-    return secret.ask("Set-up code, as the central store showed it: ").strip()
+        code = secret.whole_text(Path(file).expanduser(), "The file with the set-up code").strip()
+    else:
+        code = secret.ask("Set-up code, as the central store showed it: ").strip()
+    if not code:  # before keys are made and shown that would be for nothing
+        raise NotUnderstood("There is no set-up code. The central store shows it when it first starts. Nothing was set up.")
+    return code
 
 
 async def _prepare(opened: Open, hub: str, organisation: str, role: Role, team: str) -> Prepared:
