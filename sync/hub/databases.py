@@ -18,13 +18,13 @@ def is_postgres(database: str) -> bool:
     return database.startswith(("postgresql://", "postgres://"))
 
 
-def open_store(database: str) -> Store:
-    """Open a store's database, making its tables where it is empty; raise `HubTrouble` in words."""
+def open_store(database: str, *, make: bool = True) -> Store:
+    """Open a store's database, making its tables where it is empty, or not unless `make`; raise `HubTrouble` in words."""
     if is_postgres(database):
         from sync.hub.postgres_store import PostgresStore  # a small hub does not need the driver installed
 
-        return PostgresStore(database)
-    return SqliteStore(Path(database))
+        return PostgresStore(database, make=make)
+    return SqliteStore(Path(database), make=make)
 
 
 def upgrade(database: str) -> tuple[str, str]:
@@ -41,7 +41,7 @@ def change_allowance(database: str, **wanted: float | int) -> Allowance:
 
     A store that serves takes them over within seconds. Raises `HubTrouble` for figures with which none could work.
     """
-    store = open_store(database)
+    store = open_store(database, make=False)
     try:
         return store.write(lambda session: _changed(session, wanted)).result()
     finally:

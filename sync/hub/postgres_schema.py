@@ -25,15 +25,16 @@ def connect(url: str) -> psycopg.Connection[Any]:
     return database
 
 
-def prepare(url: str, *, upgrade: bool = False) -> tuple[str, str]:
+def prepare(url: str, *, upgrade: bool = False, make: bool = True) -> tuple[str, str]:
     """Make the tables where there are none, and with `upgrade` bring older ones up to date; return both versions.
 
-    Raises `HubTrouble` for a database that cannot be used, is another program's, newer, or older and not to be upgraded.
+    Raises `HubTrouble` for a database that cannot be used, is another program's, newer, or older and not to be upgraded;
+    unless `make`, also where there is no store.
     """
     try:
         with connect(url) as database:
             have, _ = _version(database)
-            if schema.needs_work(have, upgrade):
+            if schema.needs_work(have, upgrade, make):
                 have = _work(database, upgrade)
     except psycopg.Error as error:
         raise HubTrouble(
