@@ -10,12 +10,19 @@ import msgspec
 from sync.hub import allowance, sqlite_schema
 from sync.hub.allowance import Allowance
 from sync.hub.sqlite_store import SqliteStore
-from sync.hub.store import Session, Store
+from sync.hub.store import HubTrouble, Session, Store
 
 
 def is_postgres(database: str) -> bool:
-    """Return whether a name is a PostgreSQL database's."""
-    return database.startswith(("postgresql://", "postgres://"))
+    """Return whether a name is a PostgreSQL database's; raise `HubTrouble` for an address of another kind."""
+    if database.startswith(("postgresql://", "postgres://")):
+        return True
+    if "://" in database:  # as the name of a file it would be shown, with the password that stands in it
+        raise HubTrouble(
+            "A central store stands on a postgresql:// address or on one SQLite file, and this is another kind of address. Nothing was "
+            "changed."
+        )
+    return False
 
 
 def open_store(database: str, *, make: bool = True) -> Store:
