@@ -258,6 +258,19 @@ def test_a_head_that_never_ends_coming_is_not_waited_for(tmp_path: Path) -> None
             assert line.recv(1000).startswith(b"HTTP/1.1 204"), "a pause between requests is no trouble"
 
 
+def test_a_line_that_came_as_the_store_stopped_ends_with_its_answer(tmp_path: Path) -> None:
+    """A laptop that pushes without a pause would be served on it until the grace is over, and then be cut off after a commit."""
+    with running(new_database("sqlite", tmp_path)) as world, _line(world) as line:
+        health = b"GET /v1/health HTTP/1.1\r\nhost: hub\r\n\r\n"
+        line.sendall(health[:9])
+        world.organisation.hub()  # came after it, so the line is there by now
+        world.hub._hub.stopping = True
+        line.sendall(health[9:])
+        assert _until_cut(line).startswith(b"HTTP/1.1 204")
+        with _line(world) as later:
+            assert _until_cut(later) == b""
+
+
 def test_an_answer_that_nobody_takes_in_is_let_go(tmp_path: Path) -> None:
     with running(new_database("sqlite", tmp_path), limits=Limits(answer_seconds=0.3, most_answered=5_000_000)) as world:
         admin, hub = world.organisation.admin, world.hub._hub

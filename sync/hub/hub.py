@@ -84,6 +84,7 @@ class Hub:
         self.log = Log(log, now_ms)
         self.limits = limits or Limits()
         self.metrics = Metrics()
+        self.stopping = False
         self.held_bytes = 0
         self.answered_bytes = 0
         self.nonces = Nonces()

@@ -58,7 +58,7 @@ def config(hub: Hub, certificate: Path | None, key: Path | None) -> uvicorn.Conf
     silence_uvicorn()
     return uvicorn.Config(
         build_app(hub),
-        http=type("Patient", (Patient,), {"seconds": hub.limits.body_seconds}),
+        http=type("Patient", (Patient,), {"hub": hub}),
         access_log=False,
         log_config=None,
         lifespan="off",
@@ -73,14 +73,21 @@ def config(hub: Hub, certificate: Path | None, key: Path | None) -> uvicorn.Conf
 
 
 class Patient(H11Protocol):
-    """A line on which a request's head must arrive in time: uvicorn by itself would wait for ever for the rest of one."""
+    """A line on which a request's head must arrive in time, and which ends with its answer once the store is told to stop.
 
-    seconds = 30.0
+    Uvicorn by itself would wait for ever for the rest of a head; and it would go on serving a line that came at the very moment
+    at which it stops, for as long as its grace lasts, and then cut a request off.
+    """
+
+    hub: Hub
     _waits: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._wait()
+        if self.hub.stopping:
+            transport.close()
+        else:
+            self._wait()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -91,7 +98,9 @@ class Patient(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:  # of the next head, something has come already
+        if self.hub.stopping:
+            self.transport.close()
+        elif self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:  # of the next head, something has come already
             self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -100,7 +109,7 @@ class Patient(H11Protocol):
 
     def _wait(self) -> None:
         if self._waits is None:
-            self._waits = self.loop.call_later(self.seconds, self.transport.close)
+            self._waits = self.loop.call_later(self.hub.limits.body_seconds, self.transport.close)
 
     def _wait_no_more(self) -> None:
         if self._waits is not None:
@@ -183,6 +192,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Hang up, finish what is under way, and end."""
+        self._hub.stopping = True
         self._hub.live.close()
         await super().shutdown(sockets)
 
