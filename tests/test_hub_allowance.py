@@ -12,7 +12,7 @@ from leadworker.statements import Role
 from sync import wire
 from sync.hub import allowance
 from sync.hub.allowance import Allowance, Buckets, address_key
-from sync.hub.databases import change_allowance
+from sync.hub.databases import change_allowance, open_store
 from sync.hub.hub import Limits
 from sync.hub.store import HubTrouble
 from tests.hub_world import Casebook, Lane, Laptop, World, new_database, refused, run, running
@@ -193,6 +193,7 @@ def test_runs_of_one_push_share_the_room_that_is_left(world: World) -> None:
 
 
 def test_figures_are_kept_with_the_store_and_made_no_sense_of_are_the_usual_ones(database: str) -> None:
+    open_store(database).close()
     assert change_allowance(database) == Allowance()
     assert change_allowance(database, device_bytes=7).device_bytes == 7
     assert change_allowance(database, address_at_once=9) == Allowance(device_bytes=7, address_at_once=9)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import secrets
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -241,6 +242,53 @@ def test_a_body_that_never_ends_coming_is_not_waited_for(tmp_path: Path) -> None
         assert world.organisation.admin.news(), "others are served meanwhile and afterwards"
 
 
+def test_a_head_that_never_ends_coming_is_not_waited_for(tmp_path: Path) -> None:
+    """Neither the first of a line, nor a later one: whoever opens line after line and says nothing would take them all."""
+    with running(new_database("sqlite", tmp_path), limits=Limits(body_seconds=0.3)) as world:
+        health = b"GET /v1/health HTTP/1.1\r\nhost: hub\r\n"
+        for said, answers in ((b"", 0), (health, 0), (health + b"\r\n" + health, 1)):
+            with _line(world) as line:
+                line.sendall(said)
+                assert _until_cut(line).count(b"204 No Content") == answers
+        with _line(world) as line:
+            line.sendall(health + b"\r\n")
+            assert line.recv(1000).startswith(b"HTTP/1.1 204")
+            time.sleep(0.6)
+            line.sendall(health + b"\r\n")
+            assert line.recv(1000).startswith(b"HTTP/1.1 204"), "a pause between requests is no trouble"
+
+
+def test_a_line_that_came_as_the_store_stopped_ends_with_its_answer(tmp_path: Path) -> None:
+    """A laptop that pushes without a pause would be served on it until the grace is over, and then be cut off after a commit."""
+    with running(new_database("sqlite", tmp_path)) as world, _line(world) as line:
+        health = b"GET /v1/health HTTP/1.1\r\nhost: hub\r\n\r\n"
+        line.sendall(health[:9])
+        world.organisation.hub()  # came after it, so the line is there by now
+        world.hub._hub.stopping = True
+        line.sendall(health[9:])
+        assert _until_cut(line).startswith(b"HTTP/1.1 204")
+        with _line(world) as later:
+            assert _until_cut(later) == b""
+
+
+def test_an_answer_that_nobody_takes_in_is_let_go(tmp_path: Path) -> None:
+    with running(new_database("sqlite", tmp_path), limits=Limits(answer_seconds=0.3, most_answered=5_000_000)) as world:
+        admin, hub = world.organisation.admin, world.hub._hub
+        book = world.organisation.casebook(admin).book
+        lane = Lane(book, admin.device)
+        for _ in range(2):
+            assert not admin.push(run(admin.keys, lane.write(50, size=65536)))[0].code
+        target = f"/v1/books/{book.hex()}/changes?after=2&limit=50"
+        head = "".join(f"{name}: {value}\r\n" for name, value in admin.headers("GET", target, b"").items())
+        with _line(world, buffer=4096) as line:
+            line.sendall(f"GET {target} HTTP/1.1\r\nhost: hub\r\n{head}\r\n".encode())
+            _wait_until(lambda: hub.answered_bytes > 3_000_000)
+            assert refused(admin.send("GET", target)) == "busy"
+            _wait_until(lambda: hub.answered_bytes == 0)
+        assert len(admin.page(book, 2, 50).changes) == 50, "who takes it in gets the whole of it"
+        assert '"fault"' not in world.log.getvalue()
+
+
 def test_a_store_that_holds_too_much_says_that_it_is_busy(tmp_path: Path) -> None:
     with running(new_database("sqlite", tmp_path), limits=Limits(most_held=100_000)) as world:
         admin = world.organisation.admin
@@ -254,6 +302,30 @@ def test_what_is_not_even_http_does_not_disturb_anybody(world: World, organisati
         _send_raw(world, junk)
     assert organisation.admin.news()
     assert '"fault"' not in world.log.getvalue()
+
+
+def _line(world: World, buffer: int = 0) -> socket.socket:
+    """Return a line to the store, with a window of so many bytes."""
+    line = socket.socket()
+    if buffer:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    line.settimeout(20)
+    line.connect(("127.0.0.1", int(world.hub.url.rpartition(":")[2])))
+    return line
+
+
+def _until_cut(line: socket.socket) -> bytes:
+    said = b""
+    while part := line.recv(4096):
+        said += part
+    return said
+
+
+def _wait_until(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def _half_a_request(world: World, headers: bytes, part: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import io
 import ipaddress
 import random
 import signal
@@ -168,6 +169,22 @@ def test_a_port_in_use_is_said_in_words_and_leaves_nothing_open(tmp_path: Path) 
             EmbeddedHub(str(tmp_path / "hub.db"), 70_000)
     names = {thread.name for thread in threading.enumerate()}
     assert not any(name.startswith("hub-") for name in names)
+
+
+def test_a_set_up_code_that_was_made_is_shown_even_where_nothing_could_be_started(database: str, tmp_path: Path) -> None:
+    """Only its hash is kept, so a first start on a port in use would leave a store that nobody can ever set up."""
+    for again in range(2):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            console = io.StringIO()
+            count = 2 if again and database.startswith("postgresql") else 1
+            with pytest.raises(HubTrouble, match="cannot listen"):
+                serve(database, port=taken.getsockname()[1], new_setup_code=bool(again), count=count, console=console, log=io.StringIO())
+    code = console.getvalue().split()[-1]
+    with program(database, tmp_path / "log") as running:
+        assert running.setup_code == ""
+        organisation = FakeOrganisation(running.url, now_ms)
+        assert told(wire.Outcome, organisation.found(code)).code == ""
+        organisation.close()
 
 
 def test_an_embedded_store_prints_nothing_and_can_be_stopped_twice(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -160,6 +160,26 @@ def test_a_postgresql_that_is_not_there_is_said_in_words_without_its_password() 
     assert "open-sesame" not in caught.value.sentence and "127.0.0.1" in caught.value.sentence
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://hub:open%zzsesame@127.0.0.1/journal",  # not percent-encoded, though it looks so
+        "postgresql://hub:open@sesame@127.0.0.1/journal",
+        "postgresql://hub:open/sesame@127.0.0.1/journal",
+        "postgresql://hub:open[sesame@127.0.0.1/journal",
+        "postgresql://hub:op@en@[sesame/journal",
+        "postgresql://hub:open#sesame@127.0.0.1/journal?open=sesame",
+        "postgresql+psycopg://hub:sesame@127.0.0.1/journal",
+        "mysql://hub:sesame@127.0.0.1/journal",
+    ],
+)
+def test_an_address_that_is_written_wrong_is_said_in_words_and_never_shown(address: str) -> None:
+    """It goes to the log of a service, and a password that was not encoded is a usual slip."""
+    with pytest.raises(HubTrouble, match="Nothing was changed") as caught:
+        open_store(address)
+    assert "sesame" not in caught.value.sentence
+
+
 def test_the_sqlite_file_is_for_its_owner_alone_and_durable(tmp_path: Path) -> None:
     with running(str(tmp_path / "hub.db")):
         database = sqlite_store._open(tmp_path / "hub.db")

@@ -5,7 +5,11 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import psycopg
+import pytest
+
 from sync.hub.schema import versions
+from tests.hub_world import STORES, new_database
 from tests.plain_world import Plain, empty, template
 
 __all__ = ["empty", "template"]
@@ -38,6 +42,7 @@ def test_another_program_s_file_is_refused_in_words(empty: Plain, tmp_path: Path
 
 def test_what_a_laptop_may_use_is_shown_and_changed(empty: Plain, tmp_path: Path) -> None:
     here = ("hub", "allowance", "--database", str(tmp_path / "hub.db"))
+    empty("hub", "upgrade", *here[2:])
     assert "3,000 requests at once" in empty(*here).out and "Kept of one laptop: 10 GiB." in empty(*here).out
     changed = empty(*here, "--laptop-bytes", "500 MB", "--address-per-second", "2.5", "--json").json()
     assert (changed["laptop_bytes"], changed["address_per_second"], changed["laptop_at_once"]) == (500 * 1024**2, 2.5, 3000)
@@ -47,6 +52,23 @@ def test_what_a_laptop_may_use_is_shown_and_changed(empty: Plain, tmp_path: Path
     for wrong in ("much", "-3GB", "3 GB more", "0"):
         assert empty(*here, "--laptop-bytes", wrong, "--json", code=1).trouble()["sentence"].endswith("Nothing was changed.")
     assert "above zero" in empty(*here, "--laptop-at-once", "0", code=1).err
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_a_command_about_a_store_that_is_not_there_says_so_and_makes_none(empty: Plain, tmp_path: Path, kind: str) -> None:
+    """Whoever forgot to name the database would be told of an empty one that their backup is worth nothing, or that all is well."""
+    database = new_database(kind, tmp_path)
+    asked = (
+        ("allowance", "--laptop-bytes", "20GiB"), ("recovery", "begin"), ("recovery", "status"), ("recovery", "end"),
+        ("nobody-decides",), ("sealed-copy", "0" * 32, str(tmp_path / "copy")),
+    )  # fmt: skip
+    for words in asked:
+        refused = empty("hub", *words, "--database", database, code=1).err
+        assert refused.startswith("There is no central store in ") and "Nothing was made or changed." in refused, words
+    assert list(tmp_path.glob("*.db")) == []
+    if kind == "postgres":
+        with psycopg.connect(database) as server:
+            assert server.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchall() == [(0,)]
 
 
 def test_a_store_is_copied_by_a_command_which_never_writes_over_a_file(empty: Plain, tmp_path: Path) -> None:

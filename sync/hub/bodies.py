@@ -26,6 +26,9 @@ _HELD: Final = "leadworker.held"
 _UNREAD: Final = frozenset({408, 413, 429})
 """Statuses after which the rest of a body may still be on its way, so that the line cannot serve another request."""
 
+_PIECE: Final = 64 * 1024
+"""Bytes of an answer that are handed on at once. What the asker does not take in stays here, where it is counted and let go of."""
+
 _PATIENCE_S: Final = 2.0
 """How long a refused body is still listened to, so that its sender hears the words and not only a closed line."""
 
@@ -62,10 +65,35 @@ def signed(request: Request) -> Asked:
     return Asked(read_claim(request.headers), request.method, _target(request), b"")
 
 
+class Answer(Response):
+    """A body that goes out in pieces. Who does not take in the next one in time is let go, and asks again (C.8).
+
+    Otherwise whoever asks for page after page and reads none of them would have the store hold them all.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, or the word that too much is on its way already."""
+        hub: Hub = scope["app"].state.hub
+        body = memoryview(self.body)
+        if len(body) > _PIECE and hub.answered_bytes + len(body) > hub.limits.most_answered:
+            await trouble(scope, _busy())(scope, receive, send)
+            return
+        hub.answered_bytes += len(body)
+        try:
+            with contextlib.suppress(TimeoutError):
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                for at in range(0, len(body) or 1, _PIECE):
+                    piece = {"type": "http.response.body", "body": bytes(body[at : at + _PIECE]), "more_body": at + _PIECE < len(body)}
+                    async with asyncio.timeout(hub.limits.answer_seconds):
+                        await send(piece)
+        finally:
+            hub.answered_bytes -= len(body)
+
+
 def answer(message: msgspec.Struct | bytes, status: int = 200) -> Response:
     """Return a message, or one that is written already, as a response."""
     body = message if isinstance(message, bytes) else wire.write(message)
-    return Response(body, status, media_type=wire.MEDIA_TYPE, headers={"cache-control": "no-store"})
+    return Answer(body, status, media_type=wire.MEDIA_TYPE, headers={"cache-control": "no-store"})
 
 
 def trouble(scope: Scope, refusal: Refusal) -> Response:

@@ -10,21 +10,28 @@ import msgspec
 from sync.hub import allowance, sqlite_schema
 from sync.hub.allowance import Allowance
 from sync.hub.sqlite_store import SqliteStore
-from sync.hub.store import Session, Store
+from sync.hub.store import HubTrouble, Session, Store
 
 
 def is_postgres(database: str) -> bool:
-    """Return whether a name is a PostgreSQL database's."""
-    return database.startswith(("postgresql://", "postgres://"))
+    """Return whether a name is a PostgreSQL database's; raise `HubTrouble` for an address of another kind."""
+    if database.startswith(("postgresql://", "postgres://")):
+        return True
+    if "://" in database:  # as the name of a file it would be shown, with the password that stands in it
+        raise HubTrouble(
+            "A central store stands on a postgresql:// address or on one SQLite file, and this is another kind of address. Nothing was "
+            "changed."
+        )
+    return False
 
 
-def open_store(database: str) -> Store:
-    """Open a store's database, making its tables where it is empty; raise `HubTrouble` in words."""
+def open_store(database: str, *, make: bool = True) -> Store:
+    """Open a store's database, making its tables where it is empty, or not unless `make`; raise `HubTrouble` in words."""
     if is_postgres(database):
         from sync.hub.postgres_store import PostgresStore  # a small hub does not need the driver installed
 
-        return PostgresStore(database)
-    return SqliteStore(Path(database))
+        return PostgresStore(database, make=make)
+    return SqliteStore(Path(database), make=make)
 
 
 def upgrade(database: str) -> tuple[str, str]:
@@ -41,7 +48,7 @@ def change_allowance(database: str, **wanted: float | int) -> Allowance:
 
     A store that serves takes them over within seconds. Raises `HubTrouble` for figures with which none could work.
     """
-    store = open_store(database)
+    store = open_store(database, make=False)
     try:
         return store.write(lambda session: _changed(session, wanted)).result()
     finally:

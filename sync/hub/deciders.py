@@ -22,7 +22,7 @@ class LeftAlone(NamedTuple):
 
 def left_alone(database: str) -> list[LeftAlone]:
     """Return the casebooks that nobody decides about any more, by id. Raises `HubTrouble` in words."""
-    store = open_store(database)
+    store = open_store(database, make=False)
     try:
         return store.read(_left_alone).result()
     finally:

@@ -39,13 +39,16 @@ def system_now_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much the store puts up with: seconds for a body to arrive, bytes of bodies held at once.
+    """How much the store puts up with: seconds for a head, and for a body, to arrive, bytes of bodies held at once; seconds in
+    which an asker takes in the next 64 KiB of an answer, and bytes of answers on their way at once.
 
     `behind_proxy`: a proxy in front of it speaks TLS and says, last in ``x-forwarded-for``, who asked it.
     """
 
     body_seconds: float = 30.0
     most_held: int = 256 * 1024 * 1024
+    answer_seconds: float = 30.0
+    most_answered: int = 1024**3
     behind_proxy: bool = False
 
 
@@ -81,7 +84,9 @@ class Hub:
         self.log = Log(log, now_ms)
         self.limits = limits or Limits()
         self.metrics = Metrics()
+        self.stopping = False
         self.held_bytes = 0
+        self.answered_bytes = 0
         self.nonces = Nonces()
         self.allowed = Allowance()
         self._allowed_until = 0.0
@@ -105,7 +110,7 @@ class Hub:
 
     def figures(self) -> str:
         """Return the store's figures in Prometheus' text form."""
-        return self.metrics.text({"held_bytes": self.held_bytes, **self.store.figures()._asdict()})
+        return self.metrics.text({"held_bytes": self.held_bytes, "answered_bytes": self.answered_bytes, **self.store.figures()._asdict()})
 
     async def organisation(self) -> wire.Organisation:
         """Say which organisation this is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import logging
@@ -15,11 +16,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sync.hub.app import build_app
 from sync.hub.hub import Hub
 from sync.hub.store import HubTrouble
+
+_UNREAD_MS: Final = 60_000
+"""How long the system holds what the other side does not take in, before it cuts the line."""
 
 GRACE_S: Final = 10
 """Seconds that what is under way has left when the store is told to stop."""
@@ -52,6 +58,7 @@ def config(hub: Hub, certificate: Path | None, key: Path | None) -> uvicorn.Conf
     silence_uvicorn()
     return uvicorn.Config(
         build_app(hub),
+        http=type("Patient", (Patient,), {"hub": hub}),
         access_log=False,
         log_config=None,
         lifespan="off",
@@ -63,6 +70,51 @@ def config(hub: Hub, certificate: Path | None, key: Path | None) -> uvicorn.Conf
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
+
+
+class Patient(H11Protocol):
+    """A line on which a request's head must arrive in time, and which ends with its answer once the store is told to stop.
+
+    Uvicorn by itself would wait for ever for the rest of a head; and it would go on serving a line that came at the very moment
+    at which it stops, for as long as its grace lasts, and then cut a request off.
+    """
+
+    hub: Hub
+    _waits: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self.hub.stopping:
+            transport.close()
+        else:
+            self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE:
+            self._wait()
+        else:
+            self._wait_no_more()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.hub.stopping:
+            self.transport.close()
+        elif self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:  # of the next head, something has come already
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait_no_more()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        if self._waits is None:
+            self._waits = self.loop.call_later(self.hub.limits.body_seconds, self.transport.close)
+
+    def _wait_no_more(self) -> None:
+        if self._waits is not None:
+            self._waits.cancel()
+            self._waits = None
 
 
 def silence_uvicorn() -> None:
@@ -116,6 +168,8 @@ def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # lines have it from the listener: what nobody takes in is not kept for ever
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
         # Answers are small and follow one another; waiting to fill a packet would only delay them.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind((host, port))
@@ -138,6 +192,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Hang up, finish what is under way, and end."""
+        self._hub.stopping = True
         self._hub.live.close()
         await super().shutdown(sockets)
 

@@ -34,6 +34,7 @@ _HELP: Final = {
     "leadworker_hub_started_seconds": ("gauge", "When this process started, in seconds since 1970."),
     "leadworker_hub_requests_under_way": ("gauge", "Requests that are being answered now."),
     "leadworker_hub_held_bytes": ("gauge", "Bytes of request bodies in memory now."),
+    "leadworker_hub_answered_bytes": ("gauge", "Bytes of answers that their askers have yet to take in."),
     "leadworker_hub_readers_waiting": ("gauge", "Questions that wait for a database connection."),
     "leadworker_hub_writers_waiting": ("gauge", "Deeds that wait for a database connection."),
     "leadworker_hub_deeds_total": ("counter", "Questions and deeds done at the database."),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from sync.hub import schema
 from sync.hub.store import HubTrouble
@@ -25,28 +25,43 @@ def connect(url: str) -> psycopg.Connection[Any]:
     return database
 
 
-def prepare(url: str, *, upgrade: bool = False) -> tuple[str, str]:
+def prepare(url: str, *, upgrade: bool = False, make: bool = True) -> tuple[str, str]:
     """Make the tables where there are none, and with `upgrade` bring older ones up to date; return both versions.
 
-    Raises `HubTrouble` for a database that cannot be used, is another program's, newer, or older and not to be upgraded.
+    Raises `HubTrouble` for a database that cannot be used, is another program's, newer, or older and not to be upgraded;
+    unless `make`, also where there is no store.
     """
+    place = where(url)
     try:
         with connect(url) as database:
             have, _ = _version(database)
-            if schema.needs_work(have, upgrade):
+            if schema.needs_work(have, upgrade, make):
                 have = _work(database, upgrade)
     except psycopg.Error as error:
         raise HubTrouble(
-            f"The central store cannot use the PostgreSQL database at {where(url)}: {_reason(error)}. "
+            f"The central store cannot use the PostgreSQL database at {place}: {_reason(error)}. "
             "Nothing was changed. Check that the server runs, and the address, name and rights in the URL."
         ) from error
     return have, schema.versions()[-1]
 
 
 def where(url: str) -> str:
-    """Return the server and database of a URL, without the password that may stand in it."""
-    parts = urlsplit(url)
-    return f"{parts.hostname or 'this machine'}{parts.path}"
+    """Return the server and database of a URL, without the password that may stand in it.
+
+    Raises `HubTrouble` for one that PostgreSQL would not read as it was meant: what it says of such a one quotes the password.
+    """
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        parts = {"host": "@"}
+    host, name = str(parts.get("host") or "this machine"), str(parts.get("dbname") or "")
+    if "@" in host + name or not str(parts.get("port") or "0").replace(",", "").isdigit():
+        raise HubTrouble(
+            "The address of the PostgreSQL database cannot be read. It is not shown here, since its password stands in it. Nothing "
+            "was changed. It is written postgresql://NAME:PASSWORD@HOST/DATABASE; in a password, @ : / ? # % and [ ] are written "
+            "%40 %3A %2F %3F %23 %25 and %5B %5D."
+        )
+    return f"{host}/{name}" if name else host
 
 
 def _work(database: psycopg.Connection[Any], upgrade: bool) -> str:

@@ -36,9 +36,9 @@ _MEET: Final = (errors.UniqueViolation, errors.DeadlockDetected, errors.Serializ
 class PostgresStore:
     """A store in a PostgreSQL database, named by a ``postgresql://`` URL. Raises `HubTrouble` when it cannot be used."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, make: bool = True) -> None:
         self._url = url
-        postgres_schema.prepare(url)
+        postgres_schema.prepare(url, make=make)
         self._trips = Trips()
         self._writers = Workers("writer", _WRITERS, lambda: _PostgresConnection(url, True, self._trips), _MOST_IN_TRANSACTION)
         self._readers = Workers("reader", _READERS, lambda: _PostgresConnection(url, False, self._trips))

@@ -87,7 +87,7 @@ def _at(database: str, deed: Callable[[Session], None]) -> Progress:
 
 @contextlib.contextmanager
 def _opened(database: str) -> Iterator[Store]:
-    store = open_store(database)
+    store = open_store(database, make=False)
     try:
         yield store
     finally:

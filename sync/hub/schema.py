@@ -32,6 +32,14 @@ _one_at_a_time = threading.Lock()
 
 
 
+def none_here(where: str) -> HubTrouble:
+    """Return the trouble of somebody who asks for a store where there is none: what they wanted would be said of another."""
+    return HubTrouble(
+        f"There is no central store in {where}. Nothing was made or changed. Name the database of the store that serves, with "
+        "--database or in LEADWORKER_HUB_DATABASE; a service has its own in the file with its settings."
+    )
+
+
 @functools.cache
 def versions() -> tuple[str, ...]:
     """Return every version that this program knows, the present one last."""
@@ -71,10 +79,15 @@ def judge(kept: str | None, before: bytes | None) -> str:
     return have
 
 
-def needs_work(have: str, upgrade: bool) -> bool:
-    """Return whether a database of this version must be worked on; raise `HubTrouble` where somebody has to say so first."""
+def needs_work(have: str, upgrade: bool, make: bool = True) -> bool:
+    """Return whether a database of this version must be worked on; raise `HubTrouble` where somebody has to say so first.
+
+    `make` says that an empty one becomes a store.
+    """
     if have == versions()[-1]:
         return False
+    if have == EMPTY and not make:
+        raise none_here("that database")
     if have != EMPTY and not upgrade:
         raise HubTrouble(
             f"An earlier leadworker made this central store's database (version {int(have)}; this one needs {int(versions()[-1])}). "

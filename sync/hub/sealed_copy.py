@@ -28,7 +28,7 @@ class Copied(NamedTuple):
 
 def write_copy(database: str, book: bytes, file: Path) -> Copied:
     """Write a book into a file that is not there yet, for its owner alone; say what it holds. Raises `HubTrouble` in words."""
-    store = open_store(database)
+    store = open_store(database, make=False)
     try:
         sealed = store.read(lambda session: sealed_book(session, book)).result()
         return _written(file, lambda into: store.read(lambda session: _write(session, sealed, into)).result())

@@ -47,19 +47,23 @@ def serve(
     if count != 1:
         processes.check(count, is_postgres(database))
     hub = Hub(open_store(database), log=log, limits=Limits(behind_proxy=behind_proxy), new_setup_code=new_setup_code)
+    sayer = _Sayer(console, hub.setup_code, hub.was_founded)
     try:
-        if count == 1:
-            _serve_here(hub, serving, console)
-            return
-        setup_code, was_founded = hub.setup_code, hub.was_founded
-    finally:
-        hub.close()
-    processes.run(serving, count, hub.log, lambda url: _say(console, url, setup_code, was_founded))
+        try:
+            if count == 1:
+                _serve_here(hub, serving, sayer)
+                return
+        finally:
+            hub.close()
+        processes.run(serving, count, hub.log, sayer.say)
+    except HubTrouble:
+        sayer.say_code()  # only its hash is kept: one that nobody saw would lock everybody out of an empty store
+        raise
 
 
-def _serve_here(hub: Hub, serving: Serving, console: TextIO) -> None:
+def _serve_here(hub: Hub, serving: Serving, sayer: _Sayer) -> None:
     with listen(serving.host, serving.port) as listener, FiguresListener(hub, serving.metrics_host, serving.metrics_port):
-        _say(console, serving.url(listener), hub.setup_code, hub.was_founded)
+        sayer.say(serving.url(listener))
         server = Server(hub, config(hub, serving.certificate, serving.key))
         hub.log.note("started")
         with ended_by_signals(server):
@@ -117,11 +121,28 @@ class EmbeddedHub:
         self._server.run(sockets=[self._listener])
 
 
-def _say(console: TextIO, url: str, setup_code: str, was_founded: bool) -> None:
-    """Tell whoever started the store where it is, and once the code that founds its organisation."""
-    print(f"The central store listens on {url}", file=console)
-    if setup_code:
-        print(f"Set-up code, shown this once: {setup_code}", file=console)
-    elif not was_founded:
-        print("No organisation yet: it is set up with the code that was shown at the first start.", file=console)
-    console.flush()
+class _Sayer:
+    """Tells whoever started the store where it is, and once the code that founds its organisation."""
+
+    def __init__(self, console: TextIO, setup_code: str, was_founded: bool) -> None:
+        self._console = console
+        self._setup_code = setup_code
+        self._was_founded = was_founded
+
+    def say(self, url: str) -> None:
+        """Tell where the store listens, and what founds its organisation."""
+        print(f"The central store listens on {url}", file=self._console)
+        if not self._setup_code and not self._was_founded:
+            print(
+                "No organisation yet: it is set up with the code that was shown once. "
+                "“leadworker hub serve --new-setup-code” shows another.",
+                file=self._console,
+            )
+        self.say_code()
+
+    def say_code(self) -> None:
+        """Show the set-up code, if one was made now and nobody has seen it yet."""
+        if self._setup_code:
+            print(f"Set-up code, shown this once: {self._setup_code}", file=self._console)
+            self._setup_code = ""
+        self._console.flush()

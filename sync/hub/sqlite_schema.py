@@ -11,11 +11,14 @@ from sync.hub import schema
 from sync.hub.store import HubTrouble
 
 
-def prepare(path: Path, *, upgrade: bool = False) -> tuple[str, str]:
+def prepare(path: Path, *, upgrade: bool = False, make: bool = True) -> tuple[str, str]:
     """Make the tables where the file is empty, and with `upgrade` bring older ones up to date; return both versions.
 
-    Raises `HubTrouble` for a file that cannot be used, is another program's, newer, or older and not to be upgraded.
+    Raises `HubTrouble` for a file that cannot be used, is another program's, newer, or older and not to be upgraded; unless
+    `make`, also where there is no store.
     """
+    if not make and not path.exists():
+        raise schema.none_here(str(path))
     try:
         # Made before SQLite opens it, so that nobody else on the machine may read even the sealed changes.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -28,7 +31,7 @@ def prepare(path: Path, *, upgrade: bool = False) -> tuple[str, str]:
         except sqlite3.Error as error:
             raise _unopened(path, error) from error
         try:
-            if schema.needs_work(have, upgrade):
+            if schema.needs_work(have, upgrade, make):
                 have = _work(database, upgrade)
         except sqlite3.Error as error:
             raise HubTrouble(

@@ -23,9 +23,9 @@ _MOST_IN_TRANSACTION: Final = 2000
 class SqliteStore:
     """A store in one file. Raises `HubTrouble` when the file is not, or is no longer, one that this version reads."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, make: bool = True) -> None:
         self._path = path
-        sqlite_schema.prepare(path)
+        sqlite_schema.prepare(path, make=make)
         self._trips = Trips()
         self._writers = Workers("writer", 1, lambda: _SqliteConnection(path, True, self._trips), _MOST_IN_TRANSACTION)
         self._readers = Workers("reader", _READERS, lambda: _SqliteConnection(path, False, self._trips))
