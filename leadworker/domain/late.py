@@ -150,7 +150,8 @@ def take_in(shelf: Shelf, late_id: str) -> TakenIn:
 
 
 def _kept(shelf: Shelf) -> list[Submission]:
-    return [msgspec.msgpack.decode(value, type=Submission) for value in shelf.kept(DRAWER).values()]
+    found = (msgspec.msgpack.decode(value, type=Submission) for value in shelf.kept(DRAWER).values())
+    return sorted(found, key=lambda one: one.received_ms)  # an id is a hash: what goes on from an earlier part comes after it
 
 
 def _late(shelf: Shelf, submission: Submission) -> Late:
