@@ -14,6 +14,7 @@ from leadworker.statements import Role
 from storage import handing_in, mending
 from sync import late as post
 from sync import organising, wire
+from sync.runner import TO_HAND_IN, Runner
 from tests.laptops import ALEX, BEA, KEIRA, RUTH, TOBIAS, Laptop, Team, add_member, agree, hand_over, remove_member
 
 pytest_plugins = ["tests.laptop_fixtures"]
@@ -44,6 +45,8 @@ async def handed_in(team: Team) -> tuple[Laptop, Laptop, str]:
 async def test_what_was_written_before_one_knew_is_handed_in_to_who_decides_and_taken_in_by_name(team: Team) -> None:
     alex, bea, keira = await a_leaver(team)
     assert (await bea.counts()).late == 1
+    state = await Runner(bea.box, bea.new_client(), bea.clock, bea.desk.ring).sync_now()
+    assert (state.word, state.waiting, state.late, state.sentence) == ("up to date", 0, 1, TO_HAND_IN), "and not that all was sent"
     assert bea.desk.ask_now(late.handed_in, keira) is None
     bea.desk.do_now(late.hand_in, keira)
     await bea.sync()
