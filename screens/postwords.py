@@ -40,6 +40,8 @@ def _sending_words(state: PostState, now: datetime, wide: bool) -> Content:
     if state.waiting and days > LONG_WITHOUT_SENDING_DAYS and state.word != "sending":
         return plain(f"{glyphs.OFFLINE} not sent for {days} days", Tone.SOON)
     match state.word:
+        case "up to date" if state.late and not state.waiting:
+            return plain(f"! {state.late:,} to hand in", Tone.SAFETY)
         case "sending":
             return plain(f"{glyphs.WAITING} sending {state.sending_done} of {state.sending_of}")
         case "up to date" if not state.waiting:

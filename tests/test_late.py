@@ -11,8 +11,10 @@ from leadworker.domain import alerts, journal, late, sending
 from leadworker.domain.journal import NewEntry
 from leadworker.errors import Refused
 from leadworker.statements import Role
+from storage import handing_in, mending
 from sync import late as post
 from sync import organising, wire
+from sync.runner import TO_HAND_IN, Runner
 from tests.laptops import ALEX, BEA, KEIRA, RUTH, TOBIAS, Laptop, Team, add_member, agree, hand_over, remove_member
 
 pytest_plugins = ["tests.laptop_fixtures"]
@@ -43,6 +45,8 @@ async def handed_in(team: Team) -> tuple[Laptop, Laptop, str]:
 async def test_what_was_written_before_one_knew_is_handed_in_to_who_decides_and_taken_in_by_name(team: Team) -> None:
     alex, bea, keira = await a_leaver(team)
     assert (await bea.counts()).late == 1
+    state = await Runner(bea.box, bea.new_client(), bea.clock, bea.desk.ring).sync_now()
+    assert (state.word, state.waiting, state.late, state.sentence) == ("up to date", 0, 1, TO_HAND_IN), "and not that all was sent"
     assert bea.desk.ask_now(late.handed_in, keira) is None
     bea.desk.do_now(late.hand_in, keira)
     await bea.sync()
@@ -125,6 +129,27 @@ async def test_other_changes_come_along_and_what_is_handed_in_twice_is_there_onc
     assert (taken.entries, taken.unread) == (1, 0)
     assert taken.others >= 1
     assert any(line.text == "A dog in the yard" for line in alex.desk.ask_now(alerts.at_the_door, keira))
+
+
+async def test_what_a_restored_laptop_wrote_in_two_lanes_is_handed_in_to_the_last_word(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of the first lane than one submission holds: the second lane waits its turn, and takes nothing of the first away."""
+    alex, bea, keira = await a_leaver(team)
+    for number in range(3):
+        bea.write(keira, f"first lane {number}")
+    bea.vault.submit(lambda: mending.with_new_lane(bea.vault.connection)).result()
+    await bea.close()
+    bea = team.office.restart(bea)
+    bea.write(keira, "second lane")
+    lanes = "SELECT l.lane FROM lane l JOIN book b ON b.no = l.book_no WHERE l.mine = 1 AND l.lane > 0 AND b.id = ?"
+    assert len(bea.sql(lanes, bea.book(keira))) == 2
+    monkeypatch.setattr(handing_in, "MOST", 2)
+    bea.desk.do_now(late.hand_in, keira)
+    for _ in range(4):
+        await bea.sync()
+    assert (await bea.counts()).late == 0
+    await alex.sync()
+    handed = [title for one in alex.desk.ask_now(late.waiting) for title in one.entries]
+    assert handed == ["On my last day", "first lane 0", "first lane 1", "first lane 2", "second lane"]
 
 
 async def test_who_may_only_read_now_shows_what_was_taken_in_of_theirs_as_a_rebuild_makes_it(team: Team) -> None:

@@ -70,7 +70,7 @@ FIELDS = {
     "Settled": "id field words open sentence",
     "StoreBackedUp": "file bytes",
     "StoreState": "hub protocol store_key organisation clock_ms",
-    "Synced": "received sent waiting alarms admitted admitted_me clock_warning",
+    "Synced": "received sent waiting alarms admitted admitted_me clock_warning to_hand_in",
     "Timeline": "person_id person entries",
     "Today": "day visits not_written_up drafts todo news apart",
     "UnreadLine": "line reason excerpt",

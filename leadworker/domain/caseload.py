@@ -98,7 +98,7 @@ def known_people(shelf: Shelf) -> tuple[Known, ...]:
 
 
 def resolve(shelf: Shelf, called: str) -> Known:
-    """Return the one person who is called so: an id, a whole name, or the beginning of one that fits nobody else.
+    """Return the one person who is called so: a whole name, the beginning of one that fits nobody else, or an id or its end.
 
     Raises `NotFound` naming who comes near, and `Ambiguous` naming all who fit.
     """
@@ -109,12 +109,14 @@ def resolve(shelf: Shelf, called: str) -> Known:
             return person
     exact = [p for p in everybody if wanted in _skeletons(p)]
     fits = exact or [p for p in everybody if wanted and any(begins(s.split(), wanted.split()) for s in _skeletons(p))]
+    fits = fits or [p for p in everybody if len(called) >= 8 and p.id.endswith(called.casefold())]
     if len(fits) == 1:
         return fits[0]
     shown = one_line(called)[:40]
     if fits:
-        names = ", ".join(p.name for p in fits[:8])
-        raise Ambiguous(f"“{shown}” could be several people: {names}. Write more of the name.")
+        alike = len({skeleton(p.name) for p in fits}) < len(fits)
+        names = ", ".join(f"{p.name} (id {p.id[-8:]})" if alike else p.name for p in fits[:8])
+        raise Ambiguous(f"“{shown}” could be several people: {names}. Write more of the name{', or the id instead' if alike else ''}.")
     near = near_names(everybody, called)
     hint = f" Near: {', '.join(p.name for p in near)}." if near else ""
     raise NotFound(f"Nobody here is called “{shown}”.{hint}")

@@ -210,7 +210,7 @@ def _carry_out(place: Place, opened: Open, decided: tuple[Decision, ...], later:
     document = Decided(
         tuple(one.sentence() for one in decided), tuple(_pending(one, names.get(one.subject, ""), offset) for one in waiting)
     )
-    place.tell(document, _decided(document, decided, {one.id for one in waiting}, trouble))
+    place.tell(document, _decided(document, decided, {one.id for one in waiting}, trouble, names))
     if refused := [one.said for one in waiting if one.said]:
         raise Refused(" ".join(dict.fromkeys(refused)))
 
@@ -224,9 +224,12 @@ def _try(opened: Open, *, silent: bool) -> str:
     return ""
 
 
-def _decided(document: Decided, decided: tuple[Decision, ...], waiting: set[str], trouble: str) -> Iterator[str]:
+def _decided(
+    document: Decided, decided: tuple[Decision, ...], waiting: set[str], trouble: str, names: dict[str, str]
+) -> Iterator[str]:
     for one in decided:
-        yield f"{'Not yet in force' if one.id in waiting else 'In force'}: {one.sentence()}."
+        whose = f", in the casebook of {names[one.subject]}" if len(decided) > 1 and names.get(one.subject) else ""
+        yield f"{'Not yet in force' if one.id in waiting else 'In force'}: {one.sentence()}{whose}."
     if document.pending and not any(one.said for one in document.pending):
         yield f"{trouble} The next sync carries it out.".strip()
 
