@@ -44,10 +44,12 @@ class Visit:
 
         What does not hold is told and left where it is; the rest goes on. Cut off anywhere, a next visit goes on from there.
         """
-        if not await asyncio.to_thread(self._folder.is_dir):
-            raise NotUnderstood(f"There is no folder {one_line(str(self._folder))[:200]}. Is the stick plugged in? Nothing was changed.")
         joined = await admitted(self._box)
         try:
+            if not await asyncio.to_thread(self._folder.is_dir):  # a failing stick, or another account's, does not even say that
+                raise NotUnderstood(
+                    f"There is no folder {one_line(str(self._folder))[:200]}. Is the stick plugged in? Nothing was changed."
+                )
             return await self._run(joined)
         except OSError as error:
             raise DiskTrouble(

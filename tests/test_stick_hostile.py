@@ -6,6 +6,7 @@ import asyncio
 import errno
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -359,6 +360,18 @@ async def test_a_stick_that_fails_under_a_visit_ends_with_a_sentence_and_not_the
     else:
         with pytest.raises(DiskTrouble, match="Everything is saved on this laptop"):
             await visit(alex, stick)
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES])
+async def test_a_stick_that_does_not_even_say_that_it_is_there_ends_with_a_sentence(
+    team: Team, stick: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def bad(path: Path) -> bool:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "is_dir", bad)
+    with pytest.raises(DiskTrouble, match="Everything is saved on this laptop"):
+        await visit(team.alex, stick)
 
 
 async def test_a_store_that_answers_only_who_it_is_is_no_way_for_what_waits(team: Team, stick: Path) -> None:
