@@ -105,7 +105,7 @@ def _carried(done: Carried) -> Iterator[str]:
         yield "Nothing on it is for this laptop. It reaches the central store by itself; a sync sends and receives."
     if done.left:
         waits = say_count(done.left, "file of somebody else waits", "files of others wait")
-        yield f"{waits} on it for a laptop that has a network and is one of those for which they were written."
+        yield f"{waits} on it for a laptop with a network, of a colleague for whom {'it was' if done.left == 1 else 'they were'} written."
 
 
 class Post(Protocol):

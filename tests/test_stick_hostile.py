@@ -59,6 +59,20 @@ async def test_a_stick_that_was_pulled_out_or_went_bad_loses_nothing(team: Team,
     await agree(alex, ruth)
 
 
+async def test_a_file_that_came_to_harm_is_told_as_one_and_waits_for_nobody(team: Team, stick: Path) -> None:
+    team.alex.write(team.alex.add(KEIRA), "From Alex")
+    await team.ruth.sync()
+    team.alex.line.dead = True
+    await visit(team.alex, stick)
+    (file,) = parcel.found_in(stick, TO_STORE)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-20])
+    carried = await visit(team.ruth, stick)
+    assert (carried.carried, carried.left, len(carried.alarms)) == ((), 0, 1)
+    file.write_bytes(whole)
+    assert (await visit(team.ruth, stick)).carried == (ALEX,)
+
+
 def without_receipt(page: wire.Page) -> wire.Page:
     return msgspec.structs.replace(page, receipt=b"")
 
