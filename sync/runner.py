@@ -25,7 +25,10 @@ from sync.progress import Progress
 from sync.stick import Visit
 
 ALL_SENT = "Everything is on the central store."
-WAITING_TO_BE_LET_IN = "Asked to join. Your administrator's laptop lets you in at its next sync; you can work meanwhile."
+WAITING_TO_BE_LET_IN = (
+    "Asked to join. Your administrator's laptop lets you in at its next sync; a second laptop is let in on your first. "
+    "You can work meanwhile."
+)
 
 
 class Pace(msgspec.Struct, frozen=True):
