@@ -269,7 +269,7 @@ class Runner:
         self._publish(
             msgspec.structs.replace(
                 self._state, word="sending", sentence=_how_far(progress),
-                sending_done=progress.done, sending_of=progress.of,
+                doing=progress.doing, sending_done=progress.done, sending_of=progress.of,
             )
         )
 
