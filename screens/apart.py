@@ -140,7 +140,8 @@ async def settle(shell: Shell, shown: Conflict, choice: Choice) -> None:
         shell.say(error.sentence, "warning", 12)
         return
     if is_settled:
-        shell.say(f"Settled: {shown.what}. The other stays in the history.")
+        rest = "Both stand, with who said which." if choice.both else "The other stays in the history."
+        shell.say(f"Settled: {shown.what}. {rest}")
     else:
         shell.say("Saved. Somebody wrote another version meanwhile: choose again.", "warning", 12)
 

@@ -20,7 +20,7 @@ from textual.worker import WorkerError
 
 from leadworker.clock import Clock, SystemClock
 from leadworker.errors import LeadworkerError
-from screens import crash, glyphs, keys, lastline, tidying
+from screens import crash, glyphs, hangup, keys, lastline, tidying
 from screens.base import BOTTOM, WRITING, Ending, How, Page, Undo
 from screens.frame import TopLine
 from screens.hide import HideScreen
@@ -82,6 +82,7 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
         `opening` opens a vault right after the first picture without asking anybody, for the demonstration.
         """
         lastline.install()
+        hangup.install()
         super().__init__()
         self.door = door
         self.clock = clock or SystemClock()

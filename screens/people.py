@@ -98,7 +98,7 @@ class PeoplePage(Page):
         facts = [single(person.name, Tone.STRONG), plain(age), single(f"also {also}" if also else "", Tone.MUTED)]
         right: list[Content] = []
         if width >= TWO_FACTS_FROM:
-            facts.append(single(person.lives_at, Tone.MUTED))
+            facts.append(single(person.lives_at.replace("\n", "; "), Tone.MUTED))
             facts.append(plain("two versions" if person.contested else "", Tone.LATE))
             if person.open_actions:
                 right.append(plain(f"{person.open_actions} to do", Tone.MUTED))

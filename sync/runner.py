@@ -26,7 +26,10 @@ from sync.stick import Visit
 
 ALL_SENT = "Everything is on the central store."
 TO_HAND_IN = "What you wrote where you may not write any more is on this laptop only, and can be handed in."
-WAITING_TO_BE_LET_IN = "Asked to join. Your administrator's laptop lets you in at its next sync; you can work meanwhile."
+WAITING_TO_BE_LET_IN = (
+    "Asked to join. Your administrator's laptop lets you in at its next sync; a second laptop is let in on your first. "
+    "You can work meanwhile."
+)
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -267,7 +270,7 @@ class Runner:
         self._publish(
             msgspec.structs.replace(
                 self._state, word="sending", sentence=_how_far(progress),
-                sending_done=progress.done, sending_of=progress.of,
+                doing=progress.doing, sending_done=progress.done, sending_of=progress.of,
             )
         )
 

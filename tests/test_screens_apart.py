@@ -86,7 +86,12 @@ async def test_one_key_settles_it(app: LeadworkerApp, clock: StillClock, key: st
         await settle(pilot)
         assert await lives_at(app) == kept
         assert await app.desk.ask(conflicts.open_conflicts) == ()
-        assert "Settled: where they live." in words(app) and "Nobody wrote anything apart." in words(app)
+        rest = "Both stand, with who said which." if key == "b" else "The other stays in the history."
+        assert f"Settled: where they live. {rest}" in words(app) and "Nobody wrote anything apart." in words(app)
+        app.open_person(await keira(app))
+        await settle(pilot)
+        assert kept.replace("\n", "; ") in words(app), "whose words they are can be told apart"
+        await pilot.press("escape")
         await pilot.press("escape")
         await settle(pilot)
         assert isinstance(app.screen, TodayPage) and "written apart" not in words(app)

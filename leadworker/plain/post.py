@@ -35,7 +35,10 @@ HubAddress = Annotated[str, option("--hub", "URL", "The central store's address:
 Team = Annotated[str, option("--team", "TEAM", "The team; members know it by name, the central store does not.")]
 RoleNamed = Annotated[str, option("--role", "ROLE", f"One of: {', '.join(role.words for role in Role)}.")]
 
-WAITING = "Your administrator's laptop lets you in at its next sync; you can work meanwhile."
+WAITING = (
+    "Your administrator's laptop lets you in at its next sync; a second laptop is let in on your first: “leadworker laptop approve” there. "
+    "You can work meanwhile."
+)
 
 
 class Synced(msgspec.Struct, frozen=True):
@@ -267,7 +270,7 @@ def _asked(state: str, mine: tuple[str, ...]) -> Iterator[str]:
         if state == "admitted"
         else f"Asked to join. {WAITING}"
     )
-    yield f"This laptop's check words, for the administrator to compare: {' '.join(mine)}"
+    yield f"This laptop's check words, to be compared before it is let in: {' '.join(mine)}"
 
 
 def devices(place: Place) -> None:
