@@ -59,6 +59,8 @@ def of_book(connection: Connection, book: bytes) -> HandingIn:
             taken = rows[:whole]
             upto = max(upto, taken[-1][0])
             runs.append(UnsentRun(book, lane, tuple((bytes(h), bytes(b)) for _, h, b, _ in taken), bytes(taken[-1][3]), b"", 0))
+        if whole < len(rows) or len(rows) == MOST:  # what a later lane holds would be marked, and the rest of this one with it
+            break
     return HandingIn(book, tuple(runs), upto)
 
 
