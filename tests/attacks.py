@@ -119,6 +119,7 @@ ATTACKS: Final = (
     A("a receipt for other changes", "answers with another casebook's receipt", DETECTED, "The central store's receipt is not signed as it must be.", f"{RECEIPT}[of the other casebook]"),
     A("a number given twice", "gives a change the number of another", DETECTED, "The central store's receipts do not fit one another or what it has sent.", f"{RECEIPT}[with a number that another change has]"),
     A("another history than the receipt's", "numbers otherwise than it has acknowledged", DETECTED, "shows another history than the one that it gave this laptop a receipt for", f"{HISTORY}test_a_number_that_a_receipt_gave_is_not_given_again"),
+    A("another order beneath a receipt", "tells what came before an acknowledged change in another order", DETECTED, "shows another history than the one that it gave this laptop a receipt for", f"{HISTORY}test_what_came_before_a_receipt_is_not_told_in_another_order"),
     A("a late submission forged", "alters what was handed in late", DETECTED, "is not what its writer signed", f"{LATE}[a word]"),
     A("a late submission in another's name", "seals words to the lead as somebody else's", DETECTED, "the signature is not its writer's", "tests/test_late.py::test_a_member_in_league_with_the_store_cannot_hand_in_in_another_s_name"),
     A("time that jumps", "turns its clock by a year", DETECTED, "This laptop's clock is", f"{HISTORY}test_a_store_whose_clock_is_a_year_off_is_served_and_warned_about"),

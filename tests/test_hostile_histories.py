@@ -182,6 +182,29 @@ async def test_a_number_that_a_receipt_gave_is_not_given_again(case: Case) -> No
     await agree(alex, ruth)
 
 
+async def test_what_came_before_a_receipt_is_not_told_in_another_order(case: Case) -> None:
+    """Alex's own change stands where his receipt says; what two colleagues wrote before it is told the other way round."""
+    bea, alex, ruth = await with_bea(case), case.alex, case.ruth
+
+    async def both() -> None:
+        await ruth.sync()
+        await bea.sync()
+
+    for laptop in (ruth, bea, alex):
+        laptop.write(case.keira, f"{laptop.name}, at noon")
+    evil = await between(alex, case, both)
+    standing = await alex.box.book_state(case.book)
+    here, before = Here(standing.n, standing.digest), alex.digest()
+    evil.page = lambda page: here.retold(page, [page.changes[1], page.changes[0], page.changes[2]])
+    result = await alex.sync_somehow()
+    assert result.alarms == (f"The central store shows another history than the one that it gave this laptop a receipt for. {SAFE}",)
+    assert alex.digest() == before
+    await alex.tap(Line())
+    for laptop in (alex, ruth, bea):
+        await laptop.sync()
+    await agree(alex, ruth, bea)
+
+
 async def between(laptop: Laptop, case: Case, meanwhile: Callable[[], Awaitable[object]]) -> Evil:
     """Sync, and let something happen elsewhere after the news were heard and before anything is sent."""
 

@@ -11,7 +11,7 @@ from leadworker.domain import alerts, journal, late, sending
 from leadworker.domain.journal import NewEntry
 from leadworker.errors import Refused
 from leadworker.statements import Role
-from storage import handing_in, mending
+from storage import handing_in, mending, vault_file
 from sync import late as post
 from sync import organising, wire
 from sync.runner import TO_HAND_IN, Runner
@@ -278,6 +278,29 @@ async def test_what_came_before_one_s_own_news_waits_at_the_store_until_they_are
     await ruth.sync()
     (came,) = ruth.desk.ask_now(late.waiting)
     assert came.entries == ("On my last day",)
+
+
+async def test_more_than_one_submission_holds_is_handed_in_whole_also_after_the_vault_was_put_back(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Bea wrote stands in two lanes, and more in the first than goes at once: none of it is taken for handed in."""
+    monkeypatch.setattr(handing_in, "MOST", 2)
+    alex, bea, keira = await a_leaver(team)
+    for title in ("two", "three"):
+        bea.write(keira, title)
+    (bea.folder / vault_file.RESTORED).write_bytes(b"put back from a backup")
+    await bea.close()
+    bea = team.office.restart(bea)
+    bea.write(keira, "four, in the new lane")
+    bea.desk.do_now(late.hand_in, keira)
+    await bea.sync()
+    assert (await bea.counts()).late > 0, "a part of it waits"
+    for _ in range(3):
+        await bea.sync()
+    assert (await bea.counts()).late == 0
+    await alex.sync()
+    came = alex.desk.ask_now(late.waiting)
+    assert sorted(title for one in came for title in one.entries) == ["On my last day", "four, in the new lane", "three", "two"]
 
 
 async def test_what_could_not_be_taken_in_is_handed_in_again_and_is_there_once(team: Team) -> None:
