@@ -339,6 +339,17 @@ async def test_a_laptop_that_was_reported_offers_to_hand_in_and_says_why_nothing
     assert not alex.desk.ask_now(late.may_hand_in, keira), "a store that was wrong, or lied, has taken nothing away for good"
 
 
+Signed = tuple[tuple[tuple[bytes, bytes], ...], bytes]
+"""A run of a late submission: headers with their bodies, and the signature over the last."""
+
+
+def sealed_by(sender: Laptop, to: Laptop, book: bytes, *runs: Signed) -> wire.LateItem:
+    """Return runs as the store would hand them out, whether or not they hold."""
+    plain = msgspec.msgpack.encode(post._Handed(runs))
+    seals, sealed = seal_late(plain, book, sender.box.device, {to.box.device: to.box.unsealing_public})
+    return wire.LateItem(bytes(16), book, sender.box.device, seals[0][1], sealed, 0)
+
+
 async def test_a_member_in_league_with_the_store_cannot_hand_in_in_another_s_name(team: Team) -> None:
     """Ruth seals a submission to Alex with changes that Bea never wrote: only Bea's signature would make them hers."""
     alex, bea, keira = await handed_in(team)
@@ -352,11 +363,6 @@ async def test_a_member_in_league_with_the_store_cannot_hand_in_in_another_s_nam
     ).pack()
     signature = ruth.box.sign(wire.HEAD, change.change_id(header))
 
-    def item(*runs: object) -> wire.LateItem:
-        plain = msgspec.msgpack.encode(post._Handed(runs))  # type: ignore[arg-type]
-        seals, sealed = seal_late(plain, state.book, bea.box.device, {alex.box.device: alex.box.unsealing_public})
-        return wire.LateItem(bytes(16), state.book, bea.box.device, seals[0][1], sealed, 0)
-
     here = await alex.box.book_state(state.book)
     for run, why in (
         ((((header, body),), signature), "the signature is not its writer's"),
@@ -365,7 +371,40 @@ async def test_a_member_in_league_with_the_store_cannot_hand_in_in_another_s_nam
         ((((header[:-1], body),), signature), "cannot be read"),
     ):
         with pytest.raises(post.NotWhole, match=why):
-            post._checked(item(run), here, directory, alex.box, BEA)
+            post._checked(sealed_by(bea, alex, state.book, run), here, directory, alex.box, BEA)
+
+
+async def test_what_a_colleague_signed_is_taken_for_this_casebook_this_laptop_and_one_lane_without_a_gap(team: Team) -> None:
+    """Bea's own signature vouches for all of it: words of another casebook, or with a hole in them, are not taken in for that."""
+    alex, bea, keira = await handed_in(team)
+    here, directory = await alex.box.book_state(alex.book(keira)), await alex.box.directory()
+    assert directory is not None
+    me, kind = bea.box.device, change.Kind.CONTENT
+    body = bytes(16) + b"\x90"
+
+    def signed(*bent: dict[str, object]) -> wire.LateItem:
+        """Return a run of new changes in Bea's ninth lane, each bent in one field or none."""
+        changes, before = [], change.FIRST
+        for seq, values in enumerate(bent, start=1):
+            whole = {"kind": kind, "book": here.book, "device": me, "lane": 9, "seq": seq, "prev": before, **values}
+            header = change.Header(**whole, size=change.padded_size(len(body)), commitment=change.commitment(body)).pack()  # type: ignore[arg-type]
+            before = change.change_id(header)
+            changes.append((header, body))
+        return sealed_by(bea, alex, here.book, (tuple(changes), bea.box.sign(wire.HEAD, before)))
+
+    assert post._checked(signed({}, {}), here, directory, alex.box, BEA).bodies == (body, body), "nothing is wrong with it"
+    statement: dict[str, object] = {"kind": change.Kind.GRANT, "lane": change.CONTROL_LANE}
+    for elsewhere in ({"book": bytes(16)}, {"device": alex.box.device}, {"lane": 10}, statement):
+        for run in ((elsewhere, {}), ({}, elsewhere), (statement, statement)):
+            with pytest.raises(post.NotWhole, match="it is of another casebook or laptop"):
+                post._checked(signed(*run), here, directory, alex.box, BEA)
+    for gap in ({"seq": 4}, {"prev": bytes([1] * 32)}):
+        with pytest.raises(post.NotYetWhole, match="a part of it is missing"):
+            post._checked(signed({}, gap), here, directory, alex.box, BEA)
+    lane, known = next((lane, known) for (device, lane), known in here.lanes.items() if device == me)
+    forked = signed({"lane": lane, "seq": known.seq + 1, "prev": bytes([1] * 32)})
+    with pytest.raises(post.NotYetWhole, match="a part of it is missing"):
+        post._checked(forked, here, directory, alex.box, BEA)
 
 
 async def test_a_colleague_who_may_only_read_hands_in_what_they_wrote_before(team: Team) -> None:
