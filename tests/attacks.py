@@ -65,7 +65,7 @@ ATTACKS: Final = (
     A("another history behind one number", "counts the same number of other changes", DETECTED, "counts a casebook's changes differently from what it has shown this laptop before", f"{SYNC}test_another_history_behind_the_same_number"),
     A("rolled back", "has fewer changes than it has shown", DETECTED, "The central store has fewer changes of a casebook than this laptop has already seen from it", f"{SYNC}test_a_store_with_fewer_changes_than_were_seen"),
     A("rolled back behind a receipt", "no longer has what it acknowledged", DETECTED, "The central store no longer has changes that it gave this laptop a receipt for", f"{HISTORY}test_a_number_that_a_receipt_gave_is_not_given_again"),
-    A("the tail withheld", "keeps the newest changes back from one laptop", HARMLESS, "", f"{HISTORY}test_a_store_that_keeps_the_newest_back_is_only_late"),
+    A("the tail withheld", "keeps the newest changes back from one laptop", DETECTED, ", to compare with a colleague: ", f"{HISTORY}test_a_store_that_keeps_the_newest_back_is_only_late"),
     A("a casebook hidden", "leaves a casebook out of the news", DETECTED, "The central store no longer shows this laptop a casebook that it has shown before.", f"{SYNC}test_a_casebook_that_is_left_out_whole"),
     A("more announced than handed out", "announces changes and hands out fewer", DETECTED, "announced more changes of a casebook than it hands out", f"{PAGE}[drops the tail that it announced]"),
     A("a place written twice", "brings another change at a place of a lane that is taken", DETECTED, "The central store already holds another change at this place of the lane.", "tests/test_hub_push.py::test_another_change_at_a_kept_place_is_a_fork_and_counted_as_an_alarm", "lane_forked"),

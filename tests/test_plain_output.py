@@ -87,7 +87,7 @@ FIELDS = {
     "Decided": "wishes pending",
     "Pending": "id person wish decided said",
     "Reader": "name role leads me since laptops",
-    "Readers": "person_id person readers history pending nobody_decides",
+    "Readers": "person_id person readers history pending nobody_decides upto words",
     "LeftAlone": "casebook laptops", "CasebooksLeftAlone": "casebooks", "LaptopOpened": "folder passphrase",
     "Revoked": "name laptops",
     "LateItem": "id written_by person_id person received entries others",

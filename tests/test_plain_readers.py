@@ -70,6 +70,12 @@ def test_a_colleague_is_let_in_leads_and_is_taken_out_by_command(plain: Plain, t
     assert "Sam Iqbal: leads, you, since " in shown
     assert "laptop with the check words" in shown
     assert "Alex Morgan made Sam Iqbal the lead." in shown
+    said = plain("readers", "keira", *sam, "--json").json()
+    assert len(said["words"]) == 6
+    assert f"Up to change {said['upto']}, to compare with a colleague: {' '.join(said['words'])}." in shown
+    assert plain("readers", "keira", "--at", str(said["upto"] + 9)).out.count("has told this laptop nothing") == 1
+    plain("sync")
+    assert plain("readers", "keira", "--at", str(said["upto"]), "--json").json()["words"] == said["words"], "as another laptop has it"
     plain("take-out", "keira", "ruth", *sam)
     assert names(plain, *sam) == {SAM: "lead", "Alex Morgan": "co worker"}
     assert "leads this casebook. Make somebody else the lead first" in plain("take-out", "keira", "sam", *sam, code=1).err
