@@ -9,7 +9,7 @@ from leadworker import change
 from leadworker.crypto.late import seal_late
 from leadworker.domain import alerts, journal, late, sending
 from leadworker.domain.journal import NewEntry
-from leadworker.errors import Refused
+from leadworker.errors import Offline, Refused
 from leadworker.statements import Role
 from storage import handing_in, mending, vault_file
 from sync import late as post
@@ -71,6 +71,21 @@ async def test_what_was_written_before_one_knew_is_handed_in_to_who_decides_and_
     await team.ruth.sync()
     assert "On my last day" in team.ruth.titles(keira)
     await agree(alex, team.ruth)
+
+
+async def test_what_did_not_reach_the_store_is_not_taken_for_handed_in(team: Team) -> None:
+    alex, bea, keira = await a_leaver(team)
+    bea.desk.do_now(late.hand_in, keira)
+    bea.line.before = lambda number: bea.line.requests[number - 1] == "POST /v1/late"
+    with pytest.raises(Offline):
+        await bea.sync()
+    assert bea.desk.ask_now(late.handed_in, keira) is None
+    assert (await bea.counts()).late == 1
+    bea.line.before = lambda number: False
+    await bea.sync()
+    await alex.sync()
+    (came,) = alex.desk.ask_now(late.waiting)
+    assert came.entries == ("On my last day",)
 
 
 async def test_the_store_keeps_it_until_every_recipient_has_it_and_no_longer(team: Team) -> None:
