@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -230,6 +231,20 @@ def test_of_a_quiet_field_the_one_that_lost_is_in_the_history(two: Team) -> None
 
 
 # While it is open
+
+
+def test_who_corrects_what_a_fast_clock_wrote_does_not_lose_to_somebody_who_saw_neither(three: Team) -> None:
+    """Alex's clock is four minutes ahead and Noor's two. What wins over Noor's words is not lost for being corrected by Robin."""
+    alex, robin, noor = three.laptops
+    alex.clock.at += timedelta(minutes=4)
+    noor.clock.at += timedelta(minutes=2)
+    do(alex.vault, lambda shelf: people.describe(shelf, three.person, pronouns="she/her"))
+    alex.push()
+    robin.pull()
+    do(robin.vault, lambda shelf: people.describe(shelf, three.person, pronouns="they/them"))
+    do(noor.vault, lambda shelf: people.describe(shelf, three.person, pronouns="xe/xem"))
+    three.are_of_one_mind()
+    assert {ask(laptop.vault, people.facts, three.person).pronouns for laptop in three.laptops} == {"they/them"}
 
 
 def test_an_action_that_one_finishes_and_another_finds_open_again_is_open_and_says_of_nobody_that_they_did_it(two: Team) -> None:
