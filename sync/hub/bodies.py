@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sync import wire
+from sync.hub.allowance import address_key
 from sync.hub.gate import read_claim
 from sync.hub.hub import Asked, Hub
 from sync.hub.metrics import CODE
@@ -57,7 +58,7 @@ def hub_of(request: Request) -> Hub:
 def unsigned(request: Request) -> Hub:
     """Return the store that a request without a signature is for; raise `Refusal` when its address asks too often."""
     hub = hub_of(request)
-    hub.check_address(_asker(request, hub.limits.behind_proxy))
+    hub.check_address(asker_key(request))
     return hub
 
 
@@ -245,13 +246,13 @@ async def _listen_on(request: Request) -> None:
                 pass
 
 
-def _asker(request: Request, behind_proxy: bool) -> str:
-    """Return the address that asks. Only what the proxy itself has written is believed, and it writes at the end."""
-    if behind_proxy:
+def asker_key(request: Request) -> bytes:
+    """Return what counts as the address that asks. Only what the proxy itself has written is believed, and it writes at the end."""
+    if hub_of(request).limits.behind_proxy:
         said = ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
         if said:
-            return said
-    return request.client.host if request.client else ""
+            return address_key(said)
+    return address_key(request.client.host if request.client else "")
 
 
 def _target(request: Request) -> str:

@@ -99,6 +99,7 @@ class Hub:
         """Finish what is queued and let go of the database."""
         self.live.close()
         self.store.close()
+        self.log.close()
 
     def alarms(self) -> list[Alarm]:
         """Return what honest laptops never do, as counted so far."""
@@ -361,9 +362,9 @@ class Hub:
         self.log.note("errand", device=giver.device, by=claim.device)
         return giver
 
-    def check_address(self, host: str) -> None:
+    def check_address(self, address: bytes) -> None:
         """Raise `Refusal` when an address asks too often what needs no signature."""
-        wait_s = self._addresses.take(allowance.address_key(host), self.allowed.address_per_second, self.allowed.address_at_once)
+        wait_s = self._addresses.take(address, self.allowed.address_per_second, self.allowed.address_at_once)
         if wait_s:
             raise allowance.too_often(wait_s)
 
