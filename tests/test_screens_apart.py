@@ -97,6 +97,15 @@ async def test_one_key_settles_it(app: LeadworkerApp, clock: StillClock, key: st
         assert isinstance(app.screen, TodayPage) and "written apart" not in words(app)
 
 
+async def test_of_two_addresses_that_were_both_kept_find_tells_whose_is_which(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        await app.desk.do(people.describe, await keira(app), lives_at="Alex: Fen Court\nRuth: Mill Lane")
+        await pilot.press("slash")
+        await type_in(pilot, "keira")
+        await settle(pilot)
+        assert "Alex: Fen Court; Ruth: Mill Lane" in words(app)
+
+
 async def test_another_value_is_typed_and_what_was_typed_survives_leaving_the_form(app: LeadworkerApp, clock: StillClock) -> None:
     async with opened(app) as pilot:
         await two_places(app, clock, pilot)
