@@ -258,7 +258,7 @@ class LeadworkerApp(MayLeave, inherit_bindings=False):
     def offer_undo(self, words: str, undo: Undo) -> None:
         """Say what was done, and that ``u`` takes it back."""
         self._undo = undo
-        self.say(f"{words}  u undoes it.")
+        self.say(f"{words}  {undo.offer}")
 
     def action_undo(self) -> None:
         """Take the last change back."""
@@ -274,7 +274,8 @@ class LeadworkerApp(MayLeave, inherit_bindings=False):
         except LeadworkerError as error:
             self.say(error.sentence, "warning")
         else:
-            self.say(undo.said)
+            if undo.said:
+                self.say(undo.said)
 
     # hearing
 
