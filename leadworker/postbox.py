@@ -208,6 +208,15 @@ class Tail(msgspec.Struct, frozen=True):
     keys: dict[int, bytes]
 
 
+class Lacking(msgspec.Struct, frozen=True):
+    """A book that this laptop reads, the epochs of which it holds no key, the present one, and how many changes wait for them."""
+
+    book: bytes
+    epochs: frozenset[int]
+    present: int
+    waiting: int
+
+
 class PutAside(msgspec.Struct, frozen=True):
     """A change that was received and could not be opened or applied: who wrote it, why, and when it came (UTC ms).
 
@@ -376,6 +385,9 @@ class Postbox(Protocol):
 
     async def tail(self, book: bytes, after: int) -> Tail | None:
         """Return what a restored store lacks after a number, as far as one request carries and a receipt vouches for it."""
+
+    async def lacking(self) -> tuple[Lacking, ...]:
+        """Return the books of which this laptop, a member, does not hold every key."""
 
     async def put_aside(self) -> tuple[PutAside, ...]:
         """Return what could not be opened or applied, newest first."""

@@ -28,6 +28,7 @@ from leadworker.postbox import (
     HandingIn,
     Held,
     Joined,
+    Lacking,
     LaneHead,
     PendingInvite,
     Promised,
@@ -180,6 +181,9 @@ class VaultPostbox:
 
     async def tail(self, book: bytes, after: int) -> Tail | None:
         return await self._read(lambda c: returning.tail(c, book, after))
+
+    async def lacking(self) -> tuple[Lacking, ...]:
+        return await self._read(lambda c: readers.lacking(c, self.device))
 
     async def put_aside(self) -> tuple[PutAside, ...]:
         sql = """SELECT b.id, coalesce(s.name, ''), p.n, coalesce(w.name, 'a colleague'), p.why, p.at_ms FROM put_aside p

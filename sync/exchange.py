@@ -22,7 +22,7 @@ from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted, Offline, Refused
 from leadworker.postbox import Confirmed, Joined, Postbox, Receipt, UnsentRun
 from leadworker.text import one_line
-from sync import late, leaving, recovering, wire
+from sync import late, leaving, recovering, unopened, wire
 from sync.attachments import Transfers
 from sync.carrying import sealed_runs
 from sync.checking import mistrusted
@@ -120,8 +120,10 @@ class Exchange:
         await self._receive(news, joined, directory)
         await self._found(joined, directory)
         readers = Readers(self._box, self._client, joined, directory, self._receive_again)
+        renewed = await self._mend(readers)
         await self._keep_readers(readers, news, joined, directory)
         await self._send(readers)
+        await self._tell_unopened(renewed)
         await self._late(news, readers.directory)
         left = await self._files(joined, readers)
         return Result(self._received, self._sent, tuple(self._alarms), admitted, warning, files_left=left)
@@ -293,6 +295,22 @@ class Exchange:
         if all_of_them and not self._stopped:
             now = await self._box.joined() or joined
             await self._box.set_joined(msgspec.structs.replace(now, shared_up_to=directory.seq))
+
+    async def _mend(self, readers: Readers) -> set[bytes]:
+        """Give casebooks another key whose present one does not open here; return which ones."""
+        renewed = set()
+        for lacking in await self._box.lacking():
+            if lacking.book not in self._stopped and lacking.present in lacking.epochs:
+                async with self._one_book(lacking.book):
+                    if await readers.mend(lacking.book):
+                        renewed.add(lacking.book)
+        return renewed
+
+    async def _tell_unopened(self, renewed: set[bytes]) -> None:
+        for book, sentence in (await unopened.told(self._box, renewed)).items():
+            if book not in self._stopped:
+                self._alarms.append(sentence)
+                await self._box.trouble(book, sentence)
 
     async def _decide(self, readers: Readers) -> None:
         for decision in await self._box.decisions():
