@@ -12,12 +12,13 @@ from msgspec.structs import replace
 
 from leadworker.crypto.envelope import BookKey, key_info
 from leadworker.crypto.identity import CannotOpen, Identity, seal_to
-from leadworker.domain import readers
+from leadworker.domain import colleagues, readers
 from leadworker.statements import BookStatement, Grant, Membership, Role, Rotation, read_book_statement
 from sync import founding, joining, sealed_book
 from sync.founding import chained, members_of
 from sync.ladders import climbed
 from sync.unopened import PASSED, SHUT
+from tests import second_statements
 from tests.laptops import (
     ALEX,
     BEA,
@@ -113,6 +114,19 @@ async def same_members(*laptops: Laptop, book: bytes) -> None:
     assert len({(m.seq, m.head, m.epoch, m.lead, tuple(sorted(m.members)), tuple(m.commitments.values())) for m in found}) == 1
 
 
+async def as_the_second_reader_reads_it(laptop: Laptop, book: bytes) -> dict[int, bytes]:
+    """Return the keys of a casebook as a reader finds them that was written from docs/sealed-format.md alone."""
+    known = await laptop.box.joined()
+    assert known is not None
+    directory = second_statements.Directory(known.organisation)
+    for one in await laptop.box.statements(known.organisation):
+        directory.take((one.header, one.body, one.signature))
+    members = second_statements.Members(book, directory)
+    for one in await laptop.box.statements(book):
+        members.take((one.header, one.body, one.signature))
+    return members.keys(laptop.box.device, laptop.vault.identity.private_bytes()[1])
+
+
 async def keys_held(laptop: Laptop, book: bytes) -> list[int]:
     return sorted((await laptop.box.book_state(book)).keys)
 
@@ -136,6 +150,7 @@ async def test_who_is_given_a_key_that_does_not_open_goes_on_writing_and_reads_e
     await agree(alex, ruth, bea)
     await same_members(alex, ruth, bea, book=trio.book)
     assert await keys_held(alex, trio.book) == [1, 2, 3]
+    assert await as_the_second_reader_reads_it(alex, trio.book) == (await alex.box.book_state(trio.book)).keys
     said = len(await alex.box.statements(trio.book))
     for laptop in (ruth, bea, alex) * 2:
         await laptop.sync()
@@ -203,15 +218,14 @@ async def test_where_only_the_rogue_holds_the_key_the_others_take_her_out_and_lo
     await turns(trio, alex, ruth)
     ruth.write(trio.keira, "ruth goes on")
     alex.write(trio.keira, "alex goes on")
-    person = alex.person_of(trio.bea).hex()
-    alex.desk.do_now(readers.take_out, trio.keira, person)
+    alex.desk.do_now(lambda shelf: readers.take_out(shelf, trio.keira, colleagues.resolve(shelf, BEA)))
     await alex.sync_somehow()
     await ruth.sync_somehow()
     await alex.sync_somehow()
     assert trio.bea.box.device not in alex.members(trio.book), "the decision came about in the same sync"
     assert await alex.box.decisions() == ()
     for laptop in (alex, ruth):
-        assert laptop.titles(trio.keira) == ["one", "alex goes on", "ruth goes on"]
+        assert sorted(laptop.titles(trio.keira)) == ["alex goes on", "one", "ruth goes on"]
         assert (await laptop.counts()).waiting == 0
         assert [aside.written_by for aside in await laptop.box.put_aside()] == [BEA], "kept sealed, for escrow and for whoever asks"
         (said,) = (await laptop.counts()).troubled
