@@ -398,6 +398,11 @@ class Postbox(Protocol):
 
     async def drop_invite(self, invite: bytes) -> None: ...
 
+    async def spoken_of(self) -> frozenset[bytes]:
+        """Return the books of which something was said in the control lane since they were last brought `in_step`."""
+
+    async def in_step(self, books: frozenset[bytes]) -> None: ...
+
     async def old_keys(self, before_ms: int, latest_ms: int) -> tuple[bytes, ...]:
         """Return the books that this laptop's owner leads whose key is from before a time (UTC ms), by the store's word and,
         for those to which this laptop gave one, by what it noted then. A time after `latest_ms` counts for none.

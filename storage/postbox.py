@@ -122,6 +122,7 @@ class VaultPostbox:
             directory = self._load_directory()
             if directory is not None and "reader" in bell.topics:
                 self._members.pop(book, None)
+                transaction.shelf.keep(readers.SPOKEN_OF, book.hex(), b"")
                 readers.retell_readers(transaction.connection, book, directory)
             return bell
 
@@ -204,6 +205,18 @@ class VaultPostbox:
 
     async def drop_invite(self, invite: bytes) -> None:
         await self._write(lambda t: t.shelf.throw_away(INVITES, invite.hex()))
+
+    async def spoken_of(self) -> frozenset[bytes]:
+        sql = "SELECT key FROM drawer WHERE drawer = ?"
+        return await self._read(lambda c: frozenset(bytes.fromhex(key) for (key,) in c.execute(sql, (readers.SPOKEN_OF,))))
+
+    async def in_step(self, books: frozenset[bytes]) -> None:
+        def note(transaction: Transaction) -> None:
+            for book in books:
+                transaction.shelf.throw_away(readers.SPOKEN_OF, book.hex())
+
+        if books:
+            await self._write(note)
 
     async def old_keys(self, before_ms: int, latest_ms: int) -> tuple[bytes, ...]:
         return await self._read(lambda c: readers.old_keys(c, before_ms, latest_ms))

@@ -23,6 +23,9 @@ from storage.engine import Connection, scalar
 RENEWED: Final = "key renewed"
 """The drawer that holds when this laptop gave a book a new key for its age (UTC ms in decimal)."""
 
+SPOKEN_OF: Final = "spoken of"
+"""The drawer that names the books of which something was said since this laptop last brought them into step."""
+
 EPOCH: Final = f"""SELECT count(*) FROM change e JOIN lane el ON el.no = e.lane_no
     WHERE el.book_no = b.no AND el.lane = {CONTROL_LANE} AND substr(e.header, 4, 1) = x'{int(Kind.ROTATION):02x}'"""
 """The number of the present key of a book `b`, as the rotations in the log count it: 0 for one that is not founded."""

@@ -88,7 +88,6 @@ class Exchange:
         self._alarms: list[str] = []
         self._stopped: set[bytes] = set()
         self._hub_key = b""
-        self._spoken_of: set[bytes] = set()
         self._behind: set[bytes] = set()
         self._renewed: set[bytes] = set()
         self._received = 0
@@ -268,8 +267,6 @@ class Exchange:
                     book, state.n, checked.received, checked.keys, after.digest, receipt, state.digest
                 )
                 self._ring(bell)
-                if after.members.seq != state.members.seq:
-                    self._spoken_of.add(book)
                 state = after
                 self._received += sum(not item.own for item in checked.received)
                 self._tell(Progress("receiving", self._received, total, whole=self._whole, casebooks=self._casebooks))
@@ -277,15 +274,17 @@ class Exchange:
     async def _keep_readers(self, readers: Readers, news: wire.News, joined: Joined, directory: Directory) -> None:
         """Carry out what was decided about readers, and bring casebooks into step with the directory (C.6).
 
-        Every casebook after the directory has changed; else those of which something new was said.
+        Every casebook after the directory has changed; else those of which something new was said, in whatever way it came.
         """
         await self._decide(readers)
         all_of_them = joined.shared_up_to != directory.seq
+        spoken_of = await self._box.spoken_of()
         for book in news.books:
-            concerned = all_of_them or book.book in self._spoken_of
+            concerned = all_of_them or book.book in spoken_of
             if concerned and book.book != joined.organisation and book.book not in self._stopped:
                 async with self._one_book(book.book):
                     await readers.keep_up(book.book)
+        await self._box.in_step(spoken_of - self._stopped)
         here_ms = Moment.of(self._clock.now()).ms
         now_ms = min(here_ms, news.now_ms)
         for old in await self._box.old_keys(now_ms - KEY_LIFE_MS, max(here_ms, news.now_ms) + DAY_MS):

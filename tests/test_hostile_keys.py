@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from leadworker.crypto.envelope import BookKey, key_info
 from leadworker.crypto.identity import CannotOpen, Identity, seal_to
 from leadworker.domain import colleagues, readers
+from leadworker.errors import Offline
 from leadworker.statements import BookStatement, Grant, Membership, Role, Rotation, read_book_statement
 from sync import founding, joining, sealed_book
 from sync.founding import chained, members_of
@@ -244,6 +245,35 @@ async def test_who_is_let_in_later_is_handed_what_no_newer_key_leads_to(trio: Tr
     await trio.alex.sync()
     assert cem.titles(trio.keira) == ["one", "under Bea's key"]
     await agree(cem, trio.ruth, trio.alex)
+
+
+async def test_whoever_holds_the_key_hands_it_on_also_after_a_sync_that_was_cut_off(trio: Trio) -> None:
+    await turns(trio, trio.alex)
+    await trio.alex.sync_somehow()
+    for at in range(1, 20):
+        trio.ruth.line.hang_up()
+        trio.ruth.line.before = lambda number, at=at: number >= at  # type: ignore[misc]
+        try:
+            await trio.ruth.sync()
+            break
+        except Offline:
+            continue
+    await trio.alex.sync()
+    assert trio.alex.titles(trio.keira) == ["one", "under Bea's key"]
+    await agree(trio.alex, trio.ruth)
+
+
+async def test_whoever_hears_of_it_by_stick_hands_the_key_on_at_the_next_line(trio: Trio, tmp_path: Path) -> None:
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    await turns(trio, trio.alex)
+    await trio.alex.sync_somehow()
+    _, _, read = await round_trip(trio.ruth, trio.alex, stick)
+    assert read.alarms == ()
+    trio.ruth.line.dead = False
+    await trio.ruth.sync()
+    await trio.alex.sync()
+    assert trio.alex.titles(trio.keira) == ["one", "under Bea's key"]
 
 
 async def test_a_ladder_that_leads_nowhere_cuts_no_newcomer_off_from_the_history(trio: Trio) -> None:
