@@ -25,6 +25,8 @@ FILES = "tests/test_sync_attachments.py::"
 FORGED = "tests/test_stick_hostile.py::test_a_carrier_who_forges_a_page_is_found_out"
 ERRAND = "tests/test_stick_hostile.py::test_an_errand_holds_for_two_weeks_for_one_store_and_only_as_it_was_signed"
 STICK = "tests/test_stick_hostile.py::"
+COLLEAGUE = "tests/test_hostile_keys.py::"
+OPENS = f"{COLLEAGUE}test_who_is_given_a_key_that_does_not_open_goes_on_writing_and_reads_everything_again"
 HERE = "tests/test_forty_attacks.py::"
 SYNC = "tests/test_sync_hostile.py::"
 HISTORY = "tests/test_hostile_histories.py::"
@@ -85,11 +87,14 @@ ATTACKS: Final = (
     A("a member who may not decide", "carries a decision of somebody who may not make it", DETECTED, "only the lead, a supervisor or a manager may change who reads a book", f"{SYNC}test_a_member_says_what_they_may_not"),
     A("a key for an outsider", "carries a grant to somebody who is no member", DETECTED, "a key goes to member devices only", f"{SPEECH}[the key for somebody who is no member]"),
     A("a removal without a new key", "takes somebody out and lets the old key go on", DETECTED, "a removal is followed at once by a new key", f"{HERE}test_a_removal_that_brings_no_new_key_is_taken_by_nobody"),
-    A("another key for one reader", "seals one reader another key than the rest", DETECTED, "has sent a key other than the one that was promised to everybody", f"{KEY}[seals another key to one reader than to the rest]"),
+    A("another key for one reader", "carries a colleague's new key that is another one for one reader than for the rest", DETECTED, "A key of a casebook did not open on this laptop as", f"{OPENS}[another key than the rest]"),
+    A("a key that does not open", "carries a colleague's new key that is noise for one reader", DETECTED, "A key of a casebook did not open on this laptop as", f"{OPENS}[noise]"),
+    A("a key that does not open for a reader who may not write", "carries a colleague's new key that is noise for somebody who only reads", DETECTED, "The present key of a casebook does not open on this laptop as", f"{COLLEAGUE}test_who_may_only_read_is_told_whom_to_name_and_a_good_key_gives_all_of_it_back"),
+    A("a ladder that leads nowhere", "carries a colleague's new key that does not lead to the one before", HARMLESS, "", f"{COLLEAGUE}test_a_ladder_that_leads_nowhere_cuts_no_newcomer_off_from_the_history"),
     A("a key swapped inside its statement", "alters a seal inside a signed rotation", DETECTED, "a statement whose body is not the one that was signed", f"{SYNC}test_the_key_inside_a_rotation_is_not_swapped"),
     A("a reader forgotten", "gives a new key to all but one reader", DETECTED, "a new key goes to every member device and to nobody else", f"{KEY}[forgets a member]"),
     A("escrow forgotten", "gives a new key that escrow cannot open", DETECTED, "a new key is sealed to escrow as well", f"{KEY}[forgets escrow]"),
-    A("history cut off", "gives a new key that does not lead to the one before", DETECTED, "every key but the first carries the one before it", f"{KEY}[leaves the ladder out]"),
+    A("history cut off", "gives a new key without one before it", DETECTED, "every key but the first carries the one before it", f"{KEY}[leaves the ladder out]"),
     A("an old key offered again", "gives a key the number of an old one", DETECTED, "a book's keys are numbered without a gap", f"{HERE}test_a_key_of_an_old_number_is_not_offered_again"),
     A("words under an old key", "takes what is sealed with a key from before a removal", DETECTED, "The changes are sealed with a key that is not in use", "tests/test_hub_push.py::test_only_the_present_key_is_taken", "wrong_epoch"),
     A("words of a reader", "lets through what somebody wrote who may only read", DETECTED, "has let through a change by somebody who may not write in the casebook", f"{SYNC}test_words_of_somebody_who_may_only_read_are_not_taken_from_a_store_that_lets_them_through"),

@@ -20,6 +20,7 @@ from leadworker.domain.conflicts import ChangedMeanwhile, Choice, Conflict
 from leadworker.domain.people import Person
 from leadworker.domain.visits import CANCELLED, PLANNED, Visit
 from leadworker.errors import NotUnderstood
+from leadworker.record import new_id
 from storage import anchor
 from tests.apart import OWNERS, Laptop, Team, model, model_conflicts
 from tests.vaults import ask, do
@@ -274,6 +275,18 @@ def test_a_visit_that_one_cancels_and_another_moves_takes_place_until_somebody_s
     do(two.laptops[1].vault, conflicts.settle, only(two.laptops[1]), Choice(version=version_of(only(two.laptops[1]), ALEX)))
     two.are_of_one_mind()
     assert {ask(laptop.vault, visits.of_person, two.person)[0].state for laptop in two.laptops} == {CANCELLED}
+
+
+def test_a_visit_that_one_cancels_and_another_writes_up_is_asked_about_and_counts_as_written_up_until_then(two: Team) -> None:
+    written = new_id()
+    apart(two, lambda s: visits.cancel(s, two.visit), lambda s: visits.written_up(s, two.visit, written))
+    for laptop in two.laptops:
+        (row,) = ask(laptop.vault, visits.of_person, two.person)
+        assert (row.state, row.entry_id, row.contested) == (PLANNED, written, "state")
+        assert {version.words for version in only(laptop).versions} == {"cancelled", "planned"}
+    do(two.laptops[0].vault, conflicts.settle, only(two.laptops[0]), Choice(version=version_of(only(two.laptops[0]), ROBIN)))
+    two.are_of_one_mind()
+    assert {ask(laptop.vault, visits.of_person, two.person)[0].state for laptop in two.laptops} == {PLANNED}
 
 
 def test_an_alert_that_one_ends_and_another_keeps_is_at_the_door_and_says_that_it_is_open(two: Team) -> None:
