@@ -42,6 +42,7 @@ class PostState(msgspec.Struct, frozen=True):
     """How things stand between this laptop and the central store.
 
     `word` is ``alone`` (joined to no organisation), ``offline``, ``sending``, ``up to date`` or ``stuck``.
+    `doing` says what a sync is doing while the word is ``sending``, with how much of how much (0 for not known yet).
     Times are UTC milliseconds, 0 for never. `late` are changes that can only be handed in to somebody, `to_take_in` late
     submissions that were handed in to this laptop.
     """
@@ -49,6 +50,7 @@ class PostState(msgspec.Struct, frozen=True):
     word: str = "alone"
     sentence: str = "This vault is on this laptop only."
     waiting: int = 0
+    doing: str = "sending"
     sending_done: int = 0
     sending_of: int = 0
     offline_since_ms: int = 0
@@ -105,7 +107,7 @@ def _carried(done: Carried) -> Iterator[str]:
         yield "Nothing on it is for this laptop. It reaches the central store by itself; a sync sends and receives."
     if done.left:
         waits = say_count(done.left, "file of somebody else waits", "files of others wait")
-        yield f"{waits} on it for a laptop that has a network and is one of those for which they were written."
+        yield f"{waits} on it for a laptop with a network, of a colleague for whom {'it was' if done.left == 1 else 'they were'} written."
 
 
 class Post(Protocol):

@@ -153,8 +153,8 @@ class BookMembers:
         member = self.members.get(signer)
         if member is None:
             raise NotAllowed("only a member hands out a book's key")
-        if statement.epoch != self.epoch:
-            raise NotAllowed("only the present key is handed out")
+        if not 1 <= statement.epoch <= self.epoch:
+            raise NotAllowed("only a key that the book has or had is handed out")
         if not statement.seals or not set(statement.seals) <= set(self.members):
             raise NotAllowed("a key goes to member devices only")
         own = all(self.members[device].person == member.person for device in statement.seals)

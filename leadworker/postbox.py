@@ -208,6 +208,15 @@ class Tail(msgspec.Struct, frozen=True):
     keys: dict[int, bytes]
 
 
+class Lacking(msgspec.Struct, frozen=True):
+    """A book that this laptop reads, the epochs of which it holds no key, the present one, and how many changes wait for them."""
+
+    book: bytes
+    epochs: frozenset[int]
+    present: int
+    waiting: int
+
+
 class PutAside(msgspec.Struct, frozen=True):
     """A change that was received and could not be opened or applied: who wrote it, why, and when it came (UTC ms).
 
@@ -377,6 +386,9 @@ class Postbox(Protocol):
     async def tail(self, book: bytes, after: int) -> Tail | None:
         """Return what a restored store lacks after a number, as far as one request carries and a receipt vouches for it."""
 
+    async def lacking(self) -> tuple[Lacking, ...]:
+        """Return the books of which this laptop, a member, does not hold every key."""
+
     async def put_aside(self) -> tuple[PutAside, ...]:
         """Return what could not be opened or applied, newest first."""
 
@@ -385,6 +397,11 @@ class Postbox(Protocol):
     async def set_invite(self, invite: PendingInvite) -> None: ...
 
     async def drop_invite(self, invite: bytes) -> None: ...
+
+    async def spoken_of(self) -> frozenset[bytes]:
+        """Return the books of which something was said in the control lane since they were last brought `in_step`."""
+
+    async def in_step(self, books: frozenset[bytes]) -> None: ...
 
     async def old_keys(self, before_ms: int, latest_ms: int) -> tuple[bytes, ...]:
         """Return the books that this laptop's owner leads whose key is from before a time (UTC ms), by the store's word and,

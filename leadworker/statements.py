@@ -119,8 +119,8 @@ class Membership(msgspec.Struct, frozen=True, array_like=True, tag="membership")
 class Rotation(msgspec.Struct, frozen=True, array_like=True, tag="rotation"):
     """A new key for a book: a commitment to it, sealed copies for every member device and for escrow (C.5).
 
-    `ladder` is the key before it, sealed with the new one; empty at epoch 1. `directory` is the head that its writer had
-    seen, and with it says which escrow key the copy is for.
+    `ladder` is the newest key before it that its writer held, sealed with the new one; empty at epoch 1. `directory` is the
+    head that its writer had seen, and with it says which escrow key the copy is for.
     """
 
     epoch: int
@@ -132,7 +132,9 @@ class Rotation(msgspec.Struct, frozen=True, array_like=True, tag="rotation"):
 
 
 class Grant(msgspec.Struct, frozen=True, array_like=True, tag="grant"):
-    """More sealed copies of a book's present key, for devices that have just been added."""
+    """More sealed copies of a key of a book: the present one for devices that have just been added, an older one for members
+    whom no newer one leads to it.
+    """
 
     epoch: int
     seals: dict[bytes, bytes]

@@ -167,7 +167,7 @@ class PersonPage(Page):
         age = age_words(facts.born_on, facts.age_about, facts.age_said_on, self._now.date())
         also = f"also {', '.join(name.name for name in facts.known_as)}" if facts.known_as else ""
         left = run_on([single(facts.name, Tone.STRONG), plain(age), single(also, Tone.MUTED), single(facts.pronouns, Tone.MUTED)])
-        lives = single(facts.lives_at, Tone.MUTED)
+        lives = single(facts.lives_at.replace("\n", "; "), Tone.MUTED)  # both may be kept, each with who said it
         if "lives_at" in facts.contested:
             lives = join(lives, plain(" (two versions, c shows both)", Tone.LATE))
         if left.cell_length + lives.cell_length + 2 <= width:

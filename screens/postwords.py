@@ -40,8 +40,11 @@ def _sending_words(state: PostState, now: datetime, wide: bool) -> Content:
     if state.waiting and days > LONG_WITHOUT_SENDING_DAYS and state.word != "sending":
         return plain(f"{glyphs.OFFLINE} not sent for {days} days", Tone.SOON)
     match state.word:
+        case "up to date" if state.late and not state.waiting:
+            return plain(f"! {state.late:,} to hand in", Tone.SAFETY)
         case "sending":
-            return plain(f"{glyphs.WAITING} sending {state.sending_done} of {state.sending_of}")
+            of = f" of {state.sending_of}" if state.sending_of else ""
+            return plain(f"{glyphs.WAITING} {state.doing} {state.sending_done}{of}")
         case "up to date" if not state.waiting:
             when = say_clock(local(state.last_sent_ms, now)) if days == 0 and state.last_sent_ms else ""
             return join(plain(glyphs.ONLINE, Tone.GOOD), plain(f" all sent {when}".rstrip()))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import math
 import os
 import re
 import secrets
@@ -250,7 +251,7 @@ def unfit() -> str:
 @contextlib.contextmanager
 def _opened(source: Path) -> Iterator[tuple[BinaryIO, int]]:
     """Open a plain file to be attached; raise `NotUnderstood` for everything else. A device is never waited for."""
-    if source.is_symlink():
+    if os.path.islink(source):
         raise NotUnderstood(f"{source.name} is a link, not a file. Nothing was attached. Name the file itself.")
     try:
         opened = open(source, "rb", opener=_warily)  # noqa: SIM115 - closed by the block below
@@ -264,8 +265,8 @@ def _opened(source: Path) -> Iterator[tuple[BinaryIO, int]]:
             raise NotUnderstood(f"{source.name} is empty. Nothing was attached.")
         if found.st_size > LARGEST:
             raise NotUnderstood(
-                f"{source.name} has {found.st_size / 1024 / 1024:,.1f} MB; a file may have at most {LARGEST // 1024 // 1024} MB. Nothing "
-                "was attached. A scan in grey or at 150 dots an inch is much smaller."
+                f"{source.name} has {math.ceil(found.st_size * 10 / 1024 / 1024) / 10:,.1f} MB; a file may have at most "
+                f"{LARGEST // 1024 // 1024} MB. Nothing was attached. A scan in grey or at 150 dots an inch is much smaller."
             )
         yield file, found.st_size
 
@@ -279,7 +280,7 @@ def _unread(source: Path, error: OSError) -> NotUnderstood:
         return NotUnderstood(f"There is no file {source}. Nothing was attached.")
     if error.errno in (errno.ENXIO, errno.ENODEV):
         return NotUnderstood(f"{source.name} is a device, not a file. Nothing was attached. Name one file.")
-    if source.is_dir():
+    if os.path.isdir(source):
         return NotUnderstood(f"{source.name} is a folder. Nothing was attached. Name one file.")
     return NotUnderstood(f"{source.name} cannot be read: {error.strerror}. Nothing was attached.")
 

@@ -42,7 +42,8 @@ def to_hand_in(connection: Connection) -> tuple[HandingIn, ...]:
 
 def of_book(connection: Connection, book: bytes) -> HandingIn:
     """Return what of a book was not handed in, as much as one submission holds."""
-    lanes = "SELECT l.no, l.lane, l.acked FROM lane l JOIN book b ON b.no = l.book_no WHERE b.id = ? AND l.mine = 1 AND l.lane > 0"
+    lanes = """SELECT l.no, l.lane, l.acked FROM lane l JOIN book b ON b.no = l.book_no
+               WHERE b.id = ? AND l.mine = 1 AND l.lane > 0 ORDER BY l.no"""
     changes = """SELECT no, header, body, signature FROM change
                  WHERE lane_no = ? AND seq > ? AND n IS NULL AND no > ? ORDER BY seq LIMIT ?"""
     after, runs, upto, room = _upto(connection, book), list[UnsentRun](), 0, MOST_BYTES
@@ -59,6 +60,8 @@ def of_book(connection: Connection, book: bytes) -> HandingIn:
             taken = rows[:whole]
             upto = max(upto, taken[-1][0])
             runs.append(UnsentRun(book, lane, tuple((bytes(h), bytes(b)) for _, h, b, _ in taken), bytes(taken[-1][3]), b"", 0))
+        if whole < len(rows) or len(rows) == MOST:  # more of this lane: `upto` may not go past it to a later one
+            break
     return HandingIn(book, tuple(runs), upto)
 
 

@@ -10,6 +10,7 @@ from leadworker.change import padded_size
 from leadworker.postbox import ToFound, UnsentRun
 from storage.engine import Connection
 from storage.log import MOST_UNSIGNED
+from storage.readers import EPOCH
 
 MOST_BYTES: Final = 3 * 1024 * 1024
 """Bytes of one batch as it travels; the central store takes at most 4 MiB."""
@@ -70,7 +71,8 @@ def to_carry(connection: Connection, most: int, place: tuple[int, int]) -> tuple
 
 def _runs(connection: Connection, lanes: Iterable[tuple[Any, ...]], most: int) -> Iterator[tuple[int, int, UnsentRun]]:
     """Give runs for as much as one batch holds: the number of the lane, the place before the run, and the run."""
-    key_sql = "SELECT epoch, secret FROM book_key WHERE book_no = ? ORDER BY epoch DESC LIMIT 1"
+    key_sql = f"""SELECT k.epoch, k.secret FROM book_key k JOIN book b ON b.no = k.book_no
+                  WHERE b.no = ? AND k.epoch >= ({EPOCH}) ORDER BY k.epoch DESC LIMIT 1"""
     rows_sql = "SELECT header, body, signature FROM change WHERE lane_no = ? AND seq > ? ORDER BY seq LIMIT ?"
     room, bytes_left = most, MOST_BYTES
     for lane_no, book_no, book, lane, after in lanes:
@@ -81,7 +83,7 @@ def _runs(connection: Connection, lanes: Iterable[tuple[Any, ...]], most: int) -
         if not rows:
             return
         found = connection.execute(key_sql, (book_no,)).fetchone()
-        if found is None:  # a member who was not given the key yet
+        if found is None:  # a member who was not given the present key
             continue
         epoch, key = found
         changes = tuple((bytes(header), bytes(body)) for header, body, _ in rows)

@@ -28,6 +28,7 @@ from leadworker.postbox import (
     HandingIn,
     Held,
     Joined,
+    Lacking,
     LaneHead,
     PendingInvite,
     Promised,
@@ -121,6 +122,7 @@ class VaultPostbox:
             directory = self._load_directory()
             if directory is not None and "reader" in bell.topics:
                 self._members.pop(book, None)
+                transaction.shelf.keep(readers.SPOKEN_OF, book.hex(), b"")
                 readers.retell_readers(transaction.connection, book, directory)
             return bell
 
@@ -181,6 +183,9 @@ class VaultPostbox:
     async def tail(self, book: bytes, after: int) -> Tail | None:
         return await self._read(lambda c: returning.tail(c, book, after))
 
+    async def lacking(self) -> tuple[Lacking, ...]:
+        return await self._read(lambda c: readers.lacking(c, self.device))
+
     async def put_aside(self) -> tuple[PutAside, ...]:
         sql = """SELECT b.id, coalesce(s.name, ''), p.n, coalesce(w.name, 'a colleague'), p.why, p.at_ms FROM put_aside p
                  JOIN book b ON b.no = p.book_no LEFT JOIN person s ON s.id = b.subject
@@ -200,6 +205,18 @@ class VaultPostbox:
 
     async def drop_invite(self, invite: bytes) -> None:
         await self._write(lambda t: t.shelf.throw_away(INVITES, invite.hex()))
+
+    async def spoken_of(self) -> frozenset[bytes]:
+        sql = "SELECT key FROM drawer WHERE drawer = ?"
+        return await self._read(lambda c: frozenset(bytes.fromhex(key) for (key,) in c.execute(sql, (readers.SPOKEN_OF,))))
+
+    async def in_step(self, books: frozenset[bytes]) -> None:
+        def note(transaction: Transaction) -> None:
+            for book in books:
+                transaction.shelf.throw_away(readers.SPOKEN_OF, book.hex())
+
+        if books:
+            await self._write(note)
 
     async def old_keys(self, before_ms: int, latest_ms: int) -> tuple[bytes, ...]:
         return await self._read(lambda c: readers.old_keys(c, before_ms, latest_ms))

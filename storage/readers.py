@@ -16,12 +16,19 @@ from leadworker.crypto.words import check_words
 from leadworker.directory import Directory
 from leadworker.domain.readers import FIRST, KEY, LAPTOP, LEADS, LET_IN, LOST, ROLE, TAKEN_OUT
 from leadworker.membership import BookMembers
-from leadworker.postbox import Joined, Statement
+from leadworker.postbox import Joined, Lacking, Statement
 from leadworker.statements import Member, Rotation
 from storage.engine import Connection, scalar
 
 RENEWED: Final = "key renewed"
 """The drawer that holds when this laptop gave a book a new key for its age (UTC ms in decimal)."""
+
+SPOKEN_OF: Final = "spoken of"
+"""The drawer that names the books of which something was said since this laptop last brought them into step."""
+
+EPOCH: Final = f"""SELECT count(*) FROM change e JOIN lane el ON el.no = e.lane_no
+    WHERE el.book_no = b.no AND el.lane = {CONTROL_LANE} AND substr(e.header, 4, 1) = x'{int(Kind.ROTATION):02x}'"""
+"""The number of the present key of a book `b`, as the rotations in the log count it: 0 for one that is not founded."""
 
 JOINED: Final = "joined"
 """The fact under which a vault keeps what it knows of its organisation."""
@@ -122,6 +129,21 @@ def old_keys(connection: Connection, before_ms: int, latest_ms: int) -> tuple[by
              ORDER BY b.no"""
     given = (known.person.hex(), CONTROL_LANE, bytes([Kind.ROTATION]), before_ms, latest_ms, RENEWED, before_ms, latest_ms)
     return tuple(bytes(row[0]) for row in connection.execute(sql, given))
+
+
+def lacking(connection: Connection, device: bytes) -> tuple[Lacking, ...]:
+    """Return the books that a device of this vault reads and of which not every key is here."""
+    sql = f"""SELECT b.no, b.id, ({EPOCH}) AS epoch FROM book b JOIN reader r ON r.book = lower(hex(b.id)) AND r.device = ?
+              WHERE epoch > (SELECT count(*) FROM book_key k WHERE k.book_no = b.no) ORDER BY b.no"""
+    waiting = """SELECT substr(p.sealed, 1, 4) FROM put_aside p JOIN change c ON c.no = p.change_no
+                 WHERE p.book_no = ? AND c.body IS NULL AND length(p.sealed) > 4"""
+    found = []
+    for no, book, epoch in connection.execute(sql, (device.hex(),)).fetchall():
+        held = {one for (one,) in connection.execute("SELECT epoch FROM book_key WHERE book_no = ?", (no,))}
+        epochs = frozenset(range(1, epoch + 1)) - held
+        aside = sum(int.from_bytes(prefix) in epochs for (prefix,) in connection.execute(waiting, (no,)))
+        found.append(Lacking(bytes(book), epochs, epoch, aside))
+    return tuple(found)
 
 
 def _happened(before: BookMembers, after: BookMembers) -> Iterator[tuple[str, bytes, int]]:

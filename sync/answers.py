@@ -21,7 +21,7 @@ from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted, Refused
 from leadworker.postbox import Joined, Postbox
 from leadworker.text import one_line
-from sync import parcel, wire
+from sync import parcel, unopened, wire
 from sync.checking import PageCheck, numbered, vouched
 from sync.joining import admitted, take_directory
 from sync.parcel import Answers, Brings, Tells
@@ -67,6 +67,8 @@ class Answer:
         if mine and self._stopped and self._grew:  # the directory that a page speaks of may have come after it
             self._stopped.clear()
             await self._read(file)
+        if mine:
+            self._told |= dict.fromkeys((await unopened.told(self._box)).values())
         return mine
 
     async def _read(self, file: Path) -> bool:

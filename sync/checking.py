@@ -20,6 +20,7 @@ from leadworker.errors import HubMistrusted
 from leadworker.postbox import BookState, LaneHead, Received
 from leadworker.statements import Grant, NotAllowed, Rotation
 from sync import wire
+from sync.ladders import climbed, is_promised
 
 Unseal = Callable[[bytes, bytes], bytes]
 
@@ -206,32 +207,32 @@ class PageCheck:
         return self._opened[epoch]
 
     def _unlock(self, epoch: int, sealed: bytes | None) -> None:
-        """Open this laptop's copy of a key, check it against what was promised to everybody, and climb down to older ones."""
+        """Open this laptop's copy of a key, check it against what was promised to everybody, and climb down to older ones.
+
+        One that does not open or does not fit counts as none: only this laptop can tell, and everybody else goes on with it.
+        So what follows is taken in, and what is written under that key waits (`sync.unopened`).
+        """
         if epoch in self._secrets:
-            self._check_promise(self._key(epoch))
+            if not is_promised(self._key(epoch), self._members):
+                raise mistrusted("has sent another key for a casebook than the one that this laptop made for it")
             return
         if sealed is None:
             return
         try:
-            secret = self._unseal(sealed, key_info(self._state.book, epoch, self._device))
-        except CannotOpen as error:
-            raise mistrusted("has sent a key that is not for this laptop") from error
-        key = self._keep(BookKey(self._state.book, epoch, secret))
-        while key.epoch > 1 and key.epoch - 1 not in self._secrets:
-            try:
-                key = self._keep(key.climb_down(self._members.ladders[key.epoch]))
-            except CannotOpen as error:
-                raise mistrusted("has sent a key that does not lead to the one before it") from error
+            key = BookKey(self._state.book, epoch, self._unseal(sealed, key_info(self._state.book, epoch, self._device)))
+        except CannotOpen:
+            return
+        if not is_promised(key, self._members):
+            return
+        self._keep(key)
+        for older in climbed(key, self._members):
+            if older.epoch in self._secrets:
+                return
+            self._keep(older)
 
-    def _keep(self, key: BookKey) -> BookKey:
-        self._check_promise(key)
+    def _keep(self, key: BookKey) -> None:
         self._opened[key.epoch] = key
         self._secrets[key.epoch] = self._new_keys[key.epoch] = key.secret
-        return key
-
-    def _check_promise(self, key: BookKey) -> None:
-        if not hmac.compare_digest(key.commitment(), self._members.commitments.get(key.epoch, b"")):
-            raise mistrusted("has sent a key other than the one that was promised to everybody")
 
 
 def vouched(hub_key: bytes, book: bytes, page: wire.Page, digest: bytes) -> bytes:

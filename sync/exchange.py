@@ -22,7 +22,7 @@ from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted, Offline, Refused
 from leadworker.postbox import Confirmed, Joined, Postbox, Receipt, UnsentRun
 from leadworker.text import one_line
-from sync import late, leaving, recovering, wire
+from sync import late, leaving, recovering, unopened, wire
 from sync.attachments import Transfers
 from sync.carrying import sealed_runs
 from sync.checking import mistrusted
@@ -88,7 +88,6 @@ class Exchange:
         self._alarms: list[str] = []
         self._stopped: set[bytes] = set()
         self._hub_key = b""
-        self._spoken_of: set[bytes] = set()
         self._behind: set[bytes] = set()
         self._renewed: set[bytes] = set()
         self._received = 0
@@ -120,8 +119,10 @@ class Exchange:
         await self._receive(news, joined, directory)
         await self._found(joined, directory)
         readers = Readers(self._box, self._client, joined, directory, self._receive_again)
+        renewed = await self._mend(readers)
         await self._keep_readers(readers, news, joined, directory)
         await self._send(readers)
+        await self._tell_unopened(renewed)
         await self._late(news, readers.directory)
         left = await self._files(joined, readers)
         return Result(self._received, self._sent, tuple(self._alarms), admitted, warning, files_left=left)
@@ -266,8 +267,6 @@ class Exchange:
                     book, state.n, checked.received, checked.keys, after.digest, receipt, state.digest
                 )
                 self._ring(bell)
-                if after.members.seq != state.members.seq:
-                    self._spoken_of.add(book)
                 state = after
                 self._received += sum(not item.own for item in checked.received)
                 self._tell(Progress("receiving", self._received, total, whole=self._whole, casebooks=self._casebooks))
@@ -275,15 +274,17 @@ class Exchange:
     async def _keep_readers(self, readers: Readers, news: wire.News, joined: Joined, directory: Directory) -> None:
         """Carry out what was decided about readers, and bring casebooks into step with the directory (C.6).
 
-        Every casebook after the directory has changed; else those of which something new was said.
+        Every casebook after the directory has changed; else those of which something new was said, in whatever way it came.
         """
         await self._decide(readers)
         all_of_them = joined.shared_up_to != directory.seq
+        spoken_of = await self._box.spoken_of()
         for book in news.books:
-            concerned = all_of_them or book.book in self._spoken_of
+            concerned = all_of_them or book.book in spoken_of
             if concerned and book.book != joined.organisation and book.book not in self._stopped:
                 async with self._one_book(book.book):
                     await readers.keep_up(book.book)
+        await self._box.in_step(spoken_of - self._stopped)
         here_ms = Moment.of(self._clock.now()).ms
         now_ms = min(here_ms, news.now_ms)
         for old in await self._box.old_keys(now_ms - KEY_LIFE_MS, max(here_ms, news.now_ms) + DAY_MS):
@@ -293,6 +294,22 @@ class Exchange:
         if all_of_them and not self._stopped:
             now = await self._box.joined() or joined
             await self._box.set_joined(msgspec.structs.replace(now, shared_up_to=directory.seq))
+
+    async def _mend(self, readers: Readers) -> set[bytes]:
+        """Give casebooks another key whose present one does not open here; return which ones."""
+        renewed = set()
+        for lacking in await self._box.lacking():
+            if lacking.book not in self._stopped and lacking.present in lacking.epochs:
+                async with self._one_book(lacking.book):
+                    if await readers.mend(lacking.book):
+                        renewed.add(lacking.book)
+        return renewed
+
+    async def _tell_unopened(self, renewed: set[bytes]) -> None:
+        for book, sentence in (await unopened.told(self._box, renewed)).items():
+            if book not in self._stopped:
+                self._alarms.append(sentence)
+                await self._box.trouble(book, sentence)
 
     async def _decide(self, readers: Readers) -> None:
         for decision in await self._box.decisions():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -105,9 +105,21 @@ def change_members(
 
 
 def new_key(present: BookMembers, key: BookKey, speaker: Speaker) -> tuple[wire.OpenChange, ...]:
-    """Return the statement that gives a book a new key for the same members: on suspicion, yearly, for another escrow."""
-    said = _rotation(BookKey(present.book, key.epoch + 1, secrets.token_bytes(32)), key, present.members, speaker.directory)
+    """Return the statement that gives a book a new key for the same members: on suspicion, yearly, for another escrow.
+
+    `key` is the newest that is held here: the present one, or one before where that does not open here.
+    """
+    said = _rotation(BookKey(present.book, present.epoch + 1, secrets.token_bytes(32)), key, present.members, speaker.directory)
     return chained((said,), present.book, present.seq, present.head, speaker.device, speaker.sign)
+
+
+def hand_on(present: BookMembers, keys: Mapping[BookKey, Iterable[bytes]], speaker: Speaker) -> tuple[wire.OpenChange, ...]:
+    """Return the statements that hand older keys, which the present one does not lead to, to members' devices."""
+    said = [
+        Grant(key.epoch, {device: seal_key(key, device, _enrolled(speaker.directory, device)) for device in devices})
+        for key, devices in keys.items()
+    ]
+    return chained(said, present.book, present.seq, present.head, speaker.device, speaker.sign)
 
 
 def seal_key(key: BookKey, device: bytes, enrolled: Enrol) -> bytes:

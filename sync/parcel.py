@@ -171,9 +171,9 @@ class Writing:
 
     def _leave(self) -> None:
         with contextlib.suppress(OSError):  # what stopped the writing is told, not that tidying up failed too
-            self._file.close()
-            if not self._whole:
-                self._part.unlink(missing_ok=True)
+            self._file.close()  # on a full stick this fails as well: what was not written yet is tried once more
+        if not self._whole:
+            take_away(self._part)
 
 
 @contextlib.contextmanager

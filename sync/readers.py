@@ -8,20 +8,25 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from leadworker.crypto.envelope import BookKey
 from leadworker.directory import Directory
 from leadworker.domain.readers import KEY, LEADS, TAKEN_OUT, Decision
 from leadworker.membership import BookMembers
-from leadworker.postbox import BookState, Joined, Postbox
+from leadworker.postbox import Joined, Postbox
 from leadworker.statements import Member, Role
 from leadworker.text import one_line
 from sync import wire
 from sync.client import HubClient
-from sync.founding import Speaker, change_members, first_members, members_of, new_key
+from sync.founding import Speaker, change_members, first_members, hand_on, members_of, new_key
+from sync.ladders import left_behind, newest_key, present_key
+from sync.unopened import handed_out, signers, still_without
 
 TRIES: Final = 4
 """How often a book is looked at anew when others change its members at the same moment."""
 
+_NO_KEY: Final = (
+    "This laptop was not given this casebook's key, so it cannot hand it to others, and nothing was changed. Ask a colleague who "
+    "writes in the casebook to do it, or to give it a new key (“leadworker new-key”) first."
+)
 _AGAIN: Final = "Others change who reads this casebook at the same moment. Nothing was changed; it is tried again."
 
 Receive = Callable[[bytes, Directory], Awaitable[None]]
@@ -56,6 +61,40 @@ class Readers:
         """
         await self.settle(book, self._in_step)
         await self._follow_escrow(book)
+        await self._hand_on(book)
+
+    async def mend(self, book: bytes) -> bool:
+        """Give a book another key where its present one does not open here as it was signed; return whether that was done.
+
+        It leads past the key that does not open. Once only: a laptop that cannot open what it sealed to itself says so and waits.
+        """
+        for _ in range(TRIES):
+            state = await self._box.book_state(book)
+            signed_by = signers(handed_out(await self._box.statements(book)), self._box.device, {state.members.epoch})
+            key = newest_key(state)
+            if present_key(state) is not None or key is None or not state.members.may_write(self._box.device):
+                return False
+            if not signed_by or self._box.device in signed_by:
+                return False
+            self.directory = await self._newest(max(state.members.upon, state.members.keyed_upon))
+            if await self._said(book, new_key(state.members, key, self._speaker())):
+                return True
+        raise NotTaken(_AGAIN)
+
+    async def _hand_on(self, book: bytes) -> None:
+        """Hand members the keys that are held here and that the present one does not lead to: they may lack them."""
+        for _ in range(TRIES):
+            state = await self._box.book_state(book)
+            keys = left_behind(state) if state.members.may_write(self._box.device) else ()
+            if not keys:
+                return
+            self.directory = await self._newest(state.members.upon)
+            said = handed_out(await self._box.statements(book))
+            wanted = {key: still_without(key.epoch, said, state.members, self.directory, self._box.device) for key in keys}
+            statements = hand_on(state.members, {key: devices for key, devices in wanted.items() if devices}, self._speaker())
+            if not statements or await self._said(book, statements):
+                return
+        raise NotTaken(_AGAIN)
 
     async def settle(self, book: bytes, wanted: Wanted) -> None:
         """Bring a book's members to what `wanted` says of them; raise `NotTaken`."""
@@ -63,7 +102,7 @@ class Readers:
             state = await self._box.book_state(book)
             self.directory = await self._newest(state.members.upon)
             answer = wanted(state.members) if self._box.device in state.members.members else None
-            key = _present_key(state)
+            key = present_key(state)
             if answer is None or key is None:
                 return
             statements = change_members(state.members, *answer, key, self._speaker())
@@ -74,11 +113,14 @@ class Readers:
     async def carry_out(self, decision: Decision) -> str:
         """Do at the central store what somebody decided; return why it did not come about, or nothing."""
         book = bytes.fromhex(decision.book)
-        if self._box.device not in (await self._box.book_state(book)).members.members:
+        state = await self._box.book_state(book)
+        if self._box.device not in state.members.members:
             return "You do not read this casebook any more, so you cannot decide who does."
         try:
             if decision.kind == KEY:
                 return await self._give_new_key(book)
+            if present_key(state) is None:
+                return _NO_KEY
             await self.settle(book, lambda present: _wanted(decision, present, self.directory))
         except (NotTaken, _ChangedMeanwhile) as error:
             return str(error)
@@ -95,8 +137,10 @@ class Readers:
     async def _give_new_key(self, book: bytes) -> str:
         for _ in range(TRIES):
             state = await self._box.book_state(book)
-            key = _present_key(state)
-            if key is None or not state.members.may_write(self._box.device):
+            key = newest_key(state)
+            if key is None:
+                return _NO_KEY
+            if not state.members.may_write(self._box.device):
                 return "You may not write in this casebook any more, so it was given no new key."
             if await self._said(book, new_key(state.members, key, self._speaker())):
                 return ""
@@ -114,10 +158,10 @@ class Readers:
         return (*members.values(), *(one for one in wanted if one.device not in present.ever)), present.lead
 
     async def _follow_escrow(self, book: bytes) -> None:
-        """Give a book that one leads a new key when the organisation has named another escrow key since (C.10)."""
+        """Give a book a new key when the organisation has named another escrow key since (C.10)."""
         state = await self._box.book_state(book)
-        present, key = state.members, _present_key(state)
-        if present.lead != self._me.person or not present.may_write(self._box.device) or key is None:
+        present, key = state.members, present_key(state)
+        if not present.may_write(self._box.device) or key is None or self._me.person not in _who_follows(present, self.directory):
             return
         if self.directory.escrow_at(present.keyed_upon) != self.directory.escrow:
             await self._said(book, new_key(present, key, self._speaker()))
@@ -137,6 +181,16 @@ class Readers:
 
     def _speaker(self) -> Speaker:
         return Speaker(self._box.device, self._box.sign, self.directory)
+
+
+def _who_follows(present: BookMembers, directory: Directory) -> frozenset[bytes]:
+    """Return who gives a book a key for a new escrow: its lead, so that a team does not give five, or who decides where the lead
+    has no laptop, or whoever else may write.
+    """
+    here = [one for one in present.members.values() if directory.active(one.device) and present.may_write(one.device)]
+    lead = [one.person for one in here if one.person == present.lead]
+    deciders = [one.person for one in here if one.role in (Role.SUPERVISOR, Role.MANAGER)]
+    return frozenset(lead or deciders or [one.person for one in here])
 
 
 def _wanted(decision: Decision, present: BookMembers, directory: Directory) -> tuple[tuple[Member, ...], bytes]:
@@ -168,8 +222,3 @@ def _new_lead(decision: Decision, present: BookMembers, directory: Directory) ->
     if decision.role:
         rest += [Member(member.device, before, decision.role) for member in present.members.values() if member.person == before]
     return (*rest, *theirs), lead
-
-
-def _present_key(state: BookState) -> BookKey | None:
-    epoch = state.members.epoch
-    return BookKey(state.book, epoch, state.keys[epoch]) if epoch in state.keys else None

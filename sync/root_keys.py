@@ -43,19 +43,23 @@ class Witnessed(msgspec.Struct, frozen=True):
     signature: str
 
 
-async def renew_escrow(box: Postbox, client: HubClient, root: Identity, escrow: bytes) -> Directory:
-    """Name another escrow key, signed by the root. Casebooks follow when their leads' laptops next sync."""
+async def check_root(box: Postbox, client: HubClient, root: Identity) -> Directory:
+    """Make sure that a key is the root's as it is now; raise `Refused`. So nobody is given passphrases of keys that come to nothing."""
     _, directory = await _administrator(box, client)
     if root.signing_public != directory.root:
         raise Refused("This is not the root key of the organisation as it is now. Nothing was changed.")
+    return directory
+
+
+async def renew_escrow(box: Postbox, client: HubClient, root: Identity, escrow: bytes) -> Directory:
+    """Name another escrow key, signed by the root. Casebooks follow when their leads' laptops next sync."""
+    directory = await check_root(box, client, root)
     return await _say(box, client, directory, NewEscrow(escrow), root, lambda now: escrow in (key for _, key in now.escrows))
 
 
 async def renew_root(box: Postbox, client: HubClient, old: Identity, new_root: bytes) -> Directory:
     """Replace the root, signed by the old one."""
-    _, directory = await _administrator(box, client)
-    if old.signing_public != directory.root:
-        raise Refused("This is not the root key of the organisation as it is now. Nothing was changed.")
+    directory = await check_root(box, client, old)
     return await _say(box, client, directory, NewRoot(new_root, b"", b""), old, lambda now: now.root == new_root)
 
 

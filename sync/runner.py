@@ -25,7 +25,11 @@ from sync.progress import Progress
 from sync.stick import Visit
 
 ALL_SENT = "Everything is on the central store."
-WAITING_TO_BE_LET_IN = "Asked to join. Your administrator's laptop lets you in at its next sync; you can work meanwhile."
+TO_HAND_IN = "What you wrote where you may not write any more is on this laptop only, and can be handed in."
+WAITING_TO_BE_LET_IN = (
+    "Asked to join. Your administrator's laptop lets you in at its next sync; a second laptop is let in on your first. "
+    "You can work meanwhile."
+)
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -133,7 +137,7 @@ class Runner:
                 ) from error
             finally:
                 state = await self._with_figures()
-                sentence = _sentence(before.word, before.sentence, state.waiting)
+                sentence = _sentence(before.word, before.sentence, state)
                 self._publish(msgspec.structs.replace(state, word=before.word, sentence=sentence, sending_done=0, sending_of=0))
 
     async def refresh(self) -> PostState:
@@ -266,7 +270,7 @@ class Runner:
         self._publish(
             msgspec.structs.replace(
                 self._state, word="sending", sentence=_how_far(progress),
-                sending_done=progress.done, sending_of=progress.of,
+                doing=progress.doing, sending_done=progress.done, sending_of=progress.of,
             )
         )
 
@@ -274,7 +278,7 @@ class Runner:
         """Show the present figures with the words that stand."""
         self._counting = False  # what is saved from here on asks for another count
         state = await self._with_figures()
-        self._publish(msgspec.structs.replace(state, sentence=_sentence(state.word, state.sentence, state.waiting)))
+        self._publish(msgspec.structs.replace(state, sentence=_sentence(state.word, state.sentence, state)))
 
     async def _show(self, word: str, sentence: str, *, alarm: str = "", clock: str = "") -> None:
         """Show how a sync ended."""
@@ -284,7 +288,7 @@ class Runner:
             word, sentence = "stuck", state.alarm
         self._publish(
             msgspec.structs.replace(
-                state, word=word, sentence=_sentence(word, sentence, state.waiting), clock_warning=clock, sending_done=0, sending_of=0
+                state, word=word, sentence=_sentence(word, sentence, state), clock_warning=clock, sending_done=0, sending_of=0
             )
         )
 
@@ -324,7 +328,9 @@ def _how_far(progress: Progress) -> str:
     return f"{progress.doing.capitalize()} {progress.done:,}{of}{progress.unit}.{whole}"
 
 
-def _sentence(word: str, sentence: str, waiting: int) -> str:
+def _sentence(word: str, sentence: str, figures: PostState) -> str:
     if word != "up to date":
         return sentence
-    return f"{waiting} waiting to be sent." if waiting else ALL_SENT
+    if figures.waiting:
+        return f"{figures.waiting} waiting to be sent."
+    return TO_HAND_IN if figures.late else ALL_SENT

@@ -24,6 +24,7 @@ from sync import sealed_layout, wire
 from sync.checking import PageCheck, numbered
 from sync.client import HubClient
 from sync.founding import ESCROW
+from sync.ladders import climbed, is_promised
 from sync.pauses import in_its_time
 
 
@@ -120,25 +121,23 @@ def _directory(sealed: wire.SealedBook, fingerprint: bytes) -> Directory:
 def _keys(sealed: wire.SealedBook, escrow: Identity, directory: Directory) -> dict[int, bytes]:
     """Return every key of the book that the escrow key leads to, checked against what was promised to everybody."""
     members = BookMembers(sealed.book)
-    newest: BookKey | None = None
+    sealed_to_escrow = []
     try:
         for item in sealed.changes.changes:
             if change.unpack(item.header).lane == CONTROL_LANE:
                 said = members.apply(item.header, item.body, item.signature, directory)
                 if isinstance(said, Rotation):
-                    newest = _unsealed(sealed.book, said, escrow, members) or newest
+                    sealed_to_escrow.append(_unsealed(sealed.book, said, escrow, members))
     except (NotAllowed, change.BadHeader) as error:
         raise HubMistrusted(f"The statements about who reads this casebook do not hold: {error}. Nothing was opened.") from error
-    if newest is None:
+    opened = [key for key in sealed_to_escrow if key is not None]
+    if not opened:
         raise NotUnderstood(
             "This escrow key opens no key of this casebook: it was sealed to another one. Look for the officers' files of that time. "
             "Nothing was opened."
         )
-    keys = {newest.epoch: newest.secret}
-    while newest.epoch > 1:
-        newest = newest.climb_down(members.ladders[newest.epoch])
-        keys[newest.epoch] = newest.secret
-    return keys
+    # A seal to escrow or a ladder may not hold, so each of them is a way in.
+    return {key.epoch: key.secret for top in opened for key in (top, *climbed(top, members))}
 
 
 def _unsealed(book: bytes, said: Rotation, escrow: Identity, members: BookMembers) -> BookKey | None:
@@ -146,4 +145,4 @@ def _unsealed(book: bytes, said: Rotation, escrow: Identity, members: BookMember
         key = BookKey(book, said.epoch, escrow.unseal(said.escrow, key_info(book, said.epoch, ESCROW)))
     except CannotOpen:
         return None  # sealed to the escrow key of another time
-    return key if key.commitment() == members.commitments[said.epoch] else None
+    return key if is_promised(key, members) else None

@@ -38,16 +38,19 @@ class Visit:
         self._tell = tell
         self._received = self._confirmed = self._answers = 0
         self._alarms: dict[str, None] = {}
+        self._unread: set[str] = set()
 
     async def run(self) -> Carried:
         """Do everything that can be done here; raises `LeadworkerError` where nothing can.
 
         What does not hold is told and left where it is; the rest goes on. Cut off anywhere, a next visit goes on from there.
         """
-        if not await asyncio.to_thread(self._folder.is_dir):
-            raise NotUnderstood(f"There is no folder {one_line(str(self._folder))[:200]}. Is the stick plugged in? Nothing was changed.")
         joined = await admitted(self._box)
         try:
+            if not await asyncio.to_thread(self._folder.is_dir):  # a failing stick, or another account's, does not even say that
+                raise NotUnderstood(
+                    f"There is no folder {one_line(str(self._folder))[:200]}. Is the stick plugged in? Nothing was changed."
+                )
             return await self._run(joined)
         except OSError as error:
             raise DiskTrouble(
@@ -66,7 +69,7 @@ class Visit:
         if reached and not (await self._box.counts()).waiting:  # everything that they hold went over the line
             await self._tidy_mine()
         waiting = await asyncio.to_thread(parcel.found_in, self._folder, TO_STORE)
-        left = sum(file.name not in mine for file in waiting)
+        left = sum(file.name not in mine | self._unread for file in waiting)
         return Carried(self._received, self._confirmed, self._answers, tuple(carried), written, left, tuple(self._alarms))
 
     async def _tidy_mine(self) -> None:
@@ -124,6 +127,7 @@ class Visit:
         return carried
 
     def _damaged(self, file: Path, error: NotAParcel) -> None:
+        self._unread.add(file.name)
         self._alarms[
             f"{file.name} cannot be read: {error}. It was left where it is. Nothing is lost: the laptop that wrote it has everything, "
             "and can write it again."

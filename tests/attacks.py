@@ -25,6 +25,8 @@ FILES = "tests/test_sync_attachments.py::"
 FORGED = "tests/test_stick_hostile.py::test_a_carrier_who_forges_a_page_is_found_out"
 ERRAND = "tests/test_stick_hostile.py::test_an_errand_holds_for_two_weeks_for_one_store_and_only_as_it_was_signed"
 STICK = "tests/test_stick_hostile.py::"
+COLLEAGUE = "tests/test_hostile_keys.py::"
+OPENS = f"{COLLEAGUE}test_who_is_given_a_key_that_does_not_open_goes_on_writing_and_reads_everything_again"
 HERE = "tests/test_forty_attacks.py::"
 SYNC = "tests/test_sync_hostile.py::"
 HISTORY = "tests/test_hostile_histories.py::"
@@ -65,7 +67,7 @@ ATTACKS: Final = (
     A("another history behind one number", "counts the same number of other changes", DETECTED, "counts a casebook's changes differently from what it has shown this laptop before", f"{SYNC}test_another_history_behind_the_same_number"),
     A("rolled back", "has fewer changes than it has shown", DETECTED, "The central store has fewer changes of a casebook than this laptop has already seen from it", f"{SYNC}test_a_store_with_fewer_changes_than_were_seen"),
     A("rolled back behind a receipt", "no longer has what it acknowledged", DETECTED, "The central store no longer has changes that it gave this laptop a receipt for", f"{HISTORY}test_a_number_that_a_receipt_gave_is_not_given_again"),
-    A("the tail withheld", "keeps the newest changes back from one laptop", HARMLESS, "", f"{HISTORY}test_a_store_that_keeps_the_newest_back_is_only_late"),
+    A("the tail withheld", "keeps the newest changes back from one laptop", DETECTED, ", to compare with a colleague: ", f"{HISTORY}test_a_store_that_keeps_the_newest_back_is_only_late"),
     A("a casebook hidden", "leaves a casebook out of the news", DETECTED, "The central store no longer shows this laptop a casebook that it has shown before.", f"{SYNC}test_a_casebook_that_is_left_out_whole"),
     A("more announced than handed out", "announces changes and hands out fewer", DETECTED, "announced more changes of a casebook than it hands out", f"{PAGE}[drops the tail that it announced]"),
     A("a place written twice", "brings another change at a place of a lane that is taken", DETECTED, "The central store already holds another change at this place of the lane.", "tests/test_hub_push.py::test_another_change_at_a_kept_place_is_a_fork_and_counted_as_an_alarm", "lane_forked"),
@@ -85,11 +87,14 @@ ATTACKS: Final = (
     A("a member who may not decide", "carries a decision of somebody who may not make it", DETECTED, "only the lead, a supervisor or a manager may change who reads a book", f"{SYNC}test_a_member_says_what_they_may_not"),
     A("a key for an outsider", "carries a grant to somebody who is no member", DETECTED, "a key goes to member devices only", f"{SPEECH}[the key for somebody who is no member]"),
     A("a removal without a new key", "takes somebody out and lets the old key go on", DETECTED, "a removal is followed at once by a new key", f"{HERE}test_a_removal_that_brings_no_new_key_is_taken_by_nobody"),
-    A("another key for one reader", "seals one reader another key than the rest", DETECTED, "has sent a key other than the one that was promised to everybody", f"{KEY}[seals another key to one reader than to the rest]"),
+    A("another key for one reader", "carries a colleague's new key that is another one for one reader than for the rest", DETECTED, "A key of a casebook did not open on this laptop as", f"{OPENS}[another key than the rest]"),
+    A("a key that does not open", "carries a colleague's new key that is noise for one reader", DETECTED, "A key of a casebook did not open on this laptop as", f"{OPENS}[noise]"),
+    A("a key that does not open for a reader who may not write", "carries a colleague's new key that is noise for somebody who only reads", DETECTED, "The present key of a casebook does not open on this laptop as", f"{COLLEAGUE}test_who_may_only_read_is_told_whom_to_name_and_a_good_key_gives_all_of_it_back"),
+    A("a ladder that leads nowhere", "carries a colleague's new key that does not lead to the one before", HARMLESS, "", f"{COLLEAGUE}test_a_ladder_that_leads_nowhere_cuts_no_newcomer_off_from_the_history"),
     A("a key swapped inside its statement", "alters a seal inside a signed rotation", DETECTED, "a statement whose body is not the one that was signed", f"{SYNC}test_the_key_inside_a_rotation_is_not_swapped"),
     A("a reader forgotten", "gives a new key to all but one reader", DETECTED, "a new key goes to every member device and to nobody else", f"{KEY}[forgets a member]"),
     A("escrow forgotten", "gives a new key that escrow cannot open", DETECTED, "a new key is sealed to escrow as well", f"{KEY}[forgets escrow]"),
-    A("history cut off", "gives a new key that does not lead to the one before", DETECTED, "every key but the first carries the one before it", f"{KEY}[leaves the ladder out]"),
+    A("history cut off", "gives a new key without one before it", DETECTED, "every key but the first carries the one before it", f"{KEY}[leaves the ladder out]"),
     A("an old key offered again", "gives a key the number of an old one", DETECTED, "a book's keys are numbered without a gap", f"{HERE}test_a_key_of_an_old_number_is_not_offered_again"),
     A("words under an old key", "takes what is sealed with a key from before a removal", DETECTED, "The changes are sealed with a key that is not in use", "tests/test_hub_push.py::test_only_the_present_key_is_taken", "wrong_epoch"),
     A("words of a reader", "lets through what somebody wrote who may only read", DETECTED, "has let through a change by somebody who may not write in the casebook", f"{SYNC}test_words_of_somebody_who_may_only_read_are_not_taken_from_a_store_that_lets_them_through"),
@@ -119,6 +124,7 @@ ATTACKS: Final = (
     A("a receipt for other changes", "answers with another casebook's receipt", DETECTED, "The central store's receipt is not signed as it must be.", f"{RECEIPT}[of the other casebook]"),
     A("a number given twice", "gives a change the number of another", DETECTED, "The central store's receipts do not fit one another or what it has sent.", f"{RECEIPT}[with a number that another change has]"),
     A("another history than the receipt's", "numbers otherwise than it has acknowledged", DETECTED, "shows another history than the one that it gave this laptop a receipt for", f"{HISTORY}test_a_number_that_a_receipt_gave_is_not_given_again"),
+    A("another order beneath a receipt", "tells what came before an acknowledged change in another order", DETECTED, "shows another history than the one that it gave this laptop a receipt for", f"{HISTORY}test_what_came_before_a_receipt_is_not_told_in_another_order"),
     A("a late submission forged", "alters what was handed in late", DETECTED, "is not what its writer signed", f"{LATE}[a word]"),
     A("a late submission in another's name", "seals words to the lead as somebody else's", DETECTED, "the signature is not its writer's", "tests/test_late.py::test_a_member_in_league_with_the_store_cannot_hand_in_in_another_s_name"),
     A("time that jumps", "turns its clock by a year", DETECTED, "This laptop's clock is", f"{HISTORY}test_a_store_whose_clock_is_a_year_off_is_served_and_warned_about"),

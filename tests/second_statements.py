@@ -5,9 +5,11 @@ Written from sections 7 and 13 of docs/sealed-format.md alone; like tests/second
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
@@ -149,7 +151,7 @@ class Members(Lane):
         self.members: dict[bytes, tuple[bytes, int]] = {}
         self.lead, self.epoch, self.owes, self.upon = b"", 0, False, [0, 0]
         self.rotations: dict[int, list[Any]] = {}
-        self.seals: dict[tuple[int, bytes], bytes] = {}
+        self.seals: list[tuple[int, bytes, bytes]] = []
 
     def take(self, said: Said) -> None:
         """Take the next statement; raise `Refused`."""
@@ -199,28 +201,36 @@ class Members(Lane):
         if seen[0] < max(self.upon) or not escrow or (ladder == b"") != (epoch == 1):
             raise Refused("saw less, or without escrow or ladder")
         self.rotations[epoch] = [commitment, escrow, ladder, seen[0]]
-        self.seals |= {(epoch, device): seal for device, seal in seals.items()}
+        self.seals += [(epoch, device, seal) for device, seal in seals.items()]
         self.epoch, self.owes, self.upon[1] = epoch, False, seen[0]
 
     def _grant(self, signer: bytes, epoch: int, seals: dict[bytes, bytes]) -> None:
         person, role = self.members.get(signer, (b"", 0))
         own = all(self.members.get(device, (b"",))[0] == person for device in seals)
-        if not role or epoch != self.epoch or not seals or not set(seals) <= set(self.members) or (role == 4 and not own):
-            raise Refused("not by a member, not the present key, or not to members")
-        self.seals |= {(epoch, device): seal for device, seal in seals.items()}
+        if not role or not 1 <= epoch <= self.epoch or not seals or not set(seals) <= set(self.members) or (role == 4 and not own):
+            raise Refused("not by a member, not a key that there is, or not to members")
+        self.seals += [(epoch, device, seal) for device, seal in seals.items()]
 
     def keys(self, device: bytes, private: bytes) -> dict[int, bytes]:
-        """Return every key of the casebook that a device is given or climbs down to, each checked (section 6)."""
+        """Return every key of the casebook that a device is given or climbs down to; what does not open or fit is none (section 6)."""
         found: dict[int, bytes] = {}
-        for epoch in range(self.epoch, 0, -1):
-            if epoch + 1 in found:
-                found[epoch] = second.ladder_down(self.book, epoch + 1, found[epoch + 1], self.rotations[epoch + 1][2])
-            elif (epoch, device) in self.seals:
+        for epoch, to, seal in self.seals:
+            if to == device:
                 info = b"lw/seal-key/v1\0" + self.book + second.u(epoch, 32) + device
-                found[epoch] = second.hpke_open(private, self.seals[epoch, device], info)
-            if epoch in found and second.key_commitment(self.book, epoch, found[epoch]) != self.rotations[epoch][0]:
-                raise Refused("not the key that was promised")
+                with suppress(InvalidTag, ValueError):
+                    self._climb(found, epoch, second.hpke_open(private, seal, info))
         return found
+
+    def _climb(self, found: dict[int, bytes], epoch: int, secret: bytes) -> None:
+        while second.key_commitment(self.book, epoch, secret) == self.rotations[epoch][0]:
+            found[epoch] = secret
+            try:
+                secret = second.ladder_down(self.book, epoch, secret, self.rotations[epoch][2])
+            except (InvalidTag, ValueError):
+                return
+            epoch = next((e for e in range(epoch - 1, 0, -1) if second.key_commitment(self.book, e, secret) == self.rotations[e][0]), 0)
+            if not epoch:
+                return
 
     def escrow_key(self, private: bytes) -> bytes:
         """Return the newest key as escrow opens it."""

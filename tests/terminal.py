@@ -62,7 +62,13 @@ class Terminal:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(PATIENCE_S)
+        if self._primary >= 0:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Take the terminal away, as a window does that is closed: nobody reads or answers from now on."""
         os.close(self._primary)
+        self._primary = -1
 
     def press(self, *keys: str) -> None:
         """Press keys by name, or a single character."""

@@ -181,7 +181,7 @@ def test_the_largest_file_is_taken_and_one_byte_more_is_not(vault: Vault, keira:
     made = attach(vault, keira, a_file(tmp_path, LARGEST))
     save(vault, made, tmp_path / "out.pdf")
     assert (tmp_path / "out.pdf").read_bytes() == (tmp_path / "scan.pdf").read_bytes()
-    with pytest.raises(NotUnderstood, match=r"25\.0 MB.*at most 25 MB.*Nothing was attached"):
+    with pytest.raises(NotUnderstood, match=r"25\.1 MB.*at most 25 MB.*Nothing was attached"):
         attach(vault, keira, a_file(tmp_path, LARGEST + 1, "more.pdf"))
     assert len(ask(vault, attachments.of_person, keira)) == 1
 
@@ -204,6 +204,8 @@ def odd_source(what: str, folder: Path) -> Path:
             path.touch()
         case "locked":
             return Path(os.devnull) / "inside"
+        case "long":
+            return folder / ("x" * 300)
     return path
 
 
@@ -212,6 +214,7 @@ def odd_source(what: str, folder: Path) -> Path:
     [
         ("link", "is a link"), ("folder", "is a folder"), ("pipe", "is a device"), ("socket", "is a device"), ("device", "is a device"),
         ("empty", "is empty"), ("none", "There is no file"), ("locked", "There is no file"),
+        ("long", "cannot be read"),
     ],
 )  # fmt: skip
 def test_what_is_no_plain_file_is_refused_in_words(what: str, words: str, vault: Vault, keira: str, tmp_path: Path) -> None:

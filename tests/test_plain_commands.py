@@ -115,6 +115,11 @@ def test_a_second_person_of_the_same_name_is_asked_about_first(plain: Plain) -> 
     assert "already Keira Okafor-Lane" in refused.err
     assert len(plain("people", "--all", "--json").json()["people"]) == 3
     assert plain("people", "add", "keira OKAFOR lane", "--anyway").out == "keira OKAFOR lane is written down.\n"
+    ids = [one["id"] for one in plain("people", "--json").json()["people"] if "okafor" in one["name"].casefold()]
+    asked = plain("timeline", "keira okafor lane", code=1).err
+    assert all(f"(id {one[-8:]})" in asked for one in ids), "the name alone leads to neither of the two"
+    for called in (ids[1], ids[1][-8:], ids[1][-8:].upper()):
+        assert plain("timeline", called, "--json").json()["person_id"] == ids[1]
     assert len(plain("people", "--all", "--json").json()["people"]) == 4
 
 

@@ -273,7 +273,7 @@ def test_key_files_stay_where_nobody_knows_whether_their_key_is_in_force(
 def test_a_lost_root_is_replaced_by_two_administrators_with_commands_alone(
     plain: Plain, hub: EmbeddedHub, tmp_path: Path, light_seals: None
 ) -> None:
-    set_up(plain, hub, tmp_path)
+    made = set_up(plain, hub, tmp_path)
     words = plain("invite", RUTH, "--team", "north", "--role", "supervisor", "--admin", "--json").json()["words"]
     ruth = join(plain, hub, RUTH, tmp_path / "ruth", words)
     plain("sync")
@@ -289,6 +289,11 @@ def test_a_lost_root_is_replaced_by_two_administrators_with_commands_alone(
     root = ["--root-file", str(tmp_path / "new" / "root-key.age"), "--root-passphrase-file", file_of(tmp_path, "rp", asked["keys"]["passphrases"][0])]
     old = ["--root-file", str(tmp_path / "keys" / "root-key.age"), "--root-passphrase-file", file_of(tmp_path, "op", "wrong words")]
     assert "does not open with the root's passphrase" in plain("keys", "new-escrow", *old, "--keys-folder", str(tmp_path / "e1"), code=1).err
+    file_of(tmp_path, "op", made["root_passphrase"])
+    for replaced in ("new-escrow", "new-root"):
+        refused = plain("keys", replaced, *old, "--keys-folder", str(tmp_path / "e1"), code=1)
+        assert "not the root key of the organisation as it is now" in refused.err
+        assert refused.out == "", "nobody is given the passphrases of keys that come to nothing"
     escrow = plain("keys", "new-escrow", *root, "--keys-folder", str(tmp_path / "e2"), "--json").json()
     assert len(escrow["files"]) == len(escrow["passphrases"]) == 3
     plain("sync")

@@ -87,7 +87,9 @@ def test_the_words_of_an_invite_may_stand_in_a_file(plain: Plain, hub: EmbeddedH
     ruth = ["--vault", str(tmp_path / "ruth")]
     plain("init", "--name", "Ruth Adeyemi", *ruth)
 
-    assert "Asked to join." in plain("join", "--hub", hub.url, "--words-file", str(file), *ruth).out
+    said = plain("join", "--hub", hub.url, "--words-file", str(file), *ruth).out
+    assert "Asked to join." in said
+    assert "a second laptop is let in on your first: “leadworker laptop approve” there" in said
 
 
 def test_an_invite_that_was_used_is_refused_with_the_reason(plain: Plain, hub: EmbeddedHub, tmp_path: Path, quick_seals: None) -> None:

@@ -70,6 +70,12 @@ def test_a_colleague_is_let_in_leads_and_is_taken_out_by_command(plain: Plain, t
     assert "Sam Iqbal: leads, you, since " in shown
     assert "laptop with the check words" in shown
     assert "Alex Morgan made Sam Iqbal the lead." in shown
+    said = plain("readers", "keira", *sam, "--json").json()
+    assert len(said["words"]) == 6
+    assert f"Up to change {said['upto']}, to compare with a colleague: {' '.join(said['words'])}." in shown
+    assert plain("readers", "keira", "--at", str(said["upto"] + 9)).out.count("has told this laptop nothing") == 1
+    plain("sync")
+    assert plain("readers", "keira", "--at", str(said["upto"]), "--json").json()["words"] == said["words"], "as another laptop has it"
     plain("take-out", "keira", "ruth", *sam)
     assert names(plain, *sam) == {SAM: "lead", "Alex Morgan": "co worker"}
     assert "leads this casebook. Make somebody else the lead first" in plain("take-out", "keira", "sam", *sam, code=1).err
@@ -135,6 +141,42 @@ def test_a_second_laptop_of_one_s_own_needs_no_administrator(
     assert plain("sync", *second, code=1).code == 1
 
 
+def test_of_two_colleagues_of_one_name_a_check_word_says_whose_laptop_is_lost(
+    plain: Plain, team: dict[str, list[str]], hub: EmbeddedHub, tmp_path: Path
+) -> None:
+    words = plain("invite", RUTH, "--team", "north", "--json").json()["words"]
+    join(plain, hub, RUTH, tmp_path / "another", words)
+    plain("sync")
+    listed = [one for one in plain("devices", "--json").json()["devices"] if one["name"] == RUTH]
+    asked = plain("revoke", "ruth", "--yes", code=1).err
+    assert all(f"{RUTH} ({one['role']}, {one['check_words'][0]})" in asked for one in listed)
+    lost = next(one for one in listed if one["role"] == "key worker")
+    assert "No colleague is called" in plain("revoke", "ruth nonsense", "--yes", code=1).err
+    plain("revoke", f"Ruth {lost['check_words'][0].upper()} {lost['check_words'][1]}", "--yes")
+    assert [one["revoked"] for one in plain("devices", "--json").json()["devices"] if one["name"] == RUTH] == [False, True]
+    assert "could be several" in plain("revoke", "ruth", "--yes", code=1).err, "who has left is asked about as well"
+    plain("revoke", f"{RUTH} {listed[0]['check_words'][0]}", "--yes")
+
+
+def test_what_can_only_be_handed_in_is_never_called_sent(plain: Plain, team: dict[str, list[str]]) -> None:
+    sam = team[SAM]
+    plain("let-in", "keira", "sam")
+    plain("sync", *sam)
+    plain("take-out", "keira", "sam")
+    plain("note", "keira", "She rang me on my last day.", *sam)
+    said = plain("sync", *sam).out
+    assert "1 change in casebooks in which you may not write any more" in said
+    assert "Everything is on the central store." not in said
+    assert "“leadworker hand-in PERSON”" in plain("sync", "--quiet", *sam).err
+    left = plain("sync", "--json", *sam).json()
+    assert (left["waiting"], left["to_hand_in"]) == (0, 1)
+    plain("hand-in", "keira", *sam)
+    assert "Everything is on the central store." in plain("sync", *sam).out
+    plain("sync")
+    assert "Sam Iqbal about Keira" in plain("late").out
+    assert "1 entry, “She rang me on my last day.”. Id" in plain("late").out
+
+
 def test_an_administrator_says_what_a_colleague_is(plain: Plain, team: dict[str, list[str]]) -> None:
     answer = plain("appoint", "sam", "--role", "supervisor", "--team", "South", "--name", "Sam Iqbal-Wren", "--admin")
     assert answer.out == "Sam Iqbal-Wren is supervisor now, and an administrator.\n"
@@ -143,3 +185,22 @@ def test_an_administrator_says_what_a_colleague_is(plain: Plain, team: dict[str,
     assert (found["Sam Iqbal-Wren"]["role"], found["Sam Iqbal-Wren"]["my_team"], found["Sam Iqbal-Wren"]["admin"]) == ("supervisor", False, True)
     assert "Only an administrator" in plain("appoint", "sam", "--role", "manager", *team[RUTH], code=1).err
     assert "cannot both be" in plain("appoint", "sam", "--admin", "--not-admin", code=1).err
+
+
+def test_a_supervisor_is_told_whom_she_supervises_and_not_that_they_are_on_her_caseload(plain: Plain, team: dict[str, list[str]]) -> None:
+    ruth = team[RUTH]
+    plain("let-in", "keira", "ruth", "--role", "supervisor")
+    plain("sync", *ruth)
+    said = plain("people", *ruth).out
+    assert "Nobody is on your caseload.\n" in said and "You supervise the work with 1 more person; --all lists them too." in said
+    assert "Supervised by you:\nKeira" in plain("people", "--all", *ruth).out
+    assert "  Supervised by you." in plain("person", "keira", *ruth).out
+    (listed,) = plain("people", "--all", *ruth, "--json").json()["people"]
+    assert (listed["on_caseload"], listed["my_role"]) == (False, "supervisor")
+    assert "  On your caseload." in plain("person", "keira").out, "it is her worker's"
+    plain("let-in", "keira", "ruth", "--role", "co worker")
+    plain("sync", *ruth)
+    assert "  On your caseload." in plain("person", "keira", *ruth).out
+    plain("let-in", "keira", "ruth", "--role", "read only")
+    plain("sync", *ruth)
+    assert "You can read about 1 more person; --all lists them too." in plain("people", *ruth).out

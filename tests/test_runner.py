@@ -138,7 +138,8 @@ async def test_received_changes_are_told_with_their_writer(team: Team) -> None:
     ruth = Desk(team.ruth)
     state = await ruth.runner.sync_now()
     assert (state.last_received, state.last_received_ms > 0) == (ALEX, True)
-    assert [state.sentence for state in ruth.heard if state.word == "sending"] == ["Receiving 5 of 5."]
+    received = [(state.sentence, state.doing) for state in ruth.heard if state.word == "sending"]
+    assert received == [("Receiving 5 of 5.", "receiving")]
     await ruth.runner.stop()
 
 

@@ -622,7 +622,9 @@ async def test_the_top_line_follows_the_post(app: LeadworkerApp, clock: StillClo
     states = {
         "4 to send": state,
         "sending 2 of 4": PostState(word="sending", sending_done=2, sending_of=4),
+        "receiving 24": PostState(word="sending", doing="receiving", sending_done=24),
         "all sent 14:02": PostState(word="up to date", last_sent_ms=clock.at(18, 14, 2).ms),
+        "! 1 to hand in": PostState(word="up to date", late=1, last_sent_ms=clock.at(18, 14, 2).ms),
         "not sent for 5 days": PostState(word="offline", waiting=2, last_sent_ms=clock.at(13, 9).ms),
         "look at Sync": PostState(word="stuck", alarm="The central store sent something that does not fit."),
         "this laptop only": PostState(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -280,6 +281,23 @@ async def test_a_full_stick_is_said_and_leaves_nothing_half_written(team: Team, 
     assert kinds(stick) == []
     monkeypatch.undo()
     assert (await visit(alex, stick)).written == 3
+
+
+async def test_a_stick_with_no_room_for_a_single_byte_is_left_as_it_was(team: Team, stick: Path) -> None:
+    alex = team.alex
+    alex.write(alex.add(KEIRA), "Still here")
+    alex.line.dead = True
+    identity, seals = bytes(16), {alex.box.device: b"\x09" + bytes(31)}
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))  # what is written fails, and so does writing it again when it is closed
+    try:
+        with pytest.raises(DiskTrouble, match="Everything is saved on this laptop"):
+            async with parcel.Writing(stick, identity, TO_STORE, seals) as file:
+                await file.add(parcel.Founds(()))
+                await file.finish()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert kinds(stick) == []
 
 
 async def visit_cut(laptop: Laptop, stick: Path, side: str, at: int) -> Carried:

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +57,20 @@ async def test_a_stick_that_was_pulled_out_or_went_bad_loses_nothing(team: Team,
     assert (await alex.counts()).waiting == 0
     await ruth.sync()
     await agree(alex, ruth)
+
+
+async def test_a_file_that_came_to_harm_is_told_as_one_and_waits_for_nobody(team: Team, stick: Path) -> None:
+    team.alex.write(team.alex.add(KEIRA), "From Alex")
+    await team.ruth.sync()
+    team.alex.line.dead = True
+    await visit(team.alex, stick)
+    (file,) = parcel.found_in(stick, TO_STORE)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-20])
+    carried = await visit(team.ruth, stick)
+    assert (carried.carried, carried.left, len(carried.alarms)) == ((), 0, 1)
+    file.write_bytes(whole)
+    assert (await visit(team.ruth, stick)).carried == (ALEX,)
 
 
 def without_receipt(page: wire.Page) -> wire.Page:
@@ -359,6 +374,18 @@ async def test_a_stick_that_fails_under_a_visit_ends_with_a_sentence_and_not_the
     else:
         with pytest.raises(DiskTrouble, match="Everything is saved on this laptop"):
             await visit(alex, stick)
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES])
+async def test_a_stick_that_does_not_even_say_that_it_is_there_ends_with_a_sentence(
+    team: Team, stick: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def bad(path: Path) -> bool:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "is_dir", bad)
+    with pytest.raises(DiskTrouble, match="Everything is saved on this laptop"):
+        await visit(team.alex, stick)
 
 
 async def test_a_store_that_answers_only_who_it_is_is_no_way_for_what_waits(team: Team, stick: Path) -> None:

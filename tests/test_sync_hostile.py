@@ -202,14 +202,6 @@ def rotation(case: Case, key: BookKey, **given: object) -> Rotation:
 
 
 ROTATIONS: dict[str, tuple[Making, str]] = {
-    "seals another key to one reader than to the rest": (
-        lambda case, key: rotation(case, key, commitment=bytes(16)),
-        f"The central store has sent a key other than the one that was promised to everybody. {SAFE}",
-    ),
-    "seals something that does not open": (
-        lambda case, key: rotation(case, key, seals=dict.fromkeys(rotation(case, key).seals, bytes(80))),
-        f"The central store has sent a key that is not for this laptop. {SAFE}",
-    ),
     "forgets a member": (
         lambda case, key: rotation(case, key, seals={case.alex.box.device: bytes(80)}),
         against_the_rules("a new key goes to every member device and to nobody else"),
@@ -263,6 +255,10 @@ async def hand_bea_the_key(case: Case, bea: Laptop) -> Grant:
     return Grant(1, {bea.box.device: bytes(80)})
 
 
+async def hand_out_a_key_that_there_is_not(case: Case, bea: Laptop) -> Grant:
+    return Grant(2, {case.ruth.box.device: bytes(80)})
+
+
 async def hand_alex_the_key(case: Case, bea: Laptop) -> Grant:
     return Grant(1, {case.alex.box.device: bytes(80)})
 
@@ -273,6 +269,11 @@ SPEECHES: dict[str, tuple[str, What, str]] = {
     "by a colleague who is no member": (BEA, add_of, "only a member may change who reads a book"),
     "a device under another's name": (ALEX, add_as_somebody_else, "a member's device is not that person's in the directory"),
     "the key for somebody who is no member": (ALEX, hand_bea_the_key, "a key goes to member devices only"),
+    "a key that the casebook never had": (
+        ALEX,
+        hand_out_a_key_that_there_is_not,
+        "only a key that the book has or had is handed out",
+    ),
     "after another directory": (ALEX, add_after_another_directory, "its writer was shown another directory"),
     "after a directory that is kept back here": (
         ALEX,

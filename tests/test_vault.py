@@ -255,6 +255,8 @@ def test_a_backup_is_never_written_over_a_file_and_a_restore_never_over_a_vault(
     assert (tmp_path / "mine.lwb").read_text() == "mine"
     with pytest.raises(DiskTrouble, match="backup could not be written.*The vault itself is as it was"):
         vaults.back_up(vault, tmp_path / "no such folder" / "kept.lwb")
+    with pytest.raises(DiskTrouble, match="backup could not be written"):
+        vaults.back_up(vault, tmp_path / ("x" * 300))
     vaults.back_up(vault, tmp_path / "kept.lwb")
     vault.close()
     before = vaults.files(vault.folder)

@@ -83,19 +83,39 @@ def _grouped(laptops: Iterable[Laptop]) -> tuple[Colleague, ...]:
 def resolve(shelf: Shelf, called: str, *, gone: bool = False) -> Colleague:
     """Return the one colleague who is called so, as `caseload.resolve` does for people; with `gone`, also who has left.
 
-    Raises `NotFound` and `Ambiguous`, naming who fits.
+    A check word of a laptop of theirs after the name tells two of one name apart. Raises `NotFound` and `Ambiguous`, naming who fits.
     """
-    wanted = skeleton(called)
     known = [one for one in everybody(shelf) if one.here or gone]
-    fits = [one for one in known if one.person == called or skeleton(one.name) == wanted]
-    fits = fits or [one for one in known if wanted and begins(skeleton(one.name).split(), wanted.split())]
+    fits = [one for one in known if one.person == called] or _called(known, called) or _called_with_words(known, called)
     if len(fits) == 1:
         return fits[0]
     shown = one_line(called)[:40]
     if fits:
         names = ", ".join(f"{one.name} ({one.role_words}, {one.laptops[0].check_words.split(' ')[0]})" for one in fits[:8])
-        raise Ambiguous(f"“{shown}” could be several colleagues: {names}. Write more of the name.")
+        one = next((one for one in fits if one.here), fits[0])
+        example = f"{one.name} {one.laptops[0].check_words.split(' ')[0]}"
+        raise Ambiguous(
+            f"“{shown}” could be several colleagues: {names}. Write more of the name, or the first check word of a laptop of theirs "
+            f"after it: “{example}”. “leadworker devices” shows all of them. Nothing was changed."
+        )
     raise NotFound(f"No colleague is called “{shown}”, as far as this laptop knows. “leadworker devices” lists them.")
+
+
+def _called(known: Iterable[Colleague], called: str) -> list[Colleague]:
+    wanted = skeleton(called)
+    exact = [one for one in known if skeleton(one.name) == wanted]
+    return exact or [one for one in known if wanted and begins(skeleton(one.name).split(), wanted.split())]
+
+
+def _called_with_words(known: Iterable[Colleague], called: str) -> list[Colleague]:
+    """Return whom a name means that is followed by the first check words of one of their laptops."""
+    said = called.split()
+    for count in range(1, len(said)):
+        words = " ".join(said[-count:]).casefold() + " "
+        theirs = [one for one in known if any(f"{laptop.check_words} ".startswith(words) for laptop in one.laptops)]
+        if fits := _called(theirs, " ".join(said[:-count])):
+            return fits
+    return []
 
 
 def _colleague(laptops: list[Laptop]) -> Colleague:

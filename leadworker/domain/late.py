@@ -150,19 +150,26 @@ def take_in(shelf: Shelf, late_id: str) -> TakenIn:
 
 
 def _kept(shelf: Shelf) -> list[Submission]:
-    return [msgspec.msgpack.decode(value, type=Submission) for value in shelf.kept(DRAWER).values()]
+    found = (msgspec.msgpack.decode(value, type=Submission) for value in shelf.kept(DRAWER).values())
+    return sorted(found, key=lambda one: one.received_ms)  # an id is a hash: what goes on from an earlier part comes after it
 
 
 def _late(shelf: Shelf, submission: Submission) -> Late:
     contents = [content for content in map(_content, submission.bodies) if content is not None]
     entries = [content for content in contents if content.topic == "journal_entry"]
-    titles = tuple(one_line(str(e.values.get("title") or e.values.get("seen") or e.values.get("said") or "")) for e in entries)
+    titles = tuple(_first_words(entry.values) for entry in entries)
     names = shelf.rows(_NAME, _Name, person_id=submission.subject)
     name = names[0].name if names else ""
     return Late(
         submission.id, submission.name, submission.subject, name, submission.received_ms, titles,
         len(submission.bodies) - len(entries),
     )  # fmt: skip
+
+
+def _first_words(values: dict[str, Any]) -> str:
+    """Return what an entry begins with, whichever part of it was written: most notes are one line without a title."""
+    parts = ("title", "seen", "said", "noticed", "think", "next_steps", "jotting")
+    return next((words for part in parts if (words := one_line(str(values.get(part) or "")))), "")
 
 
 def _content(body: bytes) -> Content | None:

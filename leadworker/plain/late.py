@@ -73,10 +73,10 @@ def _say(document: LateItems) -> Iterator[str]:
     if not document.items:
         yield "Nothing was handed in."
     for one in document.items:
-        titles = ", ".join(f"“{title}”" for title in one.entries if title)
+        titles = "".join(f", “{title}”" for title in one.entries if title)
         others = f" and {say_count(one.others, 'other change', 'other changes')}" if one.others else ""
         yield (
-            f"{one.written_by} about {one.person or 'somebody'}: {say_count(len(one.entries), 'entry', 'entries')} {titles}{others}. "
+            f"{one.written_by} about {one.person or 'somebody'}: {say_count(len(one.entries), 'entry', 'entries')}{titles}{others}. "
             f"Id {one.id[-8:]}."
         )
 

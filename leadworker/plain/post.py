@@ -21,7 +21,7 @@ from leadworker.plain import asking, documents, output, secret
 from leadworker.plain import waiting as what_waits
 from leadworker.plain.command import command, flag, option
 from leadworker.plain.place import Open, Place
-from leadworker.postbox import Joined
+from leadworker.postbox import Counts, Joined
 from leadworker.statements import Role
 from leadworker.text import one_line, skeleton
 from leadworker.words.saying import say_count, say_time
@@ -35,11 +35,17 @@ HubAddress = Annotated[str, option("--hub", "URL", "The central store's address:
 Team = Annotated[str, option("--team", "TEAM", "The team; members know it by name, the central store does not.")]
 RoleNamed = Annotated[str, option("--role", "ROLE", f"One of: {', '.join(role.words for role in Role)}.")]
 
-WAITING = "Your administrator's laptop lets you in at its next sync; you can work meanwhile."
+WAITING = (
+    "Your administrator's laptop lets you in at its next sync; a second laptop is let in on your first: “leadworker laptop approve” there. "
+    "You can work meanwhile."
+)
 
 
 class Synced(msgspec.Struct, frozen=True):
-    """What a sync did, in changes. `waiting` are still only here; `admitted` are colleagues who were let in."""
+    """What a sync did, in changes. `waiting` are still only here; `admitted` are colleagues who were let in.
+
+    `to_hand_in` stand in casebooks in which this laptop may write no more: they go nowhere by themselves.
+    """
 
     received: int
     sent: int
@@ -48,6 +54,7 @@ class Synced(msgspec.Struct, frozen=True):
     admitted: tuple[str, ...]
     admitted_me: bool
     clock_warning: str
+    to_hand_in: int = 0
 
 
 class Invited(msgspec.Struct, frozen=True):
@@ -116,27 +123,27 @@ def sync(
         what_waits.tell(place)
         return
     with place.opened() as opened:
-        result, waiting = asyncio.run(run_sync(opened, silent=quiet or place.as_json))
+        result, left = asyncio.run(run_sync(opened, silent=quiet or place.as_json))
     document = Synced(
-        result.received, result.sent, waiting, result.alarms, result.admitted, result.admitted_me, result.clock_warning
+        result.received, result.sent, left.waiting, result.alarms, result.admitted, result.admitted_me, result.clock_warning, left.late
     )
     if place.as_json or not quiet:
-        place.tell(document, _synced(result, waiting))
+        place.tell(document, _synced(result, left))
     else:
-        output.warn(*_needs_you(result, waiting))
+        output.warn(*_needs_you(result, left))
     if result.alarms:
         raise PostError(" ".join(result.alarms))
 
 
-async def run_sync(opened: Open, *, silent: bool) -> tuple[Result, int]:
-    """Do one whole sync; return what it did and how many changes are still only here."""
+async def run_sync(opened: Open, *, silent: bool) -> tuple[Result, Counts]:
+    """Do one whole sync; return what it did, and the figures of what is still only here."""
     from sync.exchange import Exchange
 
     known = await asking.joined_of(opened)
     said = {"receiving": "Received", "sending": "Sent", "sending a file": "KB of a file sent:", "fetching a file": "KB of a file fetched:"}
     async with asking.connected(opened, known.hub_url) as (box, client):
         result = await Exchange(box, client, opened.vault.clock, opened.desk.ring, progress_of(said, silent=silent)).run()
-        return result, (await box.counts()).waiting
+        return result, await box.counts()
 
 
 def progress_of(said: Mapping[str, str], *, silent: bool) -> Callable[[Progress], None]:
@@ -150,16 +157,26 @@ def progress_of(said: Mapping[str, str], *, silent: bool) -> Callable[[Progress]
     return tell
 
 
-def _needs_you(result: Result, waiting: int) -> Iterator[str]:
+def _needs_you(result: Result, left: Counts) -> Iterator[str]:
     if not result.admitted_me:
         yield f"You are not let in yet. {WAITING}"
     if result.clock_warning:
         yield result.clock_warning
-    if waiting and result.admitted_me:
-        yield f"{say_count(waiting, 'change is', 'changes are')} still only on this laptop."
+    if result.admitted_me:
+        yield from _only_here(left)
 
 
-def _synced(result: Result, waiting: int) -> Iterator[str]:
+def _only_here(left: Counts) -> Iterator[str]:
+    if left.waiting:
+        yield f"{say_count(left.waiting, 'change is', 'changes are')} still only on this laptop."
+    if left.late:
+        yield (
+            f"{say_count(left.late, 'change', 'changes')} in casebooks in which you may not write any more: that goes nowhere by itself. "
+            "“leadworker sync --why” says what it is, “leadworker hand-in PERSON” hands it in."
+        )
+
+
+def _synced(result: Result, left: Counts) -> Iterator[str]:
     if not result.admitted_me:
         yield f"You are not let in yet. {WAITING}"
         return
@@ -168,9 +185,8 @@ def _synced(result: Result, waiting: int) -> Iterator[str]:
         yield f"{name} was let in."
     if result.clock_warning:
         yield result.clock_warning
-    if waiting:
-        yield f"{say_count(waiting, 'change is', 'changes are')} still only on this laptop."
-    elif not result.alarms:
+    yield from _only_here(left)
+    if not (left.waiting or left.late or result.alarms):
         yield "Everything is on the central store."
 
 
@@ -254,7 +270,7 @@ def _asked(state: str, mine: tuple[str, ...]) -> Iterator[str]:
         if state == "admitted"
         else f"Asked to join. {WAITING}"
     )
-    yield f"This laptop's check words, for the administrator to compare: {' '.join(mine)}"
+    yield f"This laptop's check words, to be compared before it is let in: {' '.join(mine)}"
 
 
 def devices(place: Place) -> None:
@@ -302,3 +318,8 @@ def _say_devices(document: Devices) -> Iterator[str]:
             "revoked" if one.revoked else "",
         ]
         yield f"{', '.join(fact for fact in facts if fact)}. Check words: {' '.join(one.check_words)}."
+    if len({one.name for one in document.devices if one.admin and not one.revoked}) == 1:
+        yield (
+            "There is one administrator only. If their laptop is lost, nobody is let in or taken out, and a lost root is lost for good: "
+            "“leadworker appoint NAME --admin” makes a second one."
+        )

@@ -98,6 +98,7 @@ def new_escrow(place: Place, root_file: RootFile, keys_folder: KeysFolder = Path
     root = key_files.open_root(root_file, key_files.passphrase("The root's passphrase: ", root_passphrase))
     escrow, chosen = Identity.new(), ceremony.choose_passphrases()
     with place.opened() as opened, ceremony.undisturbed():
+        asking.at_store(opened, lambda box, client: root_keys.check_root(box, client, root))
         joined = asyncio.run(asking.joined_of(opened))
         output.warn("Sealing the keys takes a few seconds …")
         files = ceremony.seal_escrow(seal, chosen.officers, joined.name, joined.root, escrow.private_bytes()[1])
@@ -124,6 +125,7 @@ def new_root(place: Place, root_file: RootFile, keys_folder: KeysFolder = Path()
     ceremony.prepare_folder(keys_folder, seal, (ceremony.ROOT_FILE,))
     old = key_files.open_root(root_file, key_files.passphrase("The root's passphrase: ", root_passphrase))
     with place.opened() as opened, ceremony.undisturbed():
+        asking.at_store(opened, lambda box, client: root_keys.check_root(box, client, old))
         made, new, files = _new_root(opened, keys_folder, seal)
         with ceremony.written(keys_folder, files):
             place.hand_over(made, _root_words(made))
