@@ -20,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-peers monday soak pictures keys wheel-test clean
+.PHONY: help demo test lint format bench bench-peers monday soak cases pictures keys wheel-test clean
 
 help:
 	@echo "make demo        an invented caseload, an embedded central store and two colleagues"
@@ -31,6 +31,7 @@ help:
 	@echo "make bench-peers the first sync beside PouchDB with express-pouchdb, in the same run; needs Node"
 	@echo "make monday      500 workers on a Monday morning at one central store with PostgreSQL (about three minutes)"
 	@echo "make soak        simulated worlds for as long as you like: SEEDS=200:2000, and STEPS for how much happens in each"
+	@echo "make cases       requests made from the store's own description, and against it: CASES=10000 of them (a few minutes)"
 	@echo "make pictures    draw the pictures of the screens again; look at each before it is committed"
 	@echo "make keys        write docs/keys.md again from the table of keys"
 	@echo "make wheel-test  run the tests against the built wheel in a clean environment"
@@ -64,6 +65,10 @@ SEEDS ?= 200:2000
 STEPS ?= 40
 soak: $(VENV)/ready-to-build
 	$(BIN)/python -m tests.simulator.soak $(SEEDS) --steps $(STEPS)
+
+CASES ?= 10000
+cases: $(VENV)/ready-to-build
+	LEADWORKER_CASES=$(CASES) HYPOTHESIS_PROFILE=search $(PYTEST) -q tests/test_hub_description.py
 
 pictures: $(VENV)/ready-to-build
 	$(PYTEST) --snapshot-update $$(grep -l snap_compare tests/test_*.py)

@@ -28,6 +28,7 @@ from tests.postgres import PrivatePostgres, find_programs
 SMALL = bool(os.environ.get("LEADWORKER_BENCH_SMALL"))
 WORKERS, SECONDS = (60, 12.0) if SMALL else (500, 100.0)
 PUSHES, PULLS_EVERY, TEAM, PROCESSES = 40, 8, 6, 2
+CROWD = 10 if SMALL else 50
 FULL_S = 3.0 if SMALL else 10.0
 
 
@@ -67,7 +68,8 @@ async def _morning(url: str, setup_code: str, database: str) -> list[Row]:
     organisation = FakeOrganisation(url, lambda: time.time_ns() // 1_000_000)
     organisation.found(setup_code)
     _tell(f"Letting {WORKERS} colleagues in …")
-    workers = _teams(url, organisation)
+    laptops = _let_in(organisation)
+    workers, crowd = _teams(url, organisation, laptops), _at_one_book(url, organisation, laptops[:CROWD])
     before = _size(database)
     _tell(f"{WORKERS} workers push {PUSHES} changes each within {SECONDS:.0f} s …")
     started = time.perf_counter()
@@ -81,13 +83,15 @@ async def _morning(url: str, setup_code: str, database: str) -> list[Row]:
     rows.append(await _at_full_speed("syncs with nothing new, as fast as 64 laptops can", many, lambda worker: worker.pull(), 1))
     rows.append(await _at_full_speed("pushes of one change, as fast as 64 laptops can", many, lambda worker: worker.push(1), 1))
     rows.append(await _at_full_speed("changes in pushes of 500, as fast as 8 laptops can", few, lambda worker: worker.push(500), 500))
-    for worker in workers:
+    crowded = f"pushes of one change by {CROWD} laptops into one casebook"
+    rows.append(await _at_full_speed(crowded, crowd, lambda worker: worker.push(1), 1))
+    for worker in (*workers, *crowd):
         worker.hang_up()
     organisation.close()
     return rows
 
 
-def _teams(url: str, organisation: FakeOrganisation) -> list[Worker]:
+def _let_in(organisation: FakeOrganisation) -> list[Laptop]:
     laptops = [organisation.laptop() for _ in range(WORKERS)]
     for start in range(0, WORKERS, 100):
         enrolled = [
@@ -96,8 +100,18 @@ def _teams(url: str, organisation: FakeOrganisation) -> list[Worker]:
         ]
         outcome = organisation.admin.control(*enrolled)
         assert not outcome.code, outcome.sentence
+    return laptops
+
+
+def _teams(url: str, organisation: FakeOrganisation, laptops: list[Laptop]) -> list[Worker]:
     teams = [laptops[number :: WORKERS // TEAM] for number in range(WORKERS // TEAM)]
     return [Worker(url, laptop, book) for team in teams for book in [_book(organisation, team)] for laptop in team]
+
+
+def _at_one_book(url: str, organisation: FakeOrganisation, laptops: list[Laptop]) -> list[Worker]:
+    """Let laptops share one casebook: each push waits for the one before it, since numbers have no gap."""
+    book = _book(organisation, laptops)
+    return [Worker(url, laptop, book) for laptop in laptops]
 
 
 def _book(organisation: FakeOrganisation, team: list[Laptop]) -> bytes:

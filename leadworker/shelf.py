@@ -76,6 +76,16 @@ class Standing(msgspec.Struct, frozen=True):
     may_write: bool = True
 
 
+class UpTo(msgspec.Struct, frozen=True):
+    """A change of a casebook by its number at the central store, and six words of everything up to it (C.8).
+
+    Whoever has other words at the same number was shown another history. Without words this laptop was not told of that number.
+    """
+
+    n: int
+    words: tuple[str, ...] = ()
+
+
 class Waiting(msgspec.Struct, frozen=True):
     """A record about which the central store lacks something that was written here. Times are UTC milliseconds."""
 
@@ -162,6 +172,9 @@ class Shelf(Protocol):
 
     def standing(self, person_id: str) -> Standing:
         """Return how a person's casebook stands with the central store; raise `NotFound`."""
+
+    def upto(self, person_id: str, n: int = 0) -> UpTo:
+        """Return the words of a person's casebook up to a number, or as far as it has come here; raise `NotFound`."""
 
     def waiting(self, limit: int) -> tuple[Waiting, ...]:
         """Return about which records something waits to be sent, those written last first."""

@@ -15,8 +15,9 @@ from leadworker.clock import Moment
 from leadworker.domain import conflicts
 from leadworker.domain.conflicts import Choice, Conflict, Version
 from leadworker.errors import LeadworkerError
+from leadworker.shelf import Shelf
 from leadworker.words.saying import say_count
-from screens.base import Dialog, Page, Shell
+from screens.base import Dialog, Page, Shell, Undo
 from screens.form import FieldOf, Form
 from screens.history import HistoryDialog
 from screens.lines import hang
@@ -135,19 +136,46 @@ def _facts_words(count: int) -> Content:
 async def settle(shell: Shell, shown: Conflict, choice: Choice) -> None:
     """Settle a conflict and say so; what cannot be settled so is said, too."""
     try:
-        is_settled = await shell.desk.do(conflicts.settle, shown, choice)
+        is_settled, after = await shell.desk.do(_settled, shown, choice)
     except LeadworkerError as error:
         shell.say(error.sentence, "warning", 12)
         return
     if is_settled:
         rest = "Both stand, with who said which." if choice.both else "The other stays in the history."
-        shell.say(f"Settled: {shown.what}. {rest}")
+        _offer_another_choice(shell, f"Settled: {shown.what}. {rest}", after)
     else:
         shell.say("Saved. Somebody wrote another version meanwhile: choose again.", "warning", 12)
 
 
+def _settled(shelf: Shelf, shown: Conflict, choice: Choice) -> tuple[bool, Conflict]:
+    return conflicts.settle(shelf, shown, choice), conflicts.as_it_is_now(shelf, shown)
+
+
+def _chosen_again(shelf: Shelf, settled: Conflict, choice: Choice) -> Conflict:
+    conflicts.choose_again(shelf, settled, choice)
+    return conflicts.as_it_is_now(shelf, settled)
+
+
+async def _choose_again(shell: Shell, settled: Conflict, choice: Choice) -> None:
+    try:
+        after = await shell.desk.do(_chosen_again, settled, choice)
+    except LeadworkerError as error:
+        shell.say(error.sentence, "warning", 12)
+        return
+    _offer_another_choice(shell, f"Chosen again: {settled.what}. Every version stays in the history.", after)
+
+
+def _offer_another_choice(shell: Shell, words: str, settled: Conflict) -> None:
+    """Say what was done. A choice is written and cannot be unwritten: `u` shows the same versions once more, to choose again."""
+
+    async def show_again() -> None:
+        shell.push_screen(VersionsDialog(settled, again=True))
+
+    shell.offer_undo(words, Undo(show_again, "", "u chooses again."))
+
+
 class VersionsDialog(Dialog):
-    """Every version of one thing, whole; Enter keeps the selected one."""
+    """Every version of one thing, whole; Enter keeps the selected one. `again`: one was chosen already."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "back", show=False)]
     DEFAULT_CSS = """
@@ -161,9 +189,10 @@ class VersionsDialog(Dialog):
     VersionsDialog VList { background: $panel; border-left: outer $panel; }
     """
 
-    def __init__(self, shown: Conflict) -> None:
+    def __init__(self, shown: Conflict, *, again: bool = False) -> None:
         super().__init__()
         self._shown = shown
+        self._again = again
 
     def compose(self) -> ComposeResult:
         """Lay out what it is about, and the versions."""
@@ -181,7 +210,8 @@ class VersionsDialog(Dialog):
     def on_resize(self) -> None:
         """Lay the words out for this width."""
         width = max(self.query_one("#versions-panel").content_region.width, 20)
-        how = hang(plain("  "), plain("Enter keeps the selected one. Esc decides nothing.", Tone.MUTED), width)
+        esc = "leaves it as you chose" if self._again else "decides nothing"
+        how = hang(plain("  "), plain(f"Enter keeps the selected one. Esc {esc}.", Tone.MUTED), width)
         lines = [*about_lines(self._shown, width), *how]
         self.query_one("#versions-about", Words).show(plain("\n").join(lines))
 
@@ -192,7 +222,7 @@ class VersionsDialog(Dialog):
     def _opened(self, event: VList.Opened) -> None:
         shell, shown, chosen = self.shell, self._shown, event.item
         self.app.pop_screen()
-        shell.write(settle(shell, shown, Choice(version=chosen.change)))
+        shell.write((_choose_again if self._again else settle)(shell, shown, Choice(version=chosen.change)))
 
 
 class AnotherForm(Form):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
@@ -16,15 +15,14 @@ from textual import events
 from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
-from textual.worker import WorkerError
 
 from leadworker.clock import Clock, SystemClock
 from leadworker.errors import LeadworkerError
 from screens import crash, glyphs, hangup, keys, lastline, tidying
-from screens.base import BOTTOM, WRITING, Ending, How, Page, Undo
+from screens.base import BOTTOM, Ending, Page, Undo
 from screens.frame import TopLine
 from screens.hide import HideScreen
-from screens.hiding import MayHide
+from screens.leaving import MayLeave
 from screens.themes import theme_for, themes
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ _NEVER = frozenset({"screenshot", "command_palette", "suspend_process", "toggle_
 _WHILE_HIDDEN = frozenset({"hide", "leave", "come_back"})
 
 
-class LeadworkerApp(MayHide, inherit_bindings=False):
+class LeadworkerApp(MayLeave, inherit_bindings=False):
     """The terminal program on one vault, behind `door`."""
 
     TITLE = "leadworker"
@@ -103,8 +101,6 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
         self._minute = ""
         self._undo: Undo | None = None
         self._rest: asyncio.Task[Any] | None = None
-        self._stops: list[Callable[[], None]] = []
-        self._ending = False
         self._faulty = False
 
     # starting
@@ -131,10 +127,7 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
         loop = asyncio.get_running_loop()
         if not self.is_headless:
             self._crashes.watch(loop)
-        for name in ("SIGTERM", "SIGHUP"):  # a window that is closed, a laptop that is shut down
-            # Windows has no such signals; in a thread other than the main one, as in tests, nobody may listen for them.
-            with suppress(NotImplementedError, AttributeError, ValueError, RuntimeError):
-                loop.add_signal_handler(getattr(signal, name), self._end, Ending(How.LEFT))
+        self.listen_for_the_end(loop)
         self.set_interval(TICK_SECONDS, self.tick)
 
     def load_rest(self) -> None:
@@ -180,7 +173,7 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
     async def _go_to(self, place: str) -> None:
         from screens import places
 
-        if not await self._keep_all():
+        if not await self.keep_all():
             return
         await self.shown()
         while len(self.screen_stack) > BOTTOM:
@@ -265,7 +258,7 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
     def offer_undo(self, words: str, undo: Undo) -> None:
         """Say what was done, and that ``u`` takes it back."""
         self._undo = undo
-        self.say(f"{words}  u undoes it.")
+        self.say(f"{words}  {undo.offer}")
 
     def action_undo(self) -> None:
         """Take the last change back."""
@@ -281,7 +274,8 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
         except LeadworkerError as error:
             self.say(error.sentence, "warning")
         else:
-            self.say(undo.said)
+            if undo.said:
+                self.say(undo.said)
 
     # hearing
 
@@ -317,6 +311,7 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
 
     def tick(self) -> None:
         """Look at the clock: show the new minute, lock when nobody was there, lock when the laptop slept."""
+        self.end_without_a_terminal()
         steady, now = self.clock.steady(), self.clock.now()
         (last_steady, last_now), self._ticked = self._ticked, (steady, now)
         if self.made_desk is not None and steady - self._touched >= IDLE_MINUTES * 60:
@@ -336,7 +331,7 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
                 self._refresh_top_line()
                 self.page.minute_passed()
 
-    # hiding, locking, leaving
+    # what keys may do
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Before the vault is open, and while the screen is hidden, only a few keys do anything."""
@@ -345,63 +340,6 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
         if self._hidden:
             return action in _WHILE_HIDDEN
         return self.open_desk is not None or action in _ALWAYS
-
-    async def action_leave(self) -> None:
-        """Lock and leave."""
-        self._end(Ending(How.LEFT))
-
-    def lock(self, greeting: str) -> None:
-        """Lock now; the unlock screen then says `greeting`."""
-        self._end(Ending(How.LOCKED, greeting))
-
-    def _end(self, ending: Ending) -> None:
-        if not self._ending:
-            self._ending = True
-            self.run_worker(self._tear_down(ending), group="end")
-
-    async def _tear_down(self, ending: Ending) -> None:
-        self.type_what_was_set_aside()
-        if not await self._keep_all():
-            self._ending = False
-            if ending.how is How.LOCKED:  # the words are only on this screen: cover them, and try again
-                self.action_hide()
-            return
-        await self._finish_writing()
-        desk, self.open_desk = self.open_desk or self.made_desk, None
-        for screen in self.screen_stack:
-            self.workers.cancel_node(screen)  # they only read
-        for stop in self._stops:
-            stop()
-        self._stops = []
-        self.clear_notifications()
-        self._hidden = True
-        self._in_view.clear()
-        await self.push_screen(HideScreen())  # so that the terminal keeps no picture of the page
-        self.call_after_refresh(self._away, desk, ending)
-
-    async def _finish_writing(self) -> None:
-        writing = [worker for worker in self.workers if worker.group == WRITING and not worker.is_finished]
-        for worker in writing:
-            with suppress(WorkerError):
-                await worker.wait()
-
-    async def _away(self, desk: Desk | None, ending: Ending) -> None:
-        if desk is not None:
-            await desk.close()
-        self.exit(ending)
-
-    async def _keep_all(self) -> bool:
-        """Keep what was typed on every page; say what stood in the way if it could not be kept."""
-        try:
-            pages = [screen for screen in reversed(self.screen_stack) if isinstance(screen, Page)]
-            for page in pages:
-                await page.keep()
-            while unkept := next((page for page in pages if page.is_unkept()), None):  # typed meanwhile
-                await unkept.keep()
-        except LeadworkerError as error:
-            self.say(error.sentence, "error", 30)
-            return False
-        return True
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer none of the library's own commands: one of them writes a picture of the screen to the disk."""
@@ -434,7 +372,7 @@ class LeadworkerApp(MayHide, inherit_bindings=False):
     async def _stop_after_keeping(self) -> None:
         try:
             with suppress(Exception):  # it stops for a fault already; a second one may not keep the vault open
-                await asyncio.wait_for(self._keep_all(), timeout=3)
+                await asyncio.wait_for(self.keep_all(), timeout=3)
             desk, self.open_desk = self.open_desk or self.made_desk, None
             if desk is not None:
                 with suppress(Exception):  # nor keep the notice from appearing

@@ -55,10 +55,11 @@ class Ending(msgspec.Struct, frozen=True):
 
 
 class Undo(msgspec.Struct, frozen=True):
-    """How to take the last change back, and what to say then."""
+    """How to take the last change back, what to say then (nothing where the deed says it), and how that is offered."""
 
     deed: Callable[[], Awaitable[object]]
     said: str
+    offer: str = "u undoes it."
 
 
 class Shell(App[Ending]):

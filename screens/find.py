@@ -229,7 +229,8 @@ class FindDialog(Dialog):
 
 def _facts_words(row: PersonRow) -> str:
     facts = (
-        one_line(row.lives_at), "two versions" if row.contested else "", "" if row.on_caseload else "not on your caseload"
+        "; ".join(map(one_line, row.lives_at.split("\n"))), "two versions" if row.contested else "",
+        "" if row.on_caseload else caseload.standing(row),
     )  # fmt: skip
     return ", ".join(filter(None, facts))
 

@@ -137,7 +137,7 @@ class NotePage(WrittenPage):
         await asyncio.to_thread(names.fold)  # thousands of names take a moment, which the keyboard does not wait for
         await asyncio.to_thread(people_among, self._people)
         self._names = names
-        self._caseload = frozenset(person.id for person in await self.desk.ask(caseload.mine))
+        self._caseload = await self.desk.ask(caseload.worked_with)
         if self.draft is None:
             kept = await self.desk.ask(drafts.unfinished)
             self._fill(next((draft for draft in kept if draft.id == self._draft_id), self._new_draft()))

@@ -31,7 +31,7 @@ class PeoplePage(Page):
 
     PLACE = "people"
     KEYS = "people"
-    TOPICS = frozenset({"person", "known_as", "involvement", "journal_entry", "action"})
+    TOPICS = frozenset({"person", "known_as", "involvement", "journal_entry", "action", "reader"})
     DEFAULT_CSS = """
     PeoplePage #top { height: auto; padding: 0 2; margin-bottom: 1; }
     PeoplePage.-tall #top { margin: 1 0; }
@@ -71,19 +71,28 @@ class PeoplePage(Page):
     def _show(self) -> None:
         wanted = self.query_one("#filter", LineField).value.strip()
         fits = self._names.fitting(wanted) if wanted else [*self._mine, *self._others]
-        mine = [person for person in fits if person.on_caseload]
-        others = [person for person in fits if not person.on_caseload]
-        rows: list[PersonRow | Heading] = [*mine]
-        if others:
-            if mine:
-                rows.append(Heading(plain("Not on your caseload", Tone.HEADING)))
-            rows += others
+        rows: list[PersonRow | Heading] = [person for person in fits if person.on_caseload]
+        supervised = [person for person in fits if caseload.is_supervised(person)]
+        readable = [person for person in fits if caseload.is_only_read(person)]
+        rest = [person for person in fits if not person.on_caseload and not person.my_role]
+        for title, group in (("Supervised by you", supervised), ("You can read", readable), ("Not on your caseload", rest)):
+            if group and (rows or group is not rest):
+                rows.append(Heading(plain(title, Tone.HEADING)))
+            rows += group
         self.people.say_when_empty(self._nobody(bool(wanted)))
         self.people.show(rows)
-        facts = [plain(say_count(len(self._mine), "person", "people") + " on your caseload", Tone.MUTED)]
-        if self._others:
-            facts.append(plain(say_count(len(self._others), "other", "others"), Tone.MUTED))
-        self.query_one("#top", Words).show(join(plain("People", Tone.STRONG), "   ", run_on(facts, ", ")))
+        self.query_one("#top", Words).show(join(plain("People", Tone.STRONG), "   ", run_on(self._counted(), ", ")))
+
+    def _counted(self) -> list[Content]:
+        supervised, readable = sum(map(caseload.is_supervised, self._others)), sum(map(caseload.is_only_read, self._others))
+        rest = len(self._others) - supervised - readable
+        counts = [
+            f"{say_count(len(self._mine), 'person', 'people')} on your caseload",
+            f"you supervise {supervised}" if supervised else "",
+            f"you can read {readable} more" if readable else "",
+            say_count(rest, "other", "others") if rest else "",
+        ]
+        return [plain(count, Tone.MUTED) for count in counts]
 
     def _nobody(self, filtered: bool) -> Content:
         if filtered:

@@ -12,7 +12,7 @@ from leadworker.domain import caseload, colleagues, late, readers
 from leadworker.domain.late import HandedIn, Late
 from leadworker.domain.readers import Decision, Happened, Reader
 from leadworker.errors import LeadworkerError, NotUnderstood
-from leadworker.shelf import Shelf
+from leadworker.shelf import Shelf, UpTo
 from leadworker.statements import Role
 from leadworker.text import skeleton
 from leadworker.words.saying import say_count, say_time
@@ -45,6 +45,7 @@ class Shown(msgspec.Struct, frozen=True):
     handed_in: HandedIn | None
     late: tuple[Late, ...]
     unsent: bool
+    upto: UpTo
 
 
 def ask_all(shelf: Shelf, person_id: str) -> Shown:
@@ -59,6 +60,7 @@ def ask_all(shelf: Shelf, person_id: str) -> Shown:
         late.handed_in(shelf, person_id),
         tuple(one for one in late.waiting(shelf) if one.person_id == person_id),
         late.may_hand_in(shelf, person_id),
+        shelf.upto(person_id),
     )
 
 
@@ -120,6 +122,8 @@ class ReadersPage(Page):
         yield from hang(plain("Who can read  ", Tone.HEADING), single(shown.name, Tone.STRONG), width, 0)
         if shown.readers:
             yield from hang(BLANK, plain(readers.ESCROW, Tone.MUTED), width)
+        if shown.upto.words:
+            yield from hang(BLANK, plain(readers.compare(shown.upto), Tone.MUTED), width)
         for one in shown.news:
             yield from hang(plain("! New: ", Tone.LATE), plain(f"{one.sentence} {self._when(one.at_ms)}"), width)
         if shown.why_not:

@@ -6,7 +6,7 @@ import contextlib
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Select
@@ -14,14 +14,17 @@ from sqlalchemy.dialects.sqlite import dialect
 
 from leadworker.change import DROP, PUT, read_content
 from leadworker.clock import Clock, Moment
+from leadworker.crypto.words import check_words
 from leadworker.errors import NotFound
 from leadworker.postbox import Joined
 from leadworker.record import BASE_COLUMNS, Record, Rule, kept_fields, new_id, table_of
-from leadworker.shelf import Hit, Kind, Said, Standing, View, Waiting
+from leadworker.shelf import Hit, Kind, Said, Standing, UpTo, View, Waiting
 from storage import finding, histories, log
 from storage.engine import Connection, scalar
 from storage.log import Writing
 from storage.projection import GONE, Projector, Sees, live_changes, quoted, standing
+
+WORDS: Final = 6
 
 _SQLITE = dialect(paramstyle="named")
 _prepared: dict[int, tuple[Select[Any], str, dict[str, Any]]] = {}
@@ -133,6 +136,16 @@ class VaultShelf:
         joined = None if raw is None else msgspec.msgpack.decode(raw, type=Joined)
         admitted = joined is not None and joined.admitted
         return Standing(joined is not None, admitted, bool(shared), bool(founded), bool(has_key), trouble, bool(writable))
+
+    def upto(self, person_id: str, n: int = 0) -> UpTo:
+        row = self._connection.execute("SELECT no, id, n, digest FROM book WHERE subject = ?", (person_id,)).fetchone()
+        if row is None:
+            raise NotFound("That person is not in this vault.")
+        no, book, newest, digest = row
+        if n and n != newest:
+            digest = scalar(self._connection, "SELECT digest FROM change WHERE book_no = ? AND n = ? AND n < ?", no, n, newest)
+        at = n or newest
+        return UpTo(at, check_words(bytes(book) + at.to_bytes(8, "big") + bytes(digest), WORDS) if at and digest else ())
 
     def waiting(self, limit: int) -> tuple[Waiting, ...]:
         return log.waiting(self._connection, limit)

@@ -158,10 +158,10 @@ class Readers:
         return (*members.values(), *(one for one in wanted if one.device not in present.ever)), present.lead
 
     async def _follow_escrow(self, book: bytes) -> None:
-        """Give a book that one leads a new key when the organisation has named another escrow key since (C.10)."""
+        """Give a book a new key when the organisation has named another escrow key since (C.10)."""
         state = await self._box.book_state(book)
         present, key = state.members, present_key(state)
-        if present.lead != self._me.person or not present.may_write(self._box.device) or key is None:
+        if not present.may_write(self._box.device) or key is None or self._me.person not in _who_follows(present, self.directory):
             return
         if self.directory.escrow_at(present.keyed_upon) != self.directory.escrow:
             await self._said(book, new_key(present, key, self._speaker()))
@@ -181,6 +181,16 @@ class Readers:
 
     def _speaker(self) -> Speaker:
         return Speaker(self._box.device, self._box.sign, self.directory)
+
+
+def _who_follows(present: BookMembers, directory: Directory) -> frozenset[bytes]:
+    """Return who gives a book a key for a new escrow: its lead, so that a team does not give five, or who decides where the lead
+    has no laptop, or whoever else may write.
+    """
+    here = [one for one in present.members.values() if directory.active(one.device) and present.may_write(one.device)]
+    lead = [one.person for one in here if one.person == present.lead]
+    deciders = [one.person for one in here if one.role in (Role.SUPERVISOR, Role.MANAGER)]
+    return frozenset(lead or deciders or [one.person for one in here])
 
 
 def _wanted(decision: Decision, present: BookMembers, directory: Directory) -> tuple[tuple[Member, ...], bytes]:

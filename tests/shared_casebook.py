@@ -23,7 +23,7 @@ COLLEAGUES = {
 WORDS = "acid bird cook dove echo film gold hero"
 
 
-async def shared(app: LeadworkerApp, lead: str = ME, writable: int = 1) -> str:
+async def shared(app: LeadworkerApp, lead: str = ME, writable: int = 1, mine: Role = Role.CO_WORKER) -> str:
     """Let Keira's casebook be read by Ruth and, as a co-worker, Bea; Ruth let Bea in. Return Keira's id."""
     keira = (await app.desk.ask(caseload.resolve, "Keira")).id
     vault = cast(Vault, cast(Desk, app.open_desk)._keeper)
@@ -35,7 +35,7 @@ async def shared(app: LeadworkerApp, lead: str = ME, writable: int = 1) -> str:
         for device, (name, role) in COLLEAGUES.items():
             c.execute("INSERT INTO colleague VALUES (?, ?, ?, ?, 0, 1, ?, 1, ?)", (device, device, name, role, int(device == ME), WORDS))
         for device in (ME, RUTH, BEA):
-            role = Role.KEY_WORKER if device == lead else COLLEAGUES[device][1] if device != ME else Role.CO_WORKER
+            role = Role.KEY_WORKER if device == lead else COLLEAGUES[device][1] if device != ME else mine
             c.execute("INSERT INTO reader VALUES (?, ?, ?, ?, 1763000000000)", (book.hex(), device, device, role))
         happened = [(ME, "first", ME, 1), (RUTH, "let in", BEA, 2)] + [(RUTH, "leads", lead, 0)] * (lead != ME)
         for seq, (by, what, person, role) in enumerate(happened, start=1):

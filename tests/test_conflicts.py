@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from leadworker.domain.conflicts import ChangedMeanwhile, Choice, Conflict
 from leadworker.domain.people import Person
 from leadworker.domain.visits import CANCELLED, PLANNED, Visit
 from leadworker.errors import NotUnderstood
+from leadworker.record import new_id
 from storage import anchor
 from tests.apart import OWNERS, Laptop, Team, model, model_conflicts
 from tests.vaults import ask, do
@@ -232,6 +234,20 @@ def test_of_a_quiet_field_the_one_that_lost_is_in_the_history(two: Team) -> None
 # While it is open
 
 
+def test_who_corrects_what_a_fast_clock_wrote_does_not_lose_to_somebody_who_saw_neither(three: Team) -> None:
+    """Alex's clock is four minutes ahead and Noor's two. What wins over Noor's words is not lost for being corrected by Robin."""
+    alex, robin, noor = three.laptops
+    alex.clock.at += timedelta(minutes=4)
+    noor.clock.at += timedelta(minutes=2)
+    do(alex.vault, lambda shelf: people.describe(shelf, three.person, pronouns="she/her"))
+    alex.push()
+    robin.pull()
+    do(robin.vault, lambda shelf: people.describe(shelf, three.person, pronouns="they/them"))
+    do(noor.vault, lambda shelf: people.describe(shelf, three.person, pronouns="xe/xem"))
+    three.are_of_one_mind()
+    assert {ask(laptop.vault, people.facts, three.person).pronouns for laptop in three.laptops} == {"they/them"}
+
+
 def test_an_action_that_one_finishes_and_another_finds_open_again_is_open_and_says_of_nobody_that_they_did_it(two: Team) -> None:
     def done_and_not(shelf: Any) -> None:
         actions.finish(shelf, two.action)
@@ -259,6 +275,18 @@ def test_a_visit_that_one_cancels_and_another_moves_takes_place_until_somebody_s
     do(two.laptops[1].vault, conflicts.settle, only(two.laptops[1]), Choice(version=version_of(only(two.laptops[1]), ALEX)))
     two.are_of_one_mind()
     assert {ask(laptop.vault, visits.of_person, two.person)[0].state for laptop in two.laptops} == {CANCELLED}
+
+
+def test_a_visit_that_one_cancels_and_another_writes_up_is_asked_about_and_counts_as_written_up_until_then(two: Team) -> None:
+    written = new_id()
+    apart(two, lambda s: visits.cancel(s, two.visit), lambda s: visits.written_up(s, two.visit, written))
+    for laptop in two.laptops:
+        (row,) = ask(laptop.vault, visits.of_person, two.person)
+        assert (row.state, row.entry_id, row.contested) == (PLANNED, written, "state")
+        assert {version.words for version in only(laptop).versions} == {"cancelled", "planned"}
+    do(two.laptops[0].vault, conflicts.settle, only(two.laptops[0]), Choice(version=version_of(only(two.laptops[0]), ROBIN)))
+    two.are_of_one_mind()
+    assert {ask(laptop.vault, visits.of_person, two.person)[0].state for laptop in two.laptops} == {PLANNED}
 
 
 def test_an_alert_that_one_ends_and_another_keeps_is_at_the_door_and_says_that_it_is_open(two: Team) -> None:

@@ -317,3 +317,13 @@ async def test_a_colleague_who_claims_another_history_stops_the_casebook_and_har
     case.ruth.write(case.keira, "work goes on")
     assert case.ruth.titles(case.keira)[-1] == "work goes on"
     await case.ruth.check()
+
+
+async def test_of_two_changes_that_name_one_number_each_history_is_compared(case: Case, rogue: Rogue) -> None:
+    """What somebody writes offline has all seen the same and is compared once: the same number alone is not the same history."""
+    before, state = case.ruth.digest(), await case.alex.box.book_state(case.book)
+    honest = await note(rogue, case, seen=(state.n, state.digest))
+    await rogue.write(honest, await note(rogue, case, record=new_id(), seen=(state.n, bytes(32))))
+    (alarm,) = (await case.ruth.sync_somehow()).alarms
+    assert alarm.startswith("The central store has shown two laptops two different histories of the same casebook.")
+    assert case.ruth.digest() == before

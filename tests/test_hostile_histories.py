@@ -10,7 +10,9 @@ import pytest
 
 from leadworker.clock import LATEST_MS
 from leadworker.crypto.identity import Identity
+from leadworker.domain import readers
 from leadworker.errors import HubMistrusted, Offline
+from leadworker.shelf import UpTo
 from leadworker.statements import DirectoryStatement, Enrol, Founding, Revoke, Role
 from sync import wire
 from tests.evil_hub import SAFE, Case, Evil, Here, altered, flipped, replace, spoken
@@ -60,6 +62,10 @@ async def test_two_laptops_that_are_shown_two_histories_find_out_from_one_anothe
     await ruth.sync()  # the two notes the other way round: nothing gives it away yet
     await stand(case)
     before = ruth.digest()
+    ours, hers = upto(alex, case.keira), upto(ruth, case.keira)
+    assert ours.n == hers.n
+    assert ours.words != hers.words, "read out in supervision, they tell it before anything else does"
+    assert upto(alex, case.keira, ours.n - 2) == upto(ruth, case.keira, ours.n - 2)
     alex.write(case.keira, "Alex, who had seen both")
     await alex.sync()
     retell(case, lambda items: items)
@@ -94,7 +100,19 @@ async def test_a_store_that_keeps_the_newest_back_is_only_late(case: Case) -> No
     case.evil.news = lambda news: case.news_of(news, case.here.n + 1)
     await case.ruth.sync()
     assert case.ruth.titles(case.keira) == ["the first", "the second"]
+    ours, hers = upto(case.alex, case.keira), upto(case.ruth, case.keira)
+    assert ours.n > hers.n, "two people who compare the numbers know that something is kept back"
+    assert readers.compare(hers) == f"Up to change {hers.n}, to compare with a colleague: {' '.join(hers.words)}."
+    assert upto(case.alex, case.keira, hers.n) == hers
+    assert upto(case.ruth, case.keira, ours.n).words == ()
     await case.comes_right()
+    assert len(ours.words) == 6
+    assert upto(case.ruth, case.keira, ours.n) == ours
+
+
+def upto(laptop: Laptop, person: str, n: int = 0) -> UpTo:
+    """Return the words of a casebook that two people compare aloud."""
+    return laptop.desk.ask_now(lambda shelf: shelf.upto(person, n))
 
 
 RECEIPT_FORGED = "The central store's receipt is not signed as it must be. Everything is still here; it will be sent again."
@@ -180,6 +198,29 @@ async def test_a_number_that_a_receipt_gave_is_not_given_again(case: Case) -> No
     await alex.sync()
     await ruth.sync()
     await agree(alex, ruth)
+
+
+async def test_what_came_before_a_receipt_is_not_told_in_another_order(case: Case) -> None:
+    """Alex's own change stands where his receipt says; what two colleagues wrote before it is told the other way round."""
+    bea, alex, ruth = await with_bea(case), case.alex, case.ruth
+
+    async def both() -> None:
+        await ruth.sync()
+        await bea.sync()
+
+    for laptop in (ruth, bea, alex):
+        laptop.write(case.keira, f"{laptop.name}, at noon")
+    evil = await between(alex, case, both)
+    standing = await alex.box.book_state(case.book)
+    here, before = Here(standing.n, standing.digest), alex.digest()
+    evil.page = lambda page: here.retold(page, [page.changes[1], page.changes[0], page.changes[2]])
+    result = await alex.sync_somehow()
+    assert result.alarms == (f"The central store shows another history than the one that it gave this laptop a receipt for. {SAFE}",)
+    assert alex.digest() == before
+    await alex.tap(Line())
+    for laptop in (alex, ruth, bea):
+        await laptop.sync()
+    await agree(alex, ruth, bea)
 
 
 async def between(laptop: Laptop, case: Case, meanwhile: Callable[[], Awaitable[object]]) -> Evil:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import http.client
 import random
 import secrets
 import socket
@@ -15,8 +18,11 @@ import pytest
 
 from leadworker.statements import Role
 from sync import wire
+from sync.hub import bodies
+from sync.hub.gate import read_claim
 from sync.hub.hub import Limits
-from tests.hub_world import FakeOrganisation, Keys, Lane, Laptop, World, new_database, refused, run, running, told
+from sync.hub.recent import GOOD_FOR_S, RecentDevices
+from tests.hub_world import FakeOrganisation, Keys, Lane, Laptop, World, blob, execute, new_database, refused, run, running, told
 
 pytest_plugins = ["tests.hub_fixtures"]
 
@@ -297,6 +303,81 @@ def test_a_store_that_holds_too_much_says_that_it_is_busy(tmp_path: Path) -> Non
         assert told(wire.Pushed, admin.send("POST", "/v1/push", wire.write(wire.Push(())))).outcomes == ()
 
 
+@pytest.mark.parametrize("who", ["a stranger", "a wrong clock", "a revoked laptop", "somebody who joins"])
+def test_whoever_is_not_known_cannot_fill_the_memory_of_the_store(
+    tmp_path: Path, who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slow senders of large bodies; colleagues go on meanwhile, and each of them is answered in words in the end."""
+    monkeypatch.setattr(bodies, "_PATIENCE_S", 0.3)
+    limits = Limits(body_seconds=3, most_held=1_000_000, most_held_unknown=100_000)
+    with running(new_database("sqlite", tmp_path), limits=limits) as world:
+        admin, hub = world.organisation.admin, world.hub._hub
+        lane = Lane(world.organisation.casebook(admin).book, admin.device)
+        path, size, count = ("/v1/join", 64_000, 20) if who == "somebody who joins" else ("/v1/push", 400_000, 4)
+        expected = {"a stranger": "device_unknown", "a wrong clock": "clock_wrong"}.get(who, "busy")
+        with contextlib.ExitStack() as lines:
+            senders = [lines.enter_context(_line(world)) for _ in range(count)]
+            for line in senders:
+                head = _head_of(world, who, path)
+                line.sendall(f"POST {path} HTTP/1.1\r\nhost: hub\r\ncontent-length: {size}\r\n{head}\r\n".encode())
+                line.sendall(bytes(size - 10))
+            assert not admin.push(run(admin.keys, lane.write(40, size=16384)))[0].code, "as if nobody else were there"
+            _wait_until(lambda: hub.held_bytes == hub.held_unknown)
+            assert hub.held_bytes <= (limits.most_held_unknown if expected == "busy" else 0)
+            answers = [_refused_on(line) for line in senders]
+        assert answers.count(expected) >= count - 2, answers
+        _wait_until(lambda: hub.held_bytes == hub.held_unknown == 0)
+
+
+def _head_of(world: World, who: str, path: str) -> str:
+    """Return the headers of somebody whom the store should not let fill its memory."""
+    if who == "somebody who joins":
+        return f"content-type: {wire.MEDIA_TYPE}\r\n"
+    asker = world.organisation.laptop() if who == "a stranger" else world.organisation.admin
+    if who == "a revoked laptop":
+        asker = world.organisation.colleague()
+        execute(world.database, f"UPDATE devices SET active = 0 WHERE device = {blob(world.database, asker.device)}")
+    time_ms = asker.now_ms() - (10 * MINUTE_MS if who == "a wrong clock" else 0)
+    return "".join(f"{name}: {value}\r\n" for name, value in asker.headers("POST", path, b"", time_ms=time_ms).items())
+
+
+def test_a_laptop_that_is_used_is_not_looked_up_for_the_sake_of_its_bodies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(new_database("sqlite", tmp_path)) as world:
+        hub, laptop = world.hub._hub, world.organisation.colleague()
+        claim, read, questions = read_claim(laptop.headers("POST", "/v1/push", b"")), hub._read, []
+        monkeypatch.setattr(hub, "_read", lambda question: questions.append(question) or read(question))
+
+        def looked_up() -> int:
+            questions.clear()
+            assert asyncio.run(hub.expects(claim))
+            return len(questions)
+
+        assert [looked_up(), looked_up(), looked_up()] == [1, 0, 0]
+        hub._recent._until.clear()
+        laptop.news()
+        assert looked_up() == 0
+        hub._recent._until[laptop.device] -= GOOD_FOR_S
+        assert looked_up() == 1
+
+
+def test_the_laptops_that_were_looked_up_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.hub.recent._MOST_KEPT", 10)
+    recent = RecentDevices()
+    for number in range(100):
+        recent.note(b"%d" % number)
+    assert len(recent._until) == 10 and b"99" in recent and b"1" not in recent
+
+
+def test_a_body_that_was_refused_unread_is_not_let_come_for_ever(tmp_path: Path) -> None:
+    with running(new_database("sqlite", tmp_path), limits=Limits(body_seconds=0.5)) as world, _line(world) as line:
+        line.sendall(b"POST /v1/push HTTP/1.1\r\nhost: hub\r\ncontent-length: 4000000\r\n\r\n")
+        assert _refused_on(line) == "not_signed"
+        with pytest.raises(OSError):
+            for _ in range(200):
+                line.sendall(b"more")
+                time.sleep(0.05)
+
+
 def test_what_is_not_even_http_does_not_disturb_anybody(world: World, organisation: FakeOrganisation) -> None:
     for junk in (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET\r\n\r\n", b"\x00" * 4096, b"A" * 200_000):
         _send_raw(world, junk)
@@ -312,6 +393,12 @@ def _line(world: World, buffer: int = 0) -> socket.socket:
     line.settimeout(20)
     line.connect(("127.0.0.1", int(world.hub.url.rpartition(":")[2])))
     return line
+
+
+def _refused_on(line: socket.socket) -> str:
+    answer = http.client.HTTPResponse(line)
+    answer.begin()
+    return wire.read(wire.Trouble, answer.read()).code
 
 
 def _until_cut(line: socket.socket) -> bytes:

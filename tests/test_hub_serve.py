@@ -22,6 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from leadworker.statements import Role
 from sync import wire
+from sync.hub import recovery_desk, sole_server
+from sync.hub.backup import back_up
+from sync.hub.databases import change_allowance, upgrade
 from sync.hub.serve import EmbeddedHub, serve
 from sync.hub.store import HubTrouble
 from tests.hub_program import now_ms, program
@@ -115,6 +118,48 @@ def test_the_store_stops_in_order_when_it_is_told_to(database: str, tmp_path: Pa
         assert not Path(database + "-wal").exists(), "the database was closed and is one file again"
     with program(database, log) as running:
         assert running.setup_code == "", "it is shown once"
+
+
+def test_one_file_has_one_server_also_after_it_was_killed_and_commands_beside_it_go_on(tmp_path: Path) -> None:
+    """Two would each remember their own requests and listeners: what was recorded at one could be played at the other."""
+    log, database, console = tmp_path / "log", str(tmp_path / "hub.db"), io.StringIO()
+    (tmp_path / "another-name.db").symlink_to(database)
+    with program(database, log) as running:
+        port = int(running.url.rpartition(":")[2])  # so that a second one which is not refused for the file ends all the same
+        for name in (database, str(tmp_path / "another-name.db")):
+            with pytest.raises(HubTrouble, match="serves .* already.*Stop it first"):
+                serve(name, port=port, new_setup_code=True, console=console, log=io.StringIO())
+        change_allowance(database, device_at_once=2000)
+        assert back_up(database, tmp_path / "copy.db")
+        assert not recovery_desk.look(database).books
+        assert upgrade(database)[1]
+        with pytest.raises(HubTrouble, match="serves"):
+            serve(database, port=port, console=console, log=io.StringIO())
+        assert console.getvalue() == "" and httpx.get(f"{running.url}/v1/health").status_code == 204
+        running.process.kill()
+        running.process.wait(20)
+    with program(database, log):
+        pass
+    assert sorted(path.name for path in tmp_path.glob("hub.db*")) == ["hub.db"], "it stands alone after a stop"
+
+
+def test_whoever_waited_for_a_server_that_stops_does_not_hold_a_file_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock's file is taken away at a stop. A lock on the old one would keep nobody off, and a third one has a new one by then."""
+    database, lock = str(tmp_path / "hub.db"), sole_server._lock
+    first, third = sole_server.sole_server(database), sole_server.sole_server(database)
+    first.__enter__()
+
+    def lock_after_a_change_of_servers(file: int) -> bool:
+        monkeypatch.setattr(sole_server, "_lock", lock)
+        first.__exit__(None, None, None)
+        third.__enter__()
+        return lock(file)
+
+    monkeypatch.setattr(sole_server, "_lock", lock_after_a_change_of_servers)
+    with pytest.raises(HubTrouble, match="serves"), sole_server.sole_server(database):
+        pass
+    third.__exit__(None, None, None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lost_set_up_code_can_be_replaced_until_there_is_an_organisation(tmp_path: Path) -> None:

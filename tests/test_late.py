@@ -9,9 +9,9 @@ from leadworker import change
 from leadworker.crypto.late import seal_late
 from leadworker.domain import alerts, journal, late, sending
 from leadworker.domain.journal import NewEntry
-from leadworker.errors import Refused
+from leadworker.errors import Offline, Refused
 from leadworker.statements import Role
-from storage import handing_in, mending
+from storage import handing_in, mending, vault_file
 from sync import late as post
 from sync import organising, wire
 from sync.runner import TO_HAND_IN, Runner
@@ -71,6 +71,21 @@ async def test_what_was_written_before_one_knew_is_handed_in_to_who_decides_and_
     await team.ruth.sync()
     assert "On my last day" in team.ruth.titles(keira)
     await agree(alex, team.ruth)
+
+
+async def test_what_did_not_reach_the_store_is_not_taken_for_handed_in(team: Team) -> None:
+    alex, bea, keira = await a_leaver(team)
+    bea.desk.do_now(late.hand_in, keira)
+    bea.line.before = lambda number: bea.line.requests[number - 1] == "POST /v1/late"
+    with pytest.raises(Offline):
+        await bea.sync()
+    assert bea.desk.ask_now(late.handed_in, keira) is None
+    assert (await bea.counts()).late == 1
+    bea.line.before = lambda number: False
+    await bea.sync()
+    await alex.sync()
+    (came,) = alex.desk.ask_now(late.waiting)
+    assert came.entries == ("On my last day",)
 
 
 async def test_the_store_keeps_it_until_every_recipient_has_it_and_no_longer(team: Team) -> None:
@@ -280,6 +295,29 @@ async def test_what_came_before_one_s_own_news_waits_at_the_store_until_they_are
     assert came.entries == ("On my last day",)
 
 
+async def test_more_than_one_submission_holds_is_handed_in_whole_also_after_the_vault_was_put_back(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Bea wrote stands in two lanes, and more in the first than goes at once: none of it is taken for handed in."""
+    monkeypatch.setattr(handing_in, "MOST", 2)
+    alex, bea, keira = await a_leaver(team)
+    for title in ("two", "three"):
+        bea.write(keira, title)
+    (bea.folder / vault_file.RESTORED).write_bytes(b"put back from a backup")
+    await bea.close()
+    bea = team.office.restart(bea)
+    bea.write(keira, "four, in the new lane")
+    bea.desk.do_now(late.hand_in, keira)
+    await bea.sync()
+    assert (await bea.counts()).late > 0, "a part of it waits"
+    for _ in range(3):
+        await bea.sync()
+    assert (await bea.counts()).late == 0
+    await alex.sync()
+    came = alex.desk.ask_now(late.waiting)
+    assert sorted(title for one in came for title in one.entries) == ["On my last day", "four, in the new lane", "three", "two"]
+
+
 async def test_what_could_not_be_taken_in_is_handed_in_again_and_is_there_once(team: Team) -> None:
     alex, bea, keira = await handed_in(team)
     await alex.sync()
@@ -316,6 +354,17 @@ async def test_a_laptop_that_was_reported_offers_to_hand_in_and_says_why_nothing
     assert not alex.desk.ask_now(late.may_hand_in, keira), "a store that was wrong, or lied, has taken nothing away for good"
 
 
+Signed = tuple[tuple[tuple[bytes, bytes], ...], bytes]
+"""A run of a late submission: headers with their bodies, and the signature over the last."""
+
+
+def sealed_by(sender: Laptop, to: Laptop, book: bytes, *runs: Signed) -> wire.LateItem:
+    """Return runs as the store would hand them out, whether or not they hold."""
+    plain = msgspec.msgpack.encode(post._Handed(runs))
+    seals, sealed = seal_late(plain, book, sender.box.device, {to.box.device: to.box.unsealing_public})
+    return wire.LateItem(bytes(16), book, sender.box.device, seals[0][1], sealed, 0)
+
+
 async def test_a_member_in_league_with_the_store_cannot_hand_in_in_another_s_name(team: Team) -> None:
     """Ruth seals a submission to Alex with changes that Bea never wrote: only Bea's signature would make them hers."""
     alex, bea, keira = await handed_in(team)
@@ -329,11 +378,6 @@ async def test_a_member_in_league_with_the_store_cannot_hand_in_in_another_s_nam
     ).pack()
     signature = ruth.box.sign(wire.HEAD, change.change_id(header))
 
-    def item(*runs: object) -> wire.LateItem:
-        plain = msgspec.msgpack.encode(post._Handed(runs))  # type: ignore[arg-type]
-        seals, sealed = seal_late(plain, state.book, bea.box.device, {alex.box.device: alex.box.unsealing_public})
-        return wire.LateItem(bytes(16), state.book, bea.box.device, seals[0][1], sealed, 0)
-
     here = await alex.box.book_state(state.book)
     for run, why in (
         ((((header, body),), signature), "the signature is not its writer's"),
@@ -342,7 +386,40 @@ async def test_a_member_in_league_with_the_store_cannot_hand_in_in_another_s_nam
         ((((header[:-1], body),), signature), "cannot be read"),
     ):
         with pytest.raises(post.NotWhole, match=why):
-            post._checked(item(run), here, directory, alex.box, BEA)
+            post._checked(sealed_by(bea, alex, state.book, run), here, directory, alex.box, BEA)
+
+
+async def test_what_a_colleague_signed_is_taken_for_this_casebook_this_laptop_and_one_lane_without_a_gap(team: Team) -> None:
+    """Bea's own signature vouches for all of it: words of another casebook, or with a hole in them, are not taken in for that."""
+    alex, bea, keira = await handed_in(team)
+    here, directory = await alex.box.book_state(alex.book(keira)), await alex.box.directory()
+    assert directory is not None
+    me, kind = bea.box.device, change.Kind.CONTENT
+    body = bytes(16) + b"\x90"
+
+    def signed(*bent: dict[str, object]) -> wire.LateItem:
+        """Return a run of new changes in Bea's ninth lane, each bent in one field or none."""
+        changes, before = [], change.FIRST
+        for seq, values in enumerate(bent, start=1):
+            whole = {"kind": kind, "book": here.book, "device": me, "lane": 9, "seq": seq, "prev": before, **values}
+            header = change.Header(**whole, size=change.padded_size(len(body)), commitment=change.commitment(body)).pack()  # type: ignore[arg-type]
+            before = change.change_id(header)
+            changes.append((header, body))
+        return sealed_by(bea, alex, here.book, (tuple(changes), bea.box.sign(wire.HEAD, before)))
+
+    assert post._checked(signed({}, {}), here, directory, alex.box, BEA).bodies == (body, body), "nothing is wrong with it"
+    statement: dict[str, object] = {"kind": change.Kind.GRANT, "lane": change.CONTROL_LANE}
+    for elsewhere in ({"book": bytes(16)}, {"device": alex.box.device}, {"lane": 10}, statement):
+        for run in ((elsewhere, {}), ({}, elsewhere), (statement, statement)):
+            with pytest.raises(post.NotWhole, match="it is of another casebook or laptop"):
+                post._checked(signed(*run), here, directory, alex.box, BEA)
+    for gap in ({"seq": 4}, {"prev": bytes([1] * 32)}):
+        with pytest.raises(post.NotYetWhole, match="a part of it is missing"):
+            post._checked(signed({}, gap), here, directory, alex.box, BEA)
+    lane, known = next((lane, known) for (device, lane), known in here.lanes.items() if device == me)
+    forked = signed({"lane": lane, "seq": known.seq + 1, "prev": bytes([1] * 32)})
+    with pytest.raises(post.NotYetWhole, match="a part of it is missing"):
+        post._checked(forked, here, directory, alex.box, BEA)
 
 
 async def test_a_colleague_who_may_only_read_hands_in_what_they_wrote_before(team: Team) -> None:

@@ -77,6 +77,9 @@ def test_one_command_settles_it(apart: Plain, choice: tuple[str, ...], kept: str
 
     assert said.startswith("Settled: Keira Okafor-Lane, where they live, is now: ")
     assert sorted(apart("person", "keira", "--json").json()["lives_at"].split("\n")) == sorted(kept.split("\n"))
+    if choice == ("--both",):
+        said = apart("people").out
+        assert f"{ME}: {FEN}; {RUTH}: {NAN}" in said or f"{RUTH}: {NAN}; {ME}: {FEN}" in said, "whose is which"
     assert [one["field"] for one in apart("conflicts", "--json").json()["conflicts"]] == ["starts_ms"]
     history = apart("history", "keira", "--json").json()["said"]
     (chosen, *_) = [line for line in history if line["what"] == "where they live"]

@@ -291,9 +291,9 @@ def test_a_lost_root_is_replaced_by_two_administrators_with_commands_alone(
     assert "does not open with the root's passphrase" in plain("keys", "new-escrow", *old, "--keys-folder", str(tmp_path / "e1"), code=1).err
     file_of(tmp_path, "op", made["root_passphrase"])
     for replaced in ("new-escrow", "new-root"):
-        answer = plain("keys", replaced, *old, "--keys-folder", str(tmp_path / "e1"), code=1)
-        assert "not the root key of the organisation as it is now" in answer.err
-        assert answer.out == "", "nobody is given the passphrases of keys that come to nothing"
+        refused = plain("keys", replaced, *old, "--keys-folder", str(tmp_path / "e1"), code=1)
+        assert "not the root key of the organisation as it is now" in refused.err
+        assert refused.out == "", "nobody is given the passphrases of keys that come to nothing"
     escrow = plain("keys", "new-escrow", *root, "--keys-folder", str(tmp_path / "e2"), "--json").json()
     assert len(escrow["files"]) == len(escrow["passphrases"]) == 3
     plain("sync")

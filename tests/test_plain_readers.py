@@ -70,6 +70,12 @@ def test_a_colleague_is_let_in_leads_and_is_taken_out_by_command(plain: Plain, t
     assert "Sam Iqbal: leads, you, since " in shown
     assert "laptop with the check words" in shown
     assert "Alex Morgan made Sam Iqbal the lead." in shown
+    said = plain("readers", "keira", *sam, "--json").json()
+    assert len(said["words"]) == 6
+    assert f"Up to change {said['upto']}, to compare with a colleague: {' '.join(said['words'])}." in shown
+    assert plain("readers", "keira", "--at", str(said["upto"] + 9)).out.count("has told this laptop nothing") == 1
+    plain("sync")
+    assert plain("readers", "keira", "--at", str(said["upto"]), "--json").json()["words"] == said["words"], "as another laptop has it"
     plain("take-out", "keira", "ruth", *sam)
     assert names(plain, *sam) == {SAM: "lead", "Alex Morgan": "co worker"}
     assert "leads this casebook. Make somebody else the lead first" in plain("take-out", "keira", "sam", *sam, code=1).err
@@ -179,3 +185,22 @@ def test_an_administrator_says_what_a_colleague_is(plain: Plain, team: dict[str,
     assert (found["Sam Iqbal-Wren"]["role"], found["Sam Iqbal-Wren"]["my_team"], found["Sam Iqbal-Wren"]["admin"]) == ("supervisor", False, True)
     assert "Only an administrator" in plain("appoint", "sam", "--role", "manager", *team[RUTH], code=1).err
     assert "cannot both be" in plain("appoint", "sam", "--admin", "--not-admin", code=1).err
+
+
+def test_a_supervisor_is_told_whom_she_supervises_and_not_that_they_are_on_her_caseload(plain: Plain, team: dict[str, list[str]]) -> None:
+    ruth = team[RUTH]
+    plain("let-in", "keira", "ruth", "--role", "supervisor")
+    plain("sync", *ruth)
+    said = plain("people", *ruth).out
+    assert "Nobody is on your caseload.\n" in said and "You supervise the work with 1 more person; --all lists them too." in said
+    assert "Supervised by you:\nKeira" in plain("people", "--all", *ruth).out
+    assert "  Supervised by you." in plain("person", "keira", *ruth).out
+    (listed,) = plain("people", "--all", *ruth, "--json").json()["people"]
+    assert (listed["on_caseload"], listed["my_role"]) == (False, "supervisor")
+    assert "  On your caseload." in plain("person", "keira").out, "it is her worker's"
+    plain("let-in", "keira", "ruth", "--role", "co worker")
+    plain("sync", *ruth)
+    assert "  On your caseload." in plain("person", "keira", *ruth).out
+    plain("let-in", "keira", "ruth", "--role", "read only")
+    plain("sync", *ruth)
+    assert "You can read about 1 more person; --all lists them too." in plain("people", *ruth).out

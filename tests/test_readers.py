@@ -6,13 +6,15 @@ import pytest
 
 from leadworker.crypto.envelope import BookKey, sealed_epoch
 from leadworker.crypto.identity import CannotOpen
+from leadworker.crypto.words import word_list
 from leadworker.domain import colleagues, readers
 from leadworker.errors import Offline, Refused
-from leadworker.shelf import Shelf
+from leadworker.shelf import Shelf, UpTo
 from leadworker.statements import Role
 from sync import organising
 from sync.inviting import approve, invite_laptop
 from sync.joining import ask_to_join
+from tests import second_reader
 from tests.laptops import ALEX, BEA, CEM, KEIRA, RUTH, Laptop, Team, agree
 
 pytest_plugins = ["tests.laptop_fixtures"]
@@ -111,6 +113,25 @@ async def test_who_was_taken_out_opens_nothing_that_is_written_afterwards_and_ke
 
 def _ids(laptop: Laptop) -> set[str]:
     return {str(row[0]) for row in laptop.sql("SELECT id FROM person")}
+
+
+async def test_two_people_read_six_words_out_and_know_that_they_were_shown_the_same(team: Team) -> None:
+    alex, ruth = team.alex, team.ruth
+    keira = alex.add(KEIRA)
+    assert alex.desk.ask_now(lambda shelf: shelf.upto(keira)) == UpTo(0), "nothing was shown yet"
+    alex.write(keira, "one", "two")
+    await alex.sync()
+    await ruth.sync()
+    said = ruth.desk.ask_now(lambda shelf: shelf.upto(keira))
+    assert said == alex.desk.ask_now(lambda shelf: shelf.upto(keira))
+    state = await alex.box.book_state(alex.book(keira))
+    x = alex.book(keira) + state.n.to_bytes(8, "big") + state.digest
+    assert (said.n, list(said.words)) == (state.n, second_reader.check_words(x, list(word_list()))[:6]), "as the sealed format says"
+    alex.write(keira, "three")
+    await alex.sync()
+    newer = alex.desk.ask_now(lambda shelf: shelf.upto(keira))
+    assert (newer.n, newer.words != said.words) == (said.n + 1, True)
+    assert alex.desk.ask_now(lambda shelf: shelf.upto(keira, said.n)) == said
 
 
 async def test_who_comes_back_goes_on_from_where_they_left(team: Team) -> None:

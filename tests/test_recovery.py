@@ -345,6 +345,26 @@ async def test_a_forged_receipt_moves_no_goal(day: Day) -> None:
     assert status(day.office).books == []
 
 
+async def test_what_a_laptop_has_proved_is_waited_for_until_it_is_here(day: Day) -> None:
+    """Alex's laptop shows its receipt and is shut before it gives the change: everybody has reported, and something is missing."""
+    day.alex.write(day.keira, "of the day after the backup")
+    await day.alex.sync()
+    before, book = rows(day.office), day.alex.book(day.keira)
+    restore(day.office, day.backup)
+    begin(day.office)
+    for laptop in (day.ruth, day.bea):
+        await gives_back(laptop)
+    here = await stand(day, book)
+    look = status(day.office)
+    assert look.missing == []
+    assert [(one.book, one.n, one.goal_n) for one in look.books] == [(book, here.n, here.n + 1)]
+    with pytest.raises(HubTrouble, match="1 book is not as far as a laptop has proved"):
+        end(day.office)
+    await gives_back(day.alex)
+    await day.end()
+    assert rows(day.office) == before
+
+
 async def test_true_changes_with_a_false_signature_or_seal_size_are_refused(day: Day) -> None:
     day.alex.write(day.keira, "one")
     await day.alex.sync()
@@ -363,6 +383,41 @@ async def test_true_changes_with_a_false_signature_or_seal_size_are_refused(day:
         item = wire.Numbered(kept.n, kept.header, body, signature, kept.received_ms)
         outcome = await day.alex.client.give_back(wire.Returned(book, (item,), tail.receipt))
         assert outcome.code == code, outcome.sentence
+
+
+async def test_a_lane_comes_back_without_a_gap_and_whole_runs_of_it_whatever_receipt_is_with_it(day: Day) -> None:
+    """The receipt is the store's own, for numbers that it can never have given: a writer's changes have followed one another."""
+    book = day.alex.book(day.keira)
+    restore(day.office, day.backup)
+    begin(day.office)
+    here = await stand(day, book)
+
+    def back(*places: tuple[int, int, bytes], signed: tuple[int, ...] = (2,)) -> wire.Returned:
+        """Return two changes of Alex's, each at a lane and a place in it, after a change; `signed` says which end a run."""
+        items: list[wire.Numbered] = []
+        digest, last = here.digest, b""
+        for at, (lane, seq, prev) in enumerate(places, start=1):
+            header = change.Header(change.Kind.CONTENT, book, day.alex.box.device, lane, seq, prev or last, 256, bytes(32)).pack()
+            last = change.change_id(header)
+            digest = change.next_digest(digest, last, here.n + at)
+            signature = day.alex.box.sign(proof.HEAD, last) if at in signed else b""
+            items.append(wire.Numbered(here.n + at, header, b"\0\0\0\1" + bytes(256 + wire.SEAL_OVERHEAD - 4), signature, 5))
+        message = wire.receipt_message(book, last, here.n + len(items), digest, 5)
+        return wire.Returned(book, tuple(items), day.office.hub._hub._key.sign(wire.RECEIPT + message))
+
+    other = bytes([1] * 32)
+    for broken in (
+        back((77, 2, other), (77, 3, b"")),
+        back((77, 1, change.FIRST), (77, 3, b"")),
+        back((77, 1, change.FIRST), (77, 2, other)),
+        back((77, 1, change.FIRST), (78, 1, change.FIRST)),
+    ):
+        outcome = await day.alex.client.give_back(broken)
+        assert outcome.code == "broken_chain", outcome.sentence
+    outcome = await day.alex.client.give_back(back((77, 1, change.FIRST), (77, 2, b""), signed=(1,)))
+    assert outcome.code == "bad_signature", "a run without its end"
+    outcome = await day.alex.client.give_back(back((77, 1, change.FIRST), (77, 2, b"")))
+    assert (outcome.code, outcome.last_n) == ("", here.n + 2), "nothing else is wrong with them"
 
 
 async def test_a_laptop_restored_from_an_old_copy_meanwhile_harms_nothing(day: Day, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from leadworker.errors import Offline, Refused, Unsettled
 from leadworker.statements import Role, Rotation, read_book_statement, root_id
 from sync import joining, organising, root_keys, wire
 from sync.founding import ESCROW
-from tests.laptops import ALEX, BEA, CEM, KEIRA, ORGANISATION, RUTH, TEAM, Laptop, Office, agree
+from tests.laptops import ALEX, BEA, CEM, KEIRA, ORGANISATION, RUTH, TEAM, Laptop, Office, add_member, agree
 
 pytest_plugins = ["tests.laptop_fixtures"]
 
@@ -47,6 +47,31 @@ async def test_another_escrow_key_is_named_by_the_root_and_every_casebook_follow
     await alex.sync()
     assert (await last_rotation(alex, keira)).epoch == 2, "once is enough"
     await agree(ruth, alex)
+
+
+async def test_a_casebook_whose_lead_has_no_laptop_follows_by_a_supervisor_s_and_once(empty_office: Office) -> None:
+    ruth, alex, root = await founded(empty_office)
+    bea = await empty_office.let_in(ruth, BEA)
+    keira = alex.add(KEIRA)
+    await alex.sync()
+    await add_member(alex, keira, bea, Role.CO_WORKER)
+    await ruth.sync()
+    await bea.sync()
+    await organising.revoke(ruth.box, ruth.client, [alex.box.device])
+    await ruth.sync()
+    await bea.sync()
+    before = (await last_rotation(ruth, keira)).epoch
+    escrow = Identity.new()
+    await root_keys.renew_escrow(ruth.box, ruth.client, root, escrow.unsealing_public)
+    await bea.sync()
+    assert (await last_rotation(bea, keira)).epoch == before, "who decides gives it"
+    for laptop in (ruth, bea, ruth):
+        await laptop.sync()
+    said = await last_rotation(bea, keira)
+    assert said.epoch == before + 1
+    secret = escrow.unseal(said.escrow, key_info(ruth.book(keira), said.epoch, ESCROW))
+    assert BookKey(ruth.book(keira), said.epoch, secret).commitment() == said.commitment
+    await agree(ruth, bea)
 
 
 @pytest.mark.parametrize("lost", [1, 3, 4])

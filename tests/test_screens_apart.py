@@ -97,6 +97,55 @@ async def test_one_key_settles_it(app: LeadworkerApp, clock: StillClock, key: st
         assert isinstance(app.screen, TodayPage) and "written apart" not in words(app)
 
 
+async def test_after_a_choice_u_shows_the_same_versions_to_choose_again(app: LeadworkerApp, clock: StillClock) -> None:
+    async with opened(app) as pilot:
+        await two_places(app, clock, pilot)
+        await pilot.press("c")
+        await settle(pilot)
+        await pilot.press("y")
+        await settle(pilot)
+        assert "The other stays in the history. u chooses" in words(app), "the notice may run on to another line"
+        await pilot.press("u")
+        await settle(pilot)
+        assert NAN in words(app) and FEN in words(app) and "Esc leaves it as you chose." in words(app)
+        for key in ("down", "enter"):
+            await pilot.press(key)
+            await settle(pilot)
+        chosen = await lives_at(app)
+        await pilot.press("u")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert {chosen, await lives_at(app)} == {NAN, FEN + "."}
+        assert await app.desk.ask(conflicts.open_conflicts) == (), "one person chose; nobody is asked"
+
+
+async def test_of_what_a_colleague_wrote_after_a_choice_nothing_is_taken_back_unread(app: LeadworkerApp, clock: StillClock) -> None:
+    async with opened(app) as pilot:
+        person, ruth = await two_places(app, clock, pilot)
+        await pilot.press("c")
+        await settle(pilot)
+        await pilot.press("y")
+        await settle(pilot)
+        ruth.colleague.looks()
+        ruth.colleague.writes(person, "person", person, {"lives_at": "in a hostel"}, clock.at(18, 14))
+        await pilot.press("u")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert "Ruth Adeyemi wrote another version meanwhile. Nothing was changed" in words(app)
+        assert await lives_at(app) == "in a hostel"
+
+
+async def test_of_two_addresses_that_were_both_kept_find_tells_whose_is_which(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        await app.desk.do(people.describe, await keira(app), lives_at="Alex: Fen Court\nRuth: Mill Lane")
+        await pilot.press("slash")
+        await type_in(pilot, "keira")
+        await settle(pilot)
+        assert "Alex: Fen Court; Ruth: Mill Lane" in words(app)
+
+
 async def test_another_value_is_typed_and_what_was_typed_survives_leaving_the_form(app: LeadworkerApp, clock: StillClock) -> None:
     async with opened(app) as pilot:
         await two_places(app, clock, pilot)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from leadworker.domain import journal, late, readers
+from leadworker.statements import Role
 from screens.app import LeadworkerApp
 from screens.readers import LetInForm, ReadersPage
 from tests.screen_world import opened, seen, settle, type_in
@@ -140,3 +141,17 @@ async def test_what_was_handed_in_is_taken_in_by_one_key_under_its_writer_s_name
         app.open_person(keira, entry.id)
         await settle(pilot)
         assert "Bea Lindqvist, taken in by you" in words(app)
+
+
+async def test_people_whose_work_i_only_supervise_are_not_said_to_be_on_my_caseload(app: LeadworkerApp) -> None:
+    async with opened(app, (80, 40)) as pilot:
+        await pilot.press("2")
+        await settle(pilot)
+        assert "4 people on your caseload, 2 others" in words(app)
+        await shared(app, RUTH, mine=Role.SUPERVISOR)
+        await settle(pilot)
+        assert "3 people on your caseload, you supervise 1, 2 others" in words(app)
+        assert words(app).index("Supervised by you") < words(app).index("Keira") < words(app).index("Not on your caseload")
+        await type_in(pilot, "/", "keira")
+        await settle(pilot)
+        assert "supervised by you" in words(app)

@@ -9,16 +9,20 @@ from sqlalchemy import bindparam, func, literal, select
 
 from leadworker.domain.actions import open_actions_of
 from leadworker.domain.journal import last_contact_of
-from leadworker.domain.people import Involvement, KnownAs, Person
+from leadworker.domain.people import Involvement, KnownAs, Person, PersonFacts, is_mine, my_role_in
 from leadworker.errors import Ambiguous, NotFound
 from leadworker.record import table_of
 from leadworker.shelf import Shelf
+from leadworker.statements import Role
 from leadworker.text import begins, one_line, skeleton
 from leadworker.words.people import Known
 
 
 class PersonRow(msgspec.Struct, frozen=True):
-    """A person in a list. `last_ms` is when the last entry about them happened (UTC ms, 0 for none)."""
+    """A person in a list. `last_ms` is when the last entry about them happened (UTC ms, 0 for none).
+
+    `on_caseload`: the work with them is mine; `my_role` is a `statements.Role`, 0 where nobody gave me one.
+    """
 
     id: str
     name: str
@@ -28,6 +32,7 @@ class PersonRow(msgspec.Struct, frozen=True):
     age_said_on: str
     lives_at: str
     on_caseload: bool
+    my_role: int
     last_ms: int
     last_offset: int
     open_actions: int
@@ -38,15 +43,20 @@ class _KnownRow(msgspec.Struct, frozen=True):
     id: str
     name: str
     known_as: str
-    on_caseload: bool
+    worked_with: bool
+
+
+class _IdRow(msgspec.Struct, frozen=True):
+    id: str
 
 
 _person = table_of(Person).c
 _known = table_of(KnownAs).c
 _involved = table_of(Involvement).c
-_on_caseload = func.coalesce(
+_worked_with = func.coalesce(
     select(literal(1)).where(_involved.person_id == _person.id).limit(1).correlate(table_of(Person)).scalar_subquery(), 0
 )
+_on_caseload, _my_role = is_mine(_person.id, _person.book), my_role_in(_person.book)
 _names = func.coalesce(
     select(func.group_concat(_known.name, "\n"))
     .where(_known.person_id == _person.id, _known.gone == 0)
@@ -57,24 +67,49 @@ _names = func.coalesce(
 _last_ms, _last_offset = last_contact_of(_person.id)
 _ROWS = select(
     _person.id, _person.name, _names, _person.born_on, _person.age_about, _person.age_said_on, _person.lives_at,
-    _on_caseload.label("on_caseload"), func.coalesce(_last_ms, 0), func.coalesce(_last_offset, 0), open_actions_of(_person.id),
+    _on_caseload, _my_role, func.coalesce(_last_ms, 0), func.coalesce(_last_offset, 0), open_actions_of(_person.id),
     _person.contested,
 ).where(_person.gone == 0)  # fmt: skip
 _MINE = _ROWS.where(_on_caseload == 1).order_by(_person.sorted_as)
-_OTHERS = _ROWS.where(_on_caseload == 0).order_by(_person.sorted_as).limit(bindparam("limit"))
+_OTHERS = _ROWS.where(_on_caseload == 0).order_by(_my_role == 0, _person.sorted_as).limit(bindparam("limit"))
 _ONE = _ROWS.where(_person.id == bindparam("person_id"))
-_KNOWN = select(_person.id, _person.name, _names, _on_caseload.label("c")).where(_person.gone == 0).order_by(_person.sorted_as)
+_KNOWN = select(_person.id, _person.name, _names, _worked_with.label("c")).where(_person.gone == 0).order_by(_person.sorted_as)
+_WORKED_WITH = select(_person.id).where(_person.gone == 0, _worked_with == 1)
 _COUNT = select(func.count()).select_from(table_of(Person)).where(_person.gone == 0)
 
 
 def mine(shelf: Shelf) -> tuple[PersonRow, ...]:
-    """Return the people we work with, by name."""
+    """Return the people I work with as lead or co-worker, by name."""
     return shelf.rows(_MINE, PersonRow)
 
 
 def others(shelf: Shelf, *, limit: int = 5000) -> tuple[PersonRow, ...]:
-    """Return people who are written down but not on the caseload, by name."""
+    """Return people who are written down but not on my caseload, by name; first those whose casebook I may read all the same."""
     return shelf.rows(_OTHERS, PersonRow, limit=limit)
+
+
+def worked_with(shelf: Shelf) -> frozenset[str]:
+    """Return the ids of the people with whom anybody works, as far as this vault may read."""
+    return frozenset(row.id for row in shelf.rows(_WORKED_WITH, _IdRow))
+
+
+def is_supervised(person: PersonRow | PersonFacts) -> bool:
+    """Return whether I supervise the work with somebody."""
+    return not person.on_caseload and person.my_role in (Role.SUPERVISOR, Role.MANAGER)
+
+
+def is_only_read(person: PersonRow | PersonFacts) -> bool:
+    """Return whether I may read about somebody with whom I neither work nor supervise the work."""
+    return not person.on_caseload and bool(person.my_role) and not is_supervised(person)
+
+
+def standing(person: PersonRow | PersonFacts) -> str:
+    """Return what a person is to me, as a phrase: on my caseload, supervised, readable, or none of these."""
+    if person.on_caseload:
+        return "on your caseload"
+    if is_supervised(person):
+        return "supervised by you"
+    return "you can read this, not on your caseload" if is_only_read(person) else "not on your caseload"
 
 
 def row(shelf: Shelf, person_id: str) -> PersonRow:
@@ -91,9 +126,9 @@ def count(shelf: Shelf) -> int:
 
 
 def known_people(shelf: Shelf) -> tuple[Known, ...]:
-    """Return everybody with the names they go by, those we work with first: for reading ``@Keira`` in a line."""
+    """Return everybody with the names they go by, those somebody works with first: for reading ``@Keira`` in a line."""
     rows = shelf.rows(_KNOWN, _KnownRow)
-    ordered = sorted(rows, key=lambda r: not r.on_caseload)
+    ordered = sorted(rows, key=lambda r: not r.worked_with)
     return tuple(Known(r.id, r.name, tuple(filter(None, r.known_as.split("\n")))) for r in ordered)
 
 

@@ -192,6 +192,26 @@ def settle(shelf: Shelf, shown: Conflict, choice: Choice) -> bool:
     return not _is_open(shelf, kind, shown)
 
 
+def choose_again(shelf: Shelf, settled: Conflict, choice: Choice) -> None:
+    """Choose anew between versions of which one was chosen: one more version, which takes the place of that choice.
+
+    What somebody chose is written and stays in the history; nothing makes a colleague's version stand again but choosing it.
+    `settled.marks` are the record's as they were right after the first choice. Raises `NotUnderstood` when somebody wrote another
+    version since.
+    """
+    kind = topics()[settled.topic]
+    if settled.field in shelf.changed_since(kind, settled.record_id, settled.marks):
+        raise NotUnderstood(f"{_settler(shelf, settled)} wrote another version meanwhile. Nothing was changed; the history shows how.")
+    value, beside = _chosen(settled, choice)
+    with shelf.as_shown(settled.record_id, settled.marks):
+        shelf.amend(kind, settled.record_id, **{settled.field: value}, **beside)
+
+
+def as_it_is_now(shelf: Shelf, shown: Conflict) -> Conflict:
+    """Return a conflict with the marks that its record has now."""
+    return msgspec.structs.replace(shown, marks=shelf.get(topics()[shown.topic], shown.record_id).marks)
+
+
 def at_time(shown: Conflict, moment: Moment) -> Choice:
     """Return the choice of another time than those that were written apart."""
     along = kept_fields(topics()[shown.topic])[shown.field].along

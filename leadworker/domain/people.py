@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 import msgspec
-from sqlalchemy import BindParameter, bindparam, func, select
+from sqlalchemy import BindParameter, ColumnElement, bindparam, case, func, select
 
 from leadworker.errors import NotUnderstood
-from leadworker.record import Record, Rule, kept, new_id, table_of
+from leadworker.record import Record, Rule, colleagues, kept, new_id, readers, table_of
 from leadworker.shelf import Shelf
+from leadworker.statements import Role
 from leadworker.text import clean, one_line, skeleton
 from leadworker.words.dates import read_born
 
@@ -114,7 +115,10 @@ class IdentifierRow(msgspec.Struct, frozen=True):
 
 
 class PersonFacts(msgspec.Struct, frozen=True):
-    """The header of a person's page, and their contacts. `book` is the casebook's id; `marks` say what was shown (`Shelf.as_shown`)."""
+    """The header of a person's page, and their contacts. `book` is the casebook's id; `marks` say what was shown (`Shelf.as_shown`).
+
+    `on_caseload`: the work with them is mine; `my_role` is a `statements.Role`, 0 where nobody gave me one.
+    """
 
     id: str
     book: str
@@ -126,6 +130,7 @@ class PersonFacts(msgspec.Struct, frozen=True):
     lives_at: str
     talking: str
     on_caseload: bool
+    my_role: int
     contested: str
     marks: bytes = b""
     known_as: tuple[NameRow, ...] = ()
@@ -140,6 +145,27 @@ _identifier = table_of(Identifier).c
 _involved = table_of(Involvement).c
 _who: BindParameter[str] = bindparam("person_id")
 
+
+def my_role_in(book: ColumnElement[str]) -> ColumnElement[int]:
+    """Return, for a select, as what this vault's owner reads a casebook (`statements.Role`); 0 for not at all, or for one that is
+    on this laptop only.
+    """
+    mine = readers.join(colleagues, colleagues.c.device == readers.c.device)
+    role = select(func.min(readers.c.role)).select_from(mine).where(readers.c.book == book, colleagues.c.me == 1)
+    return func.coalesce(role.correlate(table_of(Person)).scalar_subquery(), 0)
+
+
+def is_mine(person: ColumnElement[str], book: ColumnElement[str]) -> ColumnElement[int]:
+    """Return, for a select, whether the work with a person is mine: somebody works with them, and I as lead or co-worker.
+
+    A casebook that nobody else reads is mine; one that I only supervise, only read or was taken out of is not.
+    """
+    involved = select(_involved.id).where(_involved.person_id == person).correlate(table_of(Person)).exists()
+    read_by_any = select(readers.c.book).where(readers.c.book == book).correlate(table_of(Person)).exists()
+    worker = my_role_in(book).between(Role.KEY_WORKER.value, Role.CO_WORKER.value)
+    return case((~involved, 0), (~read_by_any, 1), (worker, 1), else_=0)
+
+
 _FACTS = select(
     _person.id,
     _person.book,
@@ -150,7 +176,8 @@ _FACTS = select(
     _person.age_said_on,
     _person.lives_at,
     _person.talking,
-    select(func.count()).where(_involved.person_id == _who).scalar_subquery(),
+    is_mine(_person.id, _person.book),
+    my_role_in(_person.book),
     _person.contested,
     _person.marks,
 ).where(_person.id == _who, _person.gone == 0)
@@ -199,14 +226,14 @@ def describe(
 
 
 def begin_work_with(shelf: Shelf, person_id: str, reason: str = "") -> None:
-    """Take a person on to the caseload, unless they are on it: from now on their casebook is shared."""
-    if not is_on_caseload(shelf, person_id):
+    """Begin to work with a person, unless somebody does: from now on their casebook is shared."""
+    if not is_worked_with(shelf, person_id):
         opened = shelf.now().day().isoformat()
         shelf.add(Involvement, person_id, person_id=person_id, opened_on=opened, reason=clean(reason))
 
 
-def is_on_caseload(shelf: Shelf, person_id: str) -> bool:
-    """Return whether we work with this person."""
+def is_worked_with(shelf: Shelf, person_id: str) -> bool:
+    """Return whether anybody works with this person."""
     return shelf.number(_INVOLVED, person_id=person_id) > 0
 
 
@@ -249,7 +276,6 @@ def facts(shelf: Shelf, person_id: str) -> PersonFacts:
         shelf.require(Person, person_id)
     return msgspec.structs.replace(
         found[0],
-        on_caseload=bool(found[0].on_caseload),
         known_as=shelf.rows(_KNOWN_AS, NameRow, person_id=person_id),
         contacts=shelf.rows(_CONTACTS, ContactRow, person_id=person_id),
         identifiers=shelf.rows(_IDENTIFIERS, IdentifierRow, person_id=person_id),

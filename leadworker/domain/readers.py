@@ -17,7 +17,7 @@ from leadworker.domain.colleagues import Colleague, Laptop
 from leadworker.errors import Refused
 from leadworker.record import access, books, new_id, readers
 from leadworker.record import colleagues as _colleague
-from leadworker.shelf import Shelf
+from leadworker.shelf import Shelf, UpTo
 from leadworker.statements import Role
 
 if TYPE_CHECKING:
@@ -40,6 +40,13 @@ NOBODY_DECIDES: Final = (
     "Nobody who decides about this casebook has a laptop any more: nobody can be let in, and nobody made its lead. Who reads it goes "
     "on as before. A new key worker gets it through escrow, in a casebook of their own: the drill “nobody is left to decide”."
 )
+
+def compare(upto: UpTo) -> str:
+    """Say which words two people compare aloud, so that a store cannot show them two histories (C.8)."""
+    if not upto.words:
+        return f"Of change {upto.n} of this casebook the central store has told this laptop nothing."
+    return f"Up to change {upto.n}, to compare with a colleague: {' '.join(upto.words)}."
+
 
 OVERDUE_MS: Final = 15 * 60 * 1000
 """How long taking somebody out may wait for the central store before it is an alarm (C.6)."""

@@ -34,7 +34,7 @@ class Visit(Record, table=True):
     place: str = kept(words="where")
     note: str = kept(words="visit note", both=True)
     state: str = kept(PLANNED, rule=Rule.ASK, words="whether the visit takes place", safer="default")
-    entry_id: str = kept()
+    entry_id: str = kept(along=("state",))
 
 
 class VisitRow(msgspec.Struct, frozen=True):
@@ -112,8 +112,8 @@ def cancel(shelf: Shelf, visit_id: str) -> None:
 
 
 def written_up(shelf: Shelf, visit_id: str, entry_id: str) -> None:
-    """Name the entry that says how a visit went."""
-    shelf.amend(Visit, visit_id, entry_id=entry_id)
+    """Name the entry that says how a visit went: whoever writes it up says that it took place, also when somebody cancelled it."""
+    shelf.amend(Visit, visit_id, entry_id=entry_id, state=PLANNED)
 
 
 def on_day(shelf: Shelf, day: date) -> tuple[VisitRow, ...]:

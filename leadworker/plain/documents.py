@@ -19,6 +19,7 @@ from leadworker.domain.today import NewsRow
 from leadworker.domain.visits import VisitRow
 from leadworker.plain import attached
 from leadworker.plain.attached import AttachedFile
+from leadworker.statements import Role
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -184,7 +185,11 @@ class Today(msgspec.Struct, frozen=True):
 
 
 class PersonInList(msgspec.Struct, frozen=True):
-    """A person in a list. `born_on` may stop early; `age_about` is 0 unless only an age was said, on `age_said_on`."""
+    """A person in a list. `born_on` may stop early; `age_about` is 0 unless only an age was said, on `age_said_on`.
+
+    `on_caseload`: the work with them is yours. `my_role` is as what you read their casebook: ``key worker``, ``co worker``,
+    ``supervisor``, ``manager``, ``read only``, or empty while nobody but you reads it or where you have no part in it.
+    """
 
     id: str
     name: str
@@ -194,6 +199,7 @@ class PersonInList(msgspec.Struct, frozen=True):
     age_said_on: str
     lives_at: str
     on_caseload: bool
+    my_role: str
     last_entry: str
     contested: tuple[str, ...]
 
@@ -240,6 +246,7 @@ class Person(msgspec.Struct, frozen=True):
     lives_at: str
     talking: str
     on_caseload: bool
+    my_role: str
     known_as: tuple[Name, ...]
     contacts: tuple[Contact, ...]
     identifiers: tuple[Identifier, ...]
@@ -382,6 +389,10 @@ def _version(one: Version) -> VersionOf:
     )  # fmt: skip
 
 
+def _role(role: int) -> str:
+    return Role(role).words if role in set(Role) else ""
+
+
 def _names(contested: str) -> tuple[str, ...]:
     return tuple(filter(None, contested.split(",")))
 
@@ -390,7 +401,7 @@ def person_in_list(row: PersonRow) -> PersonInList:
     """Return a person of a list as a document."""
     return PersonInList(
         row.id, row.name, tuple(filter(None, row.known_as.split("\n"))), row.born_on, row.age_about, row.age_said_on,
-        row.lives_at, row.on_caseload, moment(row.last_ms, row.last_offset), _names(row.contested),
+        row.lives_at, row.on_caseload, _role(row.my_role), moment(row.last_ms, row.last_offset), _names(row.contested),
     )  # fmt: skip
 
 
@@ -398,7 +409,7 @@ def person(facts: PersonFacts) -> Person:
     """Return what is written about a person as a document."""
     return Person(
         facts.id, facts.name, facts.pronouns, facts.born_on, facts.age_about, facts.age_said_on, facts.lives_at, facts.talking,
-        facts.on_caseload, tuple(Name(n.id, n.name) for n in facts.known_as),
+        facts.on_caseload, _role(facts.my_role), tuple(Name(n.id, n.name) for n in facts.known_as),
         tuple(Contact(c.id, c.kind, c.value, c.label) for c in facts.contacts),
         tuple(Identifier(i.id, i.scheme, i.value) for i in facts.identifiers), _names(facts.contested),
     )  # fmt: skip

@@ -272,7 +272,7 @@ def finish_draft(
 
 
 def _ids(opened: Open) -> frozenset[str]:
-    return frozenset(row.id for row in opened.ask(caseload.mine))
+    return opened.ask(caseload.worked_with)
 
 
 def throw_away(place: Place, draft: DraftId) -> None:

@@ -58,9 +58,9 @@ def register(app: typer.Typer) -> None:
 
 def people(
     place: Place,
-    everybody: Annotated[bool, flag("--all", "Also those who are not on your caseload.")] = False,
+    everybody: Annotated[bool, flag("--all", "Also those whom you supervise, and everybody else.")] = False,
 ) -> None:
-    """List the people you work with, by name."""
+    """List the people on your caseload, by name."""
     with place.opened() as opened:
         mine, others, now = opened.ask(caseload.mine), opened.ask(caseload.others, limit=1_000_000), opened.now()
     shown = (*mine, *others) if everybody else mine
@@ -68,16 +68,28 @@ def people(
 
 
 def _people(mine: tuple[PersonRow, ...], others: tuple[PersonRow, ...], everybody: bool, now: datetime) -> Iterator[str]:
-    if not mine:
+    supervised = [row for row in others if caseload.is_supervised(row)]
+    readable = [row for row in others if caseload.is_only_read(row)]
+    rest = [row for row in others if not row.my_role]
+    if not mine and (supervised or readable):
+        yield "Nobody is on your caseload."
+    elif not mine:
         yield "Nobody is on your caseload yet. “leadworker people add NAME” writes down the first person."
     for row in mine:
         yield sentences.in_list(row, now)
-    if others and everybody:
-        yield "Not on your caseload:"
-        for row in others:
-            yield sentences.in_list(row, now)
-    elif others:
-        yield f"{say_count(len(others), 'more person is', 'more people are')} written down; --all lists them too."
+    for title, rows in (("Supervised by you:", supervised), ("You can read:", readable), ("Not on your caseload:", rest)):
+        if rows and everybody:
+            yield title
+            for row in rows:
+                yield sentences.in_list(row, now)
+    if everybody:
+        return
+    if supervised:
+        yield f"You supervise the work with {say_count(len(supervised), 'more person', 'more people')}; --all lists them too."
+    if readable:
+        yield f"You can read about {say_count(len(readable), 'more person', 'more people')}; --all lists them too."
+    if rest:
+        yield f"{say_count(len(rest), 'more person is', 'more people are')} written down; --all lists them too."
 
 
 def add(

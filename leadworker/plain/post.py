@@ -318,3 +318,8 @@ def _say_devices(document: Devices) -> Iterator[str]:
             "revoked" if one.revoked else "",
         ]
         yield f"{', '.join(fact for fact in facts if fact)}. Check words: {' '.join(one.check_words)}."
+    if len({one.name for one in document.devices if one.admin and not one.revoked}) == 1:
+        yield (
+            "There is one administrator only. If their laptop is lost, nobody is let in or taken out, and a lost root is lost for good: "
+            "“leadworker appoint NAME --admin” makes a second one."
+        )

@@ -17,7 +17,7 @@ from leadworker.plain import documents, output
 from leadworker.plain.command import argument, command, flag, option
 from leadworker.plain.place import Open, Place
 from leadworker.plain.post import read_role, run_sync
-from leadworker.shelf import Shelf
+from leadworker.shelf import Shelf, UpTo
 from leadworker.statements import Role
 
 P = ParamSpec("P")
@@ -60,6 +60,10 @@ class Readers(msgspec.Struct, frozen=True):
     history: tuple[str, ...]
     pending: tuple[Pending, ...]
     nobody_decides: bool = False
+    upto: int = 0
+    """The number at the central store of the newest change here, or of the one that was asked for."""
+    words: tuple[str, ...] = ()
+    """Six words of everything up to it: other words at the same number are another history."""
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -80,14 +84,23 @@ def register(app: typer.Typer) -> None:
     command(app, "take-back")(take_back)
 
 
-def show(place: Place, person: Person) -> None:
-    """Who can read this casebook, since when and on which laptops."""
+def show(
+    place: Place,
+    person: Person,
+    at: Annotated[int, typer.Option("--at", metavar="NUMBER", min=0, help="The six words up to an earlier change, for a colleague.")] = 0,
+) -> None:
+    """Who can read this casebook, since when and on which laptops.
+
+    The six words stand for everything that the central store has shown here. A colleague with other words at the same number was
+    shown something else.
+    """
     with place.opened() as opened:
         known = opened.ask(caseload.resolve, person)
         here = opened.ask(readers.of, known.id)
         told = opened.ask(readers.history, known.id)
         waiting = opened.ask(readers.decisions, known.id)
         nobody = opened.ask(readers.nobody_decides, known.id)
+        upto = opened.ask(lambda shelf: shelf.upto(known.id, at))
         offset = opened.ask(lambda shelf: shelf.now().offset)
     document = Readers(
         known.id,
@@ -99,7 +112,7 @@ def show(place: Place, person: Person) -> None:
         ),
         tuple(f"{documents.moment(one.at_ms, offset)[:16].replace('T', ' ')}  {one.sentence}" for one in told),
         tuple(_pending(one, known.name, offset) for one in waiting),
-        bool(nobody),
+        bool(nobody), upto.n, upto.words,
     )  # fmt: skip
     place.tell(document, _shown(document))
 
@@ -119,6 +132,8 @@ def _shown(document: Readers) -> Iterator[str]:
     yield readers.ESCROW
     if document.nobody_decides:
         yield readers.NOBODY_DECIDES
+    if document.upto:
+        yield readers.compare(UpTo(document.upto, document.words))
     yield from (f"  {line}" for line in document.history)
     for waits in document.pending:
         yield f"Not in force: {waits.wish} (decided {waits.decided[:16].replace('T', ' ')}, id {waits.id[-8:]}). {waits.said}".rstrip()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 
 from leadworker.clock import Moment
+from leadworker.domain import caseload
 from leadworker.domain.actions import ActionRow
 from leadworker.domain.alerts import DoorLine
 from leadworker.domain.caseload import PersonRow
@@ -207,7 +208,7 @@ def in_list(row: PersonRow, now: datetime) -> str:
     age = age_words(row.born_on, row.age_about, row.age_said_on, now.date())
     apart = "two versions of where they live" if row.contested else ""
     last = f"last entry {say_day(here(row.last_ms, now).date(), now.date())}" if row.last_ms else ""
-    return sentence(row.name, f"also {known}" if known else "", age, one_line(row.lives_at), apart, last)
+    return sentence(row.name, f"also {known}" if known else "", age, "; ".join(map(one_line, row.lives_at.split("\n"))), apart, last)
 
 
 def header(facts: PersonFacts, now: datetime) -> Iterator[str]:
@@ -243,4 +244,5 @@ def about(facts: PersonFacts, now: datetime) -> Iterator[str]:
     yield from reach(facts, ids=True)
     for number in facts.identifiers:
         yield f"  Number: {number.scheme} {number.value}, id {short(number.id)}"
-    yield "  On your caseload." if facts.on_caseload else "  Not on your caseload."
+    standing = caseload.standing(facts)
+    yield f"  {standing[:1].upper()}{standing[1:]}."

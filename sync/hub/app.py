@@ -216,7 +216,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     hub = bodies.hub_of(request)
     if error.code != "too_often":  # that would fill the log; the figures count it, and `Hub` notes whose laptop it is
-        hub.log.note("turned_away", code=error.code, status=error.status)
+        hub.log.turned_away(bodies.asker_key(request), error.code, error.status)
     return bodies.trouble(request.scope, error)
 
 

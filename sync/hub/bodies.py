@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sync import wire
+from sync.hub.allowance import address_key
 from sync.hub.gate import read_claim
 from sync.hub.hub import Asked, Hub
 from sync.hub.metrics import CODE
@@ -21,7 +22,7 @@ from sync.hub.store import StoreAway
 
 SMALL_BODY: Final = 64 * 1024
 _HELD: Final = "leadworker.held"
-"""Where a request's scope counts the bytes that it holds, until it is answered."""
+"""Where a request's scope has its `_Held`."""
 
 _UNREAD: Final = frozenset({408, 413, 429})
 """Statuses after which the rest of a body may still be on its way, so that the line cannot serve another request."""
@@ -33,6 +34,21 @@ _PATIENCE_S: Final = 2.0
 """How long a refused body is still listened to, so that its sender hears the words and not only a closed line."""
 
 
+@dataclass(slots=True)
+class _Held:
+    """The bytes that a request holds until it is answered, and whether they are of somebody whom the store knows."""
+
+    count: int = 0
+    known: bool = False
+
+    def add(self, hub: Hub, count: int) -> None:
+        """Count bytes, or with a negative number let go of them."""
+        self.count += count
+        hub.held_bytes += count
+        if not self.known:
+            hub.held_unknown += count
+
+
 def hub_of(request: Request) -> Hub:
     """Return the store that a request is for."""
     hub: Hub = request.app.state.hub
@@ -42,7 +58,7 @@ def hub_of(request: Request) -> Hub:
 def unsigned(request: Request) -> Hub:
     """Return the store that a request without a signature is for; raise `Refusal` when its address asks too often."""
     hub = hub_of(request)
-    hub.check_address(_asker(request, hub.limits.behind_proxy))
+    hub.check_address(asker_key(request))
     return hub
 
 
@@ -54,9 +70,17 @@ async def open_body(request: Request, largest: int) -> bytes:
 
 
 async def signed_body(request: Request, largest: int) -> Asked:
-    """Return a signed request with its body. One without a signature is refused before its body is read."""
+    """Return a signed request with its body.
+
+    One without a signature, of an unknown device or at a wrong time is refused before its body is read.
+    """
     asked = signed(request)
     _check_type(request)
+    try:
+        request.scope[_HELD].known = await hub_of(request).expects(asked.claim)
+    except Refusal:
+        await _listen_on(request)
+        raise
     return replace(asked, body=await _read(request, largest))
 
 
@@ -122,7 +146,7 @@ class Calm:
             return
         hub: Hub = scope["app"].state.hub
         started = False
-        held = scope[_HELD] = [0]
+        held = scope[_HELD] = _Held()
 
         async def noting(message: Message) -> None:
             nonlocal started
@@ -138,7 +162,7 @@ class Calm:
             if not started:
                 await trouble(scope, _unforeseen(error))(scope, receive, send)
         finally:
-            hub.held_bytes -= held[0]
+            held.add(hub, -held.count)
 
 
 def _unforeseen(error: Exception) -> Refusal:
@@ -182,7 +206,7 @@ async def _read(request: Request, largest: int) -> bytes:
 
 async def _read_all(request: Request, largest: int) -> bytes:
     hub = hub_of(request)
-    held = request.scope[_HELD]
+    held: _Held = request.scope[_HELD]
     said = request.headers.get("content-length", "0")
     refusal = None if said.isdigit() and len(said) <= 12 and int(said) <= largest else _too_large(largest)
     parts: list[bytes] = []
@@ -192,14 +216,14 @@ async def _read_all(request: Request, largest: int) -> bytes:
         part, more = await _next_part(request)
         parts.append(part)
         size += len(part)
-        held[0] += len(part)
-        hub.held_bytes += len(part)
+        held.add(hub, len(part))
         if size > largest:
             refusal = _too_large(largest)
-        elif hub.held_bytes > hub.limits.most_held:
+        elif hub.held_bytes > hub.limits.most_held or (not held.known and hub.held_unknown > hub.limits.most_held_unknown):
             refusal = _busy()
     if refusal is not None:
         parts.clear()
+        held.add(hub, -held.count)
         if more:
             await _listen_on(request)
         raise refusal
@@ -222,13 +246,13 @@ async def _listen_on(request: Request) -> None:
                 pass
 
 
-def _asker(request: Request, behind_proxy: bool) -> str:
-    """Return the address that asks. Only what the proxy itself has written is believed, and it writes at the end."""
-    if behind_proxy:
+def asker_key(request: Request) -> bytes:
+    """Return what counts as the address that asks. Only what the proxy itself has written is believed, and it writes at the end."""
+    if hub_of(request).limits.behind_proxy:
         said = ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
         if said:
-            return said
-    return request.client.host if request.client else ""
+            return address_key(said)
+    return address_key(request.client.host if request.client else "")
 
 
 def _target(request: Request) -> str:

@@ -44,12 +44,7 @@ def read_claim(headers: Mapping[str, str]) -> Claim:
 def check_claim(claim: Claim, device: Device | None, method: str, target: str, body: bytes) -> Device:
     """Return the asking device; raise `Refusal` unless it is enrolled, active, and signed exactly this request."""
     if device is None:
-        raise Refusal(
-            "device_unknown",
-            "The central store does not know this laptop. Nothing was sent, and what is written is safe. "
-            "Join with an invite first.",
-            401,
-        )
+        raise device_unknown()
     message = wire.request_message(method, wire.errand_target(target, claim.errand), claim.time_ms, claim.nonce, body)
     if not wire.is_signed(device.signing, wire.REQUEST, message, claim.signature):
         raise Refusal(
@@ -105,6 +100,15 @@ class Nonces:
                 del self._seen[device]
         self._floors = {device: floor for device, floor in self._floors.items() if floor >= oldest}
         self._until_sweep = _SWEEP_EVERY + sum(map(len, self._seen.values()))
+
+
+def device_unknown() -> Refusal:
+    """Return the refusal of a request that names a device which the directory does not."""
+    return Refusal(
+        "device_unknown",
+        "The central store does not know this laptop. Nothing was sent, and what is written is safe. Join with an invite first.",
+        401,
+    )
 
 
 def replayed() -> Refusal:

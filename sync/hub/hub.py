@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
-import secrets
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Final, TextIO, TypeVar
+from typing import TextIO, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sync import wire
 from sync.hub import allowance, content, errands, files, joining, late, reading, recovery, rules
 from sync.hub.allowance import Allowance, Buckets
-from sync.hub.gate import Claim, Nonces, check_claim, replayed
+from sync.hub.first_start import KEY_SETTING, SETUP_SETTING, check_code, first_start
+from sync.hub.gate import Claim, Nonces, check_claim, device_unknown, replayed
 from sync.hub.live import Live
 from sync.hub.log import Log
 from sync.hub.metrics import Metrics
+from sync.hub.recent import RecentDevices
 from sync.hub.rules import Refusal
 from sync.hub.statements import DIRECTORY_SETTING, Registry
 from sync.hub.store import Alarm, Device, Session, Store
 
 Answer = TypeVar("Answer")
-
-_KEY_SETTING: Final = "signing_key"
-_SETUP_SETTING: Final = "setup_code_hash"
-_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_CODE_LETTERS: Final = 20
 
 
 def system_now_ms() -> int:
@@ -39,14 +33,16 @@ def system_now_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much the store puts up with: seconds for a head, and for a body, to arrive, bytes of bodies held at once; seconds in
-    which an asker takes in the next 64 KiB of an answer, and bytes of answers on their way at once.
+    """How much the store puts up with: seconds for a head, and for a body, to arrive, bytes of bodies held at once, and of those
+    that do not name a device in force; seconds in which an asker takes in the next 64 KiB of an answer, and bytes of answers on
+    their way at once.
 
     `behind_proxy`: a proxy in front of it speaks TLS and says, last in ``x-forwarded-for``, who asked it.
     """
 
     body_seconds: float = 30.0
     most_held: int = 256 * 1024 * 1024
+    most_held_unknown: int = 16 * 1024 * 1024
     answer_seconds: float = 30.0
     most_answered: int = 1024**3
     behind_proxy: bool = False
@@ -85,14 +81,14 @@ class Hub:
         self.limits = limits or Limits()
         self.metrics = Metrics()
         self.stopping = False
-        self.held_bytes = 0
+        self.held_bytes = self.held_unknown = 0
         self.answered_bytes = 0
-        self.nonces = Nonces()
+        self.nonces, self._recent = Nonces(), RecentDevices()
         self.allowed = Allowance()
         self._allowed_until = 0.0
         self._devices, self._addresses, self._noted = Buckets(), Buckets(), Buckets()
         self._directory_id = b""
-        secret, self.setup_code, self.was_founded = store.write(lambda session: _first_start(session, new_setup_code)).result()
+        secret, self.setup_code, self.was_founded = store.write(lambda session: first_start(session, new_setup_code)).result()
         self._key = Ed25519PrivateKey.from_private_bytes(secret)
         self.public_key = self._key.public_key().public_bytes_raw()
         self.registry = Registry(self.public_key, self._key.sign)
@@ -103,6 +99,7 @@ class Hub:
         """Finish what is queued and let go of the database."""
         self.live.close()
         self.store.close()
+        self.log.close()
 
     def alarms(self) -> list[Alarm]:
         """Return what honest laptops never do, as counted so far."""
@@ -118,16 +115,7 @@ class Hub:
 
     async def found(self, setup_code: str, body: bytes) -> wire.Outcome:
         """Found the organisation with the one-time code and a `wire.Control`."""
-        given = _code_hash(setup_code)
-        kept = await self._read(lambda session: session.setting(_SETUP_SETTING))
-        if kept is None or not hmac.compare_digest(given, kept):
-            self.log.note("refused", code="setup_code_wrong")
-            raise Refusal(
-                "setup_code_wrong",
-                "This is not the set-up code that the central store showed when it first started. Nothing was changed. "
-                "Look at the store's console, or ask whoever runs it for a new code.",
-                403,
-            )
+        check_code(setup_code, await self._read(lambda session: session.setting(SETUP_SETTING)))
         checked = rules.check_control(rules.read_message(wire.Control, body))
         outcome = await self._write(
             lambda session: self.registry.found(session, checked, self.now_ms()),
@@ -152,6 +140,23 @@ class Hub:
             return joining.state(session, invite, self.now_ms())
 
         return await self._read(answer)
+
+    async def expects(self, claim: Claim) -> bool:
+        """Return whether a claim names a device in force, before its body is read; raise `Refusal` where no body could mend it.
+
+        Of anybody else a body has little room. The signature covers the body, so it is checked after it, and all else again.
+        """
+        wrong = rules.clock_refusal(claim.time_ms, self.now_ms())
+        if wrong is not None:
+            raise wrong
+        if claim.device in self._recent:
+            return True
+        device = await self._read(lambda session: session.device(claim.device))
+        if device is None:
+            raise device_unknown()
+        if device.active:
+            self._recent.note(claim.device)
+        return device.active
 
     async def asker(self, asked: Asked, *, recovering: bool = False, on_errand: bool = False) -> Device:
         """Return the device that signed a request; raise `Refusal` when it did not, is not enrolled, or asked before.
@@ -311,7 +316,7 @@ class Hub:
 
     async def check_up(self) -> None:
         """Ask the database for something small; raise `StoreAway` when it does not answer."""
-        await self._read(lambda session: session.setting(_KEY_SETTING) is not None)
+        await self._read(lambda session: session.setting(KEY_SETTING) is not None)
 
     def _directory(self, session: Session) -> bytes:
         """Return the id of the directory, which an enrolled device has: it is asked once and never changes."""
@@ -332,10 +337,12 @@ class Hub:
         wrong = rules.clock_refusal(asked.claim.time_ms, now_ms)
         if wrong is not None:
             raise wrong
-        device = session.device(asked.claim.device)
+        found = device = session.device(asked.claim.device)
         if device is not None and revoked_too and not asked.claim.errand:  # for itself, and on nobody's errand
             device = device._replace(active=True)
         admitted = check_claim(asked.claim, device, asked.method, asked.target, asked.body)
+        if found == admitted:
+            self._recent.note(admitted.device)
         self._refresh_allowance(session)
         wait_s = self._devices.take(admitted.device, self.allowed.device_per_second, self.allowed.device_at_once)
         if wait_s:
@@ -355,9 +362,9 @@ class Hub:
         self.log.note("errand", device=giver.device, by=claim.device)
         return giver
 
-    def check_address(self, host: str) -> None:
+    def check_address(self, address: bytes) -> None:
         """Raise `Refusal` when an address asks too often what needs no signature."""
-        wait_s = self._addresses.take(allowance.address_key(host), self.allowed.address_per_second, self.allowed.address_at_once)
+        wait_s = self._addresses.take(address, self.allowed.address_per_second, self.allowed.address_at_once)
         if wait_s:
             raise allowance.too_often(wait_s)
 
@@ -421,28 +428,3 @@ class Hub:
             self._count(outcome)
             if outcome.code:
                 self.log.note("refused", code=outcome.code, book=outcome.book, device=device)
-
-
-def _first_start(session: Session, new_setup_code: bool) -> tuple[bytes, str, bool]:
-    """Return the store's private key, a set-up code if one was made now, and whether an organisation is there."""
-    secret = session.setting(_KEY_SETTING)
-    if secret is None:
-        secret = secrets.token_bytes(32)
-        session.keep_setting(_KEY_SETTING, secret)
-    if session.setting(DIRECTORY_SETTING) is not None:
-        return secret, "", True
-    kept = session.setting(_SETUP_SETTING)
-    if kept is not None and not new_setup_code:
-        return secret, "", False
-    code = "".join(secrets.choice(_ALPHABET) for _ in range(_CODE_LETTERS))
-    if kept is None:
-        session.keep_setting(_SETUP_SETTING, _code_hash(code))
-    else:
-        session.replace_setting(_SETUP_SETTING, _code_hash(code))
-    return secret, "-".join(code[place : place + 4] for place in range(0, _CODE_LETTERS, 4)), False
-
-
-def _code_hash(code: str) -> bytes:
-    """Return what is kept of a set-up code: 100 random bits need no slow hash. Dashes, case, O and I are forgiven."""
-    plain = code.upper().translate(str.maketrans("OIL", "011", "- \t"))
-    return hashlib.sha256(b"lw/setup/v1\0" + plain.encode()).digest()

@@ -75,8 +75,8 @@ def config(hub: Hub, certificate: Path | None, key: Path | None) -> uvicorn.Conf
 class Patient(H11Protocol):
     """A line on which a request's head must arrive in time, and which ends with its answer once the store is told to stop.
 
-    Uvicorn by itself would wait for ever for the rest of a head; and it would go on serving a line that came at the very moment
-    at which it stops, for as long as its grace lasts, and then cut a request off.
+    Uvicorn by itself would wait for ever for the rest of a head, or of a body that is answered already. It would also go on
+    serving a line that came at the very moment at which it stops, for as long as its grace lasts, and then cut a request off.
     """
 
     hub: Hub
@@ -91,7 +91,7 @@ class Patient(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.conn.their_state is h11.IDLE:
+        if self.conn.their_state is h11.IDLE or self.conn.our_state is h11.DONE:
             self._wait()
         else:
             self._wait_no_more()
@@ -100,8 +100,8 @@ class Patient(H11Protocol):
         super().on_response_complete()
         if self.hub.stopping:
             self.transport.close()
-        elif self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:  # of the next head, something has come already
-            self._wait()
+        elif self.conn.their_state is h11.SEND_BODY or (self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]):
+            self._wait()  # of the next head something has come already, or of a body that was refused more may come
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wait_no_more()

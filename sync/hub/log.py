@@ -4,23 +4,40 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 SHORT = 4
 """Bytes of an id that a line shows: enough to follow one book or device through the log."""
+
+FOLD_S: Final = 60.0
+"""Seconds for which the same word about the same asker is counted and not written again."""
+
+_MOST_ASKERS: Final = 1000
+"""Beyond so many within a minute they are counted together: whoever has many addresses writes no more lines by them."""
+
+
+@dataclass(slots=True)
+class _Folded:
+    status: int
+    until: float
+    times: int = 0
 
 
 class Log:
     """Writes events to a stream, or nowhere when there is none. Values are numbers, codes, or ids as bytes."""
 
-    def __init__(self, stream: TextIO | None, now_ms: Callable[[], int]) -> None:
+    def __init__(self, stream: TextIO | None, now_ms: Callable[[], int], clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._now_ms = now_ms
+        self._clock = clock
         self._lock = threading.Lock()
+        self._folded: dict[tuple[bytes, str], _Folded] = {}
 
     def note(self, event: str, **values: int | str | bytes) -> None:
         """Write one line. A log that cannot be written never stops the store."""
@@ -35,6 +52,35 @@ class Log:
                 self._stream.flush()
             except (OSError, ValueError):
                 return
+
+    def turned_away(self, asker: bytes, code: str, status: int) -> None:
+        """Write that a request was refused: the first of an asker and a code at once, those of the next minute as one line.
+
+        Otherwise whoever sends garbage fills the disk. `asker` tells askers apart and is not written. For one thread.
+        """
+        now = self._clock()
+        self._unfold(now)
+        if (asker, code) not in self._folded and len(self._folded) >= _MOST_ASKERS:
+            asker = b""
+        if (asker, code) in self._folded:
+            self._folded[asker, code].times += 1
+            return
+        self._folded[asker, code] = _Folded(status, now + FOLD_S)
+        self.note("turned_away", code=code, status=status)
+
+    def close(self) -> None:
+        """Write what was only counted so far."""
+        self._unfold(float("inf"))
+
+    def _unfold(self, now: float) -> None:
+        """Write one line for what was counted of each asker and code whose minute is over; they stand in that order."""
+        while self._folded:
+            first = next(iter(self._folded))
+            if self._folded[first].until > now:
+                return
+            folded = self._folded.pop(first)
+            if folded.times:
+                self.note("turned_away", code=first[1], status=folded.status, times=folded.times)
 
     def fault(self, error: BaseException) -> None:
         """Write what kind of fault it was and where; never its words, which could quote a request."""

@@ -14,6 +14,7 @@ from sync.hub.databases import is_postgres, open_store
 from sync.hub.figures import FiguresListener
 from sync.hub.hub import Hub, Limits, system_now_ms
 from sync.hub.listening import Server, Serving, check_transport, config, ended_by_signals, listen
+from sync.hub.sole_server import sole_server
 from sync.hub.store import Alarm, HubTrouble
 
 USUAL_PORT: Final = 8470
@@ -46,19 +47,20 @@ def serve(
     console, log = console or sys.stdout, log or sys.stderr
     if count != 1:
         processes.check(count, is_postgres(database))
-    hub = Hub(open_store(database), log=log, limits=Limits(behind_proxy=behind_proxy), new_setup_code=new_setup_code)
-    sayer = _Sayer(console, hub.setup_code, hub.was_founded)
-    try:
+    with sole_server(database):
+        hub = Hub(open_store(database), log=log, limits=Limits(behind_proxy=behind_proxy), new_setup_code=new_setup_code)
+        sayer = _Sayer(console, hub.setup_code, hub.was_founded)
         try:
-            if count == 1:
-                _serve_here(hub, serving, sayer)
-                return
-        finally:
-            hub.close()
-        processes.run(serving, count, hub.log, sayer.say)
-    except HubTrouble:
-        sayer.say_code()  # only its hash is kept: one that nobody saw would lock everybody out of an empty store
-        raise
+            try:
+                if count == 1:
+                    _serve_here(hub, serving, sayer)
+                    return
+            finally:
+                hub.close()
+            processes.run(serving, count, hub.log, sayer.say)
+        except HubTrouble:
+            sayer.say_code()  # only its hash is kept: one that nobody saw would lock everybody out of an empty store
+            raise
 
 
 def _serve_here(hub: Hub, serving: Serving, sayer: _Sayer) -> None:
@@ -73,6 +75,8 @@ def _serve_here(hub: Hub, serving: Serving, sayer: _Sayer) -> None:
 
 class EmbeddedHub:
     """A central store in a thread of this process, on the loopback: for the demo, for tests, for a look round.
+
+    It keeps no second one off its file, which is in a folder that only whoever made it knows.
 
     `url` is where it listens, `setup_code` founds its organisation. It prints nothing.
     """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -76,15 +78,23 @@ class Central:
 
     def is_complete(self, laptops: set[bytes]) -> bool:
         """Return whether these laptops have all reported and nothing that one of them proved is missing."""
-        stands = recovery_desk.look(str(self.database))
+        stands = self._at_desk(recovery_desk.look)
         return laptops <= {heard.device for heard in stands.heard} and all(book.n >= book.goal_n for book in stands.books)
 
     def ends_recovery(self) -> None:
         """Give numbers again. Laptops that were never opened in this world are not waited for."""
         self.world.note("store", "ends its recovery")
-        stands = recovery_desk.end(str(self.database), anyway=True)
+        stands = self._at_desk(partial(recovery_desk.end, anyway=True))
         assert stands.others == [], "a laptop holds another history"
-        self.recovering = False
+        self.recovering = stands.begun_ms > 0
+
+    def _at_desk(self, deed: Callable[[str], recovery_desk.Progress]) -> recovery_desk.Progress:
+        """Do what whoever runs the store does; where the power fails over it, they look how it stands when it is back."""
+        try:
+            return deed(str(self.database))
+        except StoreDied:
+            self.kill()
+            return recovery_desk.look(str(self.database))
 
     def _files(self) -> list[Path]:
         return [file for end in ("", "-wal") if (file := self.database.with_name(self.database.name + end)).exists()]

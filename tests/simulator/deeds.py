@@ -85,6 +85,18 @@ def change_what_may_be_contested(story: Story) -> None:
         machine.do(people.describe, person, lives_at=f"at number {draw.randrange(90)}")
 
 
+def change_apart(story: Story) -> None:
+    """Two people say where a person lives, each before they have heard of the other."""
+    draw, here = story.world.story, [machine for machine in story.machines if not machine.must_sync_first and machine.people()]
+    if len(here) < 2:
+        return
+    person = draw.choice(here[0].people())
+    for machine in draw.sample(here, 2):
+        if person in machine.people():
+            story.world.note(machine.name, f"lives of {person}, apart")
+            machine.do(people.describe, person, lives_at=f"at number {draw.randrange(90)}")
+
+
 def settle(story: Story) -> None:
     """Somebody chooses between what was written apart, as they were shown it."""
     able = [machine for machine in story.machines if not machine.must_sync_first and machine.ask(conflicts.count)]

@@ -19,8 +19,9 @@ from unittest import mock
 
 from leadworker import record
 from leadworker.crypto import identity
-from storage import anchor, vault
-from sync.hub import sqlite_store, workers
+from storage import anchor, handing_in, log, outgoing, returning, vault
+from sync import exchange
+from sync.hub import rules, sqlite_store, workers
 from tests.simulator.sealing import SeededSuite
 
 T = TypeVar("T")
@@ -40,7 +41,8 @@ class Edge:
     """What a world answers: random bytes, the time in ids, and who loses their power when.
 
     `disk` is told of each stage of a save and of whose folder it is; `hub` of each transaction of the store, before and after
-    its commit. Either may raise.
+    its commit. Either may raise. `few` is how many changes travel together, 0 for as many as the product sends: what takes
+    years of work to fill takes an afternoon here, so that pages and batches follow one another while other things happen.
     """
 
     def __init__(self, seed: str) -> None:
@@ -48,6 +50,7 @@ class Edge:
         self.now_ms: Callable[[], int] = lambda: 0
         self.disk: Callable[[Path, str], None] = lambda folder, stage: None
         self.hub: Callable[[str], None] = lambda stage: None
+        self.few = 0
 
 
 _edge = Edge("nobody's")
@@ -170,6 +173,13 @@ def one_world(edge: Edge) -> Iterator[None]:
         put(mending, "Anchor", anchors)
         put(sqlite_store, "Workers", InlineWorkers)
         put(asyncio, "to_thread", _inline)
+        if edge.few:
+            page_end = rules.page_end
+            put(rules, "page_end", lambda marks, most, largest: page_end(marks, min(most, edge.few), largest))
+            for owner, name in ((exchange, "BATCH"), (log, "MOST_UNSIGNED"), (outgoing, "MOST_UNSIGNED")):
+                put(owner, name, edge.few)
+            put(handing_in, "MOST", edge.few)
+            put(returning, "MOST_CHANGES", edge.few)
         try:
             yield
         finally:

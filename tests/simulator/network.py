@@ -24,12 +24,10 @@ class Weather:
     cut: int = 0
     shortened: int = 0
     slow_s: float = 0.05
-    partition: int = 0
-    """Of 100 steps of the story, how many cut a laptop off for a while."""
 
     def clear_up(self) -> None:
         """Nothing goes wrong from here on."""
-        self.lost = self.unanswered = self.late = self.twice = self.cut = self.shortened = self.partition = 0
+        self.lost = self.unanswered = self.late = self.twice = self.cut = self.shortened = 0
         self.slow_s = 0.05
 
     def kinds(self) -> list[tuple[str, int]]:

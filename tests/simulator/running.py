@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,7 +14,9 @@ from tests.simulator.story import Story
 from tests.simulator.world import World
 
 STEPS = 18
-"""What happens in a world of the gate: 200 of them are a minute of one core."""
+"""What happens in a world of the gate: 200 of them are a minute and a half of one core."""
+FEW = (0, 0, 1, 3)
+"""How many changes travel together in a world: as many as the product sends, or few, so that there are pages and batches."""
 ROUNDS = 3
 """Sync rounds after which a calm world is at rest."""
 
@@ -22,14 +25,16 @@ class Failed(AssertionError):
     """A world did not come right; the words say how to see it again."""
 
 
-def run(seed: int, steps: int = STEPS, *, stick: bool | None = None) -> str:
+def run(seed: int, steps: int = STEPS, *, stick: bool | None = None, few: int | None = None) -> str:
     """Run a seed; return the hash of its trace. Raises `Failed` with the end of the trace.
 
-    In every other world a stick goes round as well, or in those where `stick` says so.
+    In every other world a stick goes round as well, or in those where `stick` says so; in every other, few changes travel
+    together, or `few` in each, 0 for as many as the product sends.
     """
     office()
     folder = Path(tempfile.mkdtemp(prefix=f"lw-world-{seed}-", dir=memory()))
     world = World(seed, folder)
+    world.edge.few = random.Random(f"{seed}/few").choice(FEW) if few is None else few
     try:
         with one_world(world.edge):
             loop.run(_run(world, steps, seed % 2 == 1 if stick is None else stick))

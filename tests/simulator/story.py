@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -99,6 +100,24 @@ async def share(story: Story) -> None:
 Step = Callable[[Story], object]
 
 
+def _writes_while_it_syncs(story: Story) -> None:
+    """Somebody types on while what they had typed travels."""
+    machine = story.one()
+    if machine.must_sync_first or machine.busy or not machine.people():
+        return
+    deeds.write_at(story, machine)
+    machine.begin_sync()
+    for _ in range(3):
+        moment = story.world.story.random() * (0.05 + 6 * story.weather.slow_s)
+        asyncio.get_running_loop().call_later(moment, _types_on, story, machine)
+
+
+def _types_on(story: Story, machine: Machine) -> None:
+    if machine.busy and not machine.must_sync_first:
+        with contextlib.suppress(LeadworkerError, Died):
+            deeds.write_at(story, machine)
+
+
 def _network(story: Story) -> None:
     machine = story.one()
     machine.wire.down_until = story.world.seconds() + story.world.story.choice((1.0, 30.0, 900.0, 40_000.0))
@@ -175,8 +194,8 @@ def _store_recovers(story: Story) -> None:
 
 
 ALWAYS: list[tuple[int, Step]] = [
-    (14, deeds.write), (3, deeds.add_person), (14, deeds.change_what_may_be_contested), (6, deeds.settle),
-    (22, _sync), (5, _everybody_syncs),
+    (11, deeds.write), (5, _writes_while_it_syncs), (3, deeds.add_person), (12, deeds.change_what_may_be_contested),
+    (6, deeds.change_apart), (8, deeds.settle), (22, _sync), (7, _everybody_syncs),
 ]  # fmt: skip
 SOMETIMES: list[tuple[int, Step]] = [
     (5, _network), (4, _power), (5, _power_in_a_save), (4, _store_dies), (4, _clock), (2, _store_clock),
@@ -189,7 +208,7 @@ PEOPLE: list[tuple[int, Step]] = [
 ]  # fmt: skip
 
 
-RESTORED: list[tuple[int, Step]] = [(4, _store_copied), (5, _store_put_back), (8, _store_recovers), (8, _everybody_syncs)]
+RESTORED: list[tuple[int, Step]] = [(12, _store_copied), (18, _store_put_back), (10, _store_recovers), (12, _everybody_syncs)]
 NOT_WITH_IT = (_put_back, membership.lose_laptop)
 """What one disk alone held is gone with it; so in one world either laptops go back or are lost, or the store is restored."""
 

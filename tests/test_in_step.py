@@ -1,0 +1,42 @@
+"""Casebooks follow the directory by themselves, each of them, and never against what a person has decided."""
+
+from __future__ import annotations
+
+from leadworker.statements import Role
+from sync import wire
+from tests.evil_hub import Evil, replace
+from tests.laptops import BEA, TOBIAS, Team, remove_member
+
+pytest_plugins = ["tests.laptop_fixtures"]
+
+
+async def test_who_was_taken_out_is_not_let_in_again_by_itself(team: Team) -> None:
+    """Both supervise the team. Alex took Ruth out of this casebook, so the next change of the directory lets in Bea alone."""
+    alex, ruth = team.alex, team.ruth
+    keira = alex.add()
+    await alex.sync()
+    assert ruth.box.device in alex.members(alex.book(keira))
+    await remove_member(alex, keira, ruth)
+    bea = await team.office.let_in(ruth, BEA, role=Role.SUPERVISOR)
+    await alex.sync()
+    assert set(alex.members(alex.book(keira))) == {alex.box.device, bea.box.device}
+
+
+async def test_a_casebook_that_was_stopped_while_the_others_followed_the_directory_follows_it_afterwards(team: Team) -> None:
+    alex = team.alex
+    stopped, other = alex.add(), alex.add(TOBIAS)
+    await alex.sync()
+    bea = await team.office.let_in(team.ruth, BEA, role=Role.SUPERVISOR)
+    evil, hidden = Evil(), alex.book(stopped)
+
+    def without(news: wire.News) -> wire.News:
+        return replace(news, books=tuple(book for book in news.books if book.book != hidden))
+
+    evil.news = without
+    await alex.tap(evil)
+    assert (await alex.sync_somehow()).alarms
+    assert bea.box.device in alex.members(alex.book(other))
+    assert bea.box.device not in alex.members(hidden)
+    evil.news = lambda news: news
+    await alex.sync()
+    assert bea.box.device in alex.members(hidden), "nothing new was said of it, nor in the directory"
