@@ -23,7 +23,7 @@ from sync.unopened import handed_out, signers, still_without
 TRIES: Final = 4
 """How often a book is looked at anew when others change its members at the same moment."""
 
-_NO_KEY: Final = (
+NO_KEY: Final = (
     "This laptop was not given this casebook's key, so it cannot hand it to others, and nothing was changed. Ask a colleague who "
     "writes in the casebook to do it, or to give it a new key (“leadworker new-key”) first."
 )
@@ -120,7 +120,7 @@ class Readers:
             if decision.kind == KEY:
                 return await self._give_new_key(book)
             if present_key(state) is None:
-                return _NO_KEY
+                return NO_KEY
             await self.settle(book, lambda present: _wanted(decision, present, self.directory))
         except (NotTaken, _ChangedMeanwhile) as error:
             return str(error)
@@ -139,7 +139,7 @@ class Readers:
             state = await self._box.book_state(book)
             key = newest_key(state)
             if key is None:
-                return _NO_KEY
+                return NO_KEY
             if not state.members.may_write(self._box.device):
                 return "You may not write in this casebook any more, so it was given no new key."
             if await self._said(book, new_key(state.members, key, self._speaker())):

@@ -90,7 +90,7 @@ ATTACKS: Final = (
     A("another key for one reader", "carries a colleague's new key that is another one for one reader than for the rest", DETECTED, "A key of a casebook did not open on this laptop as", f"{OPENS}[another key than the rest]"),
     A("a key that does not open", "carries a colleague's new key that is noise for one reader", DETECTED, "A key of a casebook did not open on this laptop as", f"{OPENS}[noise]"),
     A("a key that does not open for a reader who may not write", "carries a colleague's new key that is noise for somebody who only reads", DETECTED, "The present key of a casebook does not open on this laptop as", f"{COLLEAGUE}test_who_may_only_read_is_told_whom_to_name_and_a_good_key_gives_all_of_it_back"),
-    A("a ladder that leads nowhere", "carries a colleague's new key that does not lead to the one before", HARMLESS, "", f"{COLLEAGUE}test_a_ladder_that_leads_nowhere_cuts_no_newcomer_off_from_the_history"),
+    A("a ladder that leads nowhere", "carries a colleague's new key that does not lead to the one before", HARMLESS, "", f"{COLLEAGUE}test_a_ladder_that_leads_nowhere_cuts_no_newcomer_off_from_the_history[noise]"),
     A("a key swapped inside its statement", "alters a seal inside a signed rotation", DETECTED, "a statement whose body is not the one that was signed", f"{SYNC}test_the_key_inside_a_rotation_is_not_swapped"),
     A("a reader forgotten", "gives a new key to all but one reader", DETECTED, "a new key goes to every member device and to nobody else", f"{KEY}[forgets a member]"),
     A("escrow forgotten", "gives a new key that escrow cannot open", DETECTED, "a new key is sealed to escrow as well", f"{KEY}[forgets escrow]"),

@@ -18,6 +18,7 @@ from leadworker.statements import BookStatement, Grant, Membership, Role, Rotati
 from sync import founding, joining, sealed_book
 from sync.founding import chained, members_of
 from sync.ladders import climbed
+from sync.readers import NO_KEY
 from sync.unopened import PASSED, SHUT
 from tests import second_statements
 from tests.laptops import (
@@ -77,11 +78,11 @@ async def say(laptop: Laptop, book: bytes, *said: BookStatement) -> None:
     assert not outcome.code, "the central store cannot look inside"
 
 
-async def new_key_of(laptop: Laptop, book: bytes, **other: Any) -> Rotation:
-    """Return a rotation of this laptop's that is right in everything but what is given."""
+async def new_key_of(laptop: Laptop, book: bytes, *, leads_to: bytes = b"", **other: Any) -> Rotation:
+    """Return a rotation of this laptop's that is right in everything but what is given; its ladder carries `leads_to`."""
     state, directory = await laptop.box.book_state(book), await laptop.box.directory()
     assert directory is not None
-    key = BookKey(book, state.members.epoch, state.keys[state.members.epoch])
+    key = BookKey(book, state.members.epoch, leads_to or state.keys[state.members.epoch])
     said = founding._rotation(BookKey(book, key.epoch + 1, secrets.token_bytes(32)), key, state.members.members, directory)
     return replace(said, **other)
 
@@ -276,8 +277,12 @@ async def test_whoever_hears_of_it_by_stick_hands_the_key_on_at_the_next_line(tr
     assert trio.alex.titles(trio.keira) == ["one", "under Bea's key"]
 
 
-async def test_a_ladder_that_leads_nowhere_cuts_no_newcomer_off_from_the_history(trio: Trio) -> None:
-    await turns(trio, ladder=secrets.token_bytes(60))
+LADDERS = {"noise": {"ladder": bytes(range(60))}, "a key that nobody was promised": {"leads_to": bytes(range(32))}}
+
+
+@pytest.mark.parametrize("bad", LADDERS)
+async def test_a_ladder_that_leads_nowhere_cuts_no_newcomer_off_from_the_history(trio: Trio, bad: str) -> None:
+    await turns(trio, **LADDERS[bad])
     await trio.ruth.sync()
     cem = await trio.team.office.let_in(trio.ruth, CEM)
     await add_member(trio.alex, trio.keira, cem, Role.CO_WORKER)
@@ -368,6 +373,10 @@ async def test_a_laptop_that_cannot_open_what_it_seals_to_itself_makes_one_key_a
         assert alarm == SHUT.format(names=ALEX)
     assert (await trio.alex.box.book_state(trio.book)).members.epoch == 3
     assert (await trio.alex.counts()).waiting == 1
+    trio.alex.desk.do_now(lambda shelf: readers.take_out(shelf, trio.keira, colleagues.resolve(shelf, BEA)))
+    await trio.alex.sync_somehow()
+    (decided,) = await trio.alex.box.decisions()
+    assert decided.said == NO_KEY, "what did not come about is not called done"
     monkeypatch.undo()
     await trio.ruth.sync()
     await rotate(trio.ruth, trio.keira)
