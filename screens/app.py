@@ -264,7 +264,7 @@ class LeadworkerApp(MayLeave, inherit_bindings=False):
         """Take the last change back."""
         undo, self._undo = self._undo, None
         if undo is None:
-            self.say("There is nothing to undo.")
+            self.say("There is nothing to undo. A notice names u where it undoes something.")
         else:
             self.write(self._take_back(undo))
 

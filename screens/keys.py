@@ -81,7 +81,7 @@ EVERYWHERE = (
     Key("everywhere.open", "enter", "", "", "open"),
     Key("everywhere.panel", "tab,shift+tab", "", "", "next, previous panel or field"),
     Key("everywhere.back", "escape", "back", "", "back one step. Nothing typed is ever lost"),
-    Key("everywhere.undo", "u", "undo", "", "undo what was just done, where the notice says so; choose again after a choice"),
+    Key("everywhere.undo", "u", "undo", "", "undo what was just done, or choose again"),
     Key("everywhere.hide", "ctrl+l,f12", "hide", "", "hide the screen now; Enter comes back", everywhere=True),
     Key("everywhere.help", "f1,question_mark", "help", "help", "these keys", everywhere=True),
     Key("everywhere.leave", "ctrl+q", "leave", "", "lock and leave", everywhere=True),
