@@ -56,9 +56,15 @@ def open_screens(asked: Screens) -> int:
         _say(NO_TERMINAL)
         return 1
     from leadworker import wiring
+    from leadworker.errors import NotUnderstood
     from leadworker.places import vault_folder
 
-    return wiring.run_screens(vault_folder(asked.vault), theme=asked.theme, ascii_only=asked.ascii_only)
+    try:
+        folder = vault_folder(asked.vault)
+    except NotUnderstood as error:
+        _say(error.sentence)
+        return 1
+    return wiring.run_screens(folder, theme=asked.theme, ascii_only=asked.ascii_only)
 
 
 def _say(words: str) -> None:

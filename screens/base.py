@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 import msgspec
 from textual import work
 from textual.app import App, ComposeResult
+from textual.notifications import Notify
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.worker import Worker
@@ -108,6 +109,17 @@ class Shell(App[Ending]):
         """Show a sentence for some seconds, over whatever is on the screen."""
         self.notify(plain(sentence).plain, severity=kind, timeout=seconds, markup=False)
 
+    def on_notify(self, event: Notify) -> None:
+        """Let what was done last take the place of what was done before, unless that is to stand longer.
+
+        The same warning never stands twice; different ones all stand, because each says something to do.
+        """
+        new = event.notification
+        for old in list(self._notifications):
+            is_done_with = new.severity == "information" and new.timeout >= old.timeout
+            if old.severity == new.severity and (is_done_with or old.message == new.message):
+                del self._notifications[old]
+
     @property
     @abstractmethod
     def page(self) -> Page | None:
@@ -200,6 +212,9 @@ class Page(AskingScreen):
     DEFAULT_CSS = """
     Page { background: $background; color: $foreground; }
     """
+
+    keys_needed: frozenset[str] = frozenset()
+    """The keys that the footer names only now and then, and that are needed now (`screens.keys.footer`)."""
 
     def __init_subclass__(cls, **kwargs: bool) -> None:
         """Give each page the bindings of its row in the table of keys."""

@@ -31,6 +31,8 @@ class Key:
     """Reaches the program also while a field, a list or a dialog has the focus."""
     spare: bool = False
     """Left out of the footer first where the window is narrow."""
+    instead_of: str = ""
+    """The id of the key whose place in the footer it takes, while the page says that it is needed."""
 
     @property
     def first(self) -> str:
@@ -96,7 +98,7 @@ PLACES: dict[str, tuple[Key, ...]] = {
         NOTE,
         Key("today.done", "space", "tick", "done", "tick the action off"),
         Key("today.visit", "v", "add_visit", "visit", "put a visit in the diary"),
-        Key("today.apart", "c", "written_apart", "", "choose between what was written apart"),
+        Key("today.apart", "c", "written_apart", "choose", "choose between what was written apart", instead_of="today.visit"),
     ),
     "people": (
         OPEN,
@@ -217,9 +219,14 @@ def is_typed(key: str) -> bool:
     return len(key) == 1 or key in ("slash", "question_mark", "space", "at")
 
 
-def footer(place: str, typing: bool) -> list[Key]:
-    """Return what the footer of a screen shows: without the keys that the field in use would swallow."""
-    shown = [key for key in PLACES[place] if key.words and not (typing and key.typed)]
+def footer(place: str, typing: bool, needed: frozenset[str] = frozenset()) -> list[Key]:
+    """Return what the footer of a screen shows: without the keys that the field in use would swallow.
+
+    `needed` are the ids of keys that stand there only now and then; each takes the place of another.
+    """
+    left_out = {key.instead_of for key in PLACES[place] if key.id in needed}
+    left_out |= {key.id for key in PLACES[place] if key.instead_of and key.id not in needed}
+    shown = [key for key in PLACES[place] if key.words and key.id not in left_out and not (typing and key.typed)]
     return [*shown, next(key for key in EVERYWHERE if key.id == "everywhere.help")]
 
 

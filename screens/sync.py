@@ -151,7 +151,7 @@ class SyncPage(Page):
         share = min(state.sending_done / state.sending_of, 1.0)
         done = int(share * BAR_WIDTH)
         yield join(plain(f"{state.sentence}  "), plain("You can keep working.", Tone.MUTED))
-        yield join(plain("━" * done, Tone.NEXT), plain("━" * (BAR_WIDTH - done), Tone.LINE), plain(f"  {share:.0%}"))
+        yield join(plain("━" * done, Tone.NEXT), plain("┄" * (BAR_WIDTH - done), Tone.LINE), plain(f"  {share:.0%}"))
 
     def _draw(self, item: EntryView | WaitingRow, width: int) -> list[Content]:
         return self._draw_entry(item, width) if isinstance(item, EntryView) else self._draw_waiting(item, width)

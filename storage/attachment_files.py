@@ -108,6 +108,8 @@ class AttachmentFiles:
         except (FileNotFoundError, NotADirectoryError):
             raise NotUnderstood(f"There is no folder {target.parent}. Nothing was written.") from None
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise NotUnderstood("That name is longer than a disk can take. Choose a shorter one. Nothing was written.") from None
             raise _full_or_failing(error, "Nothing was kept of it outside the vault; the file is safe inside.") from error
 
     def _save(self, sealed: SealedFile, target: Path) -> None:

@@ -50,6 +50,16 @@ def test_where_nothing_can_be_kept_any_more_it_stays_for_whoever_sits_there_and_
     assert TYPED in unfinished(folder)
 
 
+def test_a_demo_whose_window_is_closed_leaves_nothing_behind(tmp_path: Path) -> None:
+    environment = at_home(tmp_path / "account")
+    with Terminal(["-m", "leadworker", "demo"], environment=environment) as terminal:
+        terminal.until("Today", "People", "find")
+        assert list(Path(environment["TMPDIR"]).glob("leadworker-demo-*")), "there is something to throw away"
+        terminal.hang_up()
+        assert ends(terminal)
+    assert not list(Path(environment["TMPDIR"]).glob("leadworker-demo-*"))
+
+
 def ends(terminal: Terminal) -> bool:
     """Wait for the program to end; return whether it did."""
     deadline = time.monotonic() + PATIENCE_S

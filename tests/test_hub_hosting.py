@@ -6,6 +6,8 @@ import json
 import re
 import shutil
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from leadworker.plain.app import app
 from leadworker.plain.hosting import USUAL_PORT
 from sync.hub.listening import GRACE_S, check_transport
-from tests.test_house import ROOT, project_file
+from tests.test_house import ROOT, project_file, settings, tracked
 
 UNIT, CONTAINER, GUIDE = "docs/hub/leadworker-hub.service", "docs/hub/Containerfile", "docs/hub-operations.md"
 FIGURES_PORT = "9470"
@@ -87,6 +89,35 @@ def test_the_container_starts_the_store_as_nobody_in_particular_with_options_tha
     assert given["STOPSIGNAL"] == "SIGTERM"
     kept = given["VOLUME"]
     assert f"LEADWORKER_HUB_DATABASE={kept}/" in given["ENV"] and f"--mode 0700 {kept}" in dict(said)["RUN"]
+
+
+def test_the_container_is_built_from_what_the_package_is_made_of_and_nothing_else(tmp_path: Path) -> None:
+    """Above all not from `.git` and `.venv`, which lie in the same folder."""
+    tracked()  # skips where there is no checkout to build from
+    source = tmp_path / "src"
+    source.mkdir()
+    for place, said in instructions():
+        if place != "COPY" or said.startswith("--from"):
+            continue
+        *names, target = said.split()
+        assert target == ("/src/" if len(names) > 1 else f"/src/{names[0]}"), said
+        for name in names:
+            assert (ROOT / name).exists(), name
+            (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, source / name)
+    made = {folder: _wheel(folder, tmp_path / f"of {folder.name}") for folder in (source, ROOT)}
+    assert made[source] == made[ROOT]
+    build, project = settings()["tool"]["hatch"]["build"]["targets"]["wheel"], settings()["project"]
+    needed = {*build["packages"], *build["force-include"], project["readme"], *project["license-files"], "pyproject.toml"}
+    assert {path.name for path in source.iterdir()} == needed
+
+
+def _wheel(folder: Path, into: Path) -> list[str]:
+    """Build the wheel of a folder; return the names of what is in it."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(into)]
+    subprocess.run(build, cwd=folder, check=True, capture_output=True)
+    (file,) = into.glob("*.whl")
+    with zipfile.ZipFile(file) as wheel:
+        return sorted(wheel.namelist())
 
 
 def test_every_command_of_the_guide_has_the_options_that_the_guide_gives_it() -> None:

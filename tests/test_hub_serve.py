@@ -10,6 +10,8 @@ import random
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -205,6 +207,23 @@ def test_half_a_certificate_or_a_false_one_is_refused(tmp_path: Path) -> None:
             serve(str(tmp_path / "hub.db"), certificate=wrong, key=key)
 
 
+def test_a_key_that_is_sealed_with_a_passphrase_is_refused_without_asking_for_it(tmp_path: Path) -> None:
+    certificate, key = _certificate(tmp_path, serialization.BestAvailableEncryption(b"open sesame"))
+    code = (
+        "import sys, leadworker; from pathlib import Path; from sync.hub.serve import serve; from sync.hub.store import HubTrouble\n"
+        f"try: serve({str(tmp_path / 'hub.db')!r}, port=0, certificate=Path({str(certificate)!r}), key=Path({str(key)!r}))\n"
+        "except HubTrouble as trouble: sys.exit(trouble.sentence)"
+    )
+    started = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    said, why = started.communicate(timeout=60)
+    assert (started.returncode, said) == (1, "")
+    assert why.startswith("The key of the certificate is sealed with a passphrase") and "without a passphrase" in why
+    assert "pass phrase" not in why and why.count(".") == 1, "in one sentence, and OpenSSL asked nobody"
+    assert not (tmp_path / "hub.db").exists()
+
+
 def test_a_port_in_use_is_said_in_words_and_leaves_nothing_open(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -243,7 +262,10 @@ def test_an_embedded_store_prints_nothing_and_can_be_stopped_twice(tmp_path: Pat
     assert capfd.readouterr() == ("", "")
 
 
-def _certificate(folder: Path) -> tuple[Path, Path]:
+_PLAIN = serialization.NoEncryption()
+
+
+def _certificate(folder: Path, sealed: serialization.KeySerializationEncryption = _PLAIN) -> tuple[Path, Path]:
     """Make a certificate for the loopback that trusts itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
@@ -262,6 +284,5 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
     )
     certificate, secret = folder / "certificate.pem", folder / "key.pem"
     certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    plain = serialization.NoEncryption()
-    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealed))
     return certificate, secret

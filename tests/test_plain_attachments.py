@@ -39,6 +39,8 @@ def test_a_file_is_attached_listed_with_its_entry_and_saved_by_its_short_id(plai
     assert "in clear" in plain("attachment", "save", made["id"][-8:], str(out), "--yes").out
     assert out.read_bytes() == LETTER
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    long = plain("attachment", "save", made["id"][-8:], str(tmp_path / ("a" * 300)), "--yes", code=1).err
+    assert "longer than a disk can take" in long and "Check the disk" not in long
     assert "nothing is written over it" in plain("attachment", "save", made["id"][-8:], str(out), "--yes", code=1).err
 
 

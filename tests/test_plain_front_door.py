@@ -217,3 +217,16 @@ def test_the_vaults_folder_may_be_the_platforms_own(tmp_path: Path, monkeypatch:
 
     assert places.vault_folder().name == "vault"
     assert "leadworker" in str(places.vault_folder())
+
+
+def test_a_folder_whose_name_no_disk_can_take_is_said_in_a_sentence(plain: Plain, tmp_path: Path) -> None:
+    folder = str(tmp_path / ("a" * 300))
+    for command in (["people"], ["init", "--name", "Alex"], ["check"]):
+        said = plain(*command, "--vault", folder, code=1).err
+        assert "a name that is longer than a disk can take" in said and "Reference" not in said
+
+
+def test_the_screens_say_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(__main__, "_has_terminal", lambda: True)
+    assert __main__.open_screens(Screens(str(tmp_path / ("a" * 300)), None, None)) == 1
+    assert "a name that is longer than a disk can take" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from leadworker.errors import HubMistrusted, Offline, Refused
 from leadworker.membership import Role
 from leadworker.plain.app import run
 from leadworker.postbox import Receipt
-from sync import inviting, joining, wire
+from sync import inviting, joining, organising, wire
 from sync.hub.store import HubTrouble
 from sync.recovering import MEANWHILE, NOT_KNOWN, NUMBERED_ANEW, RESTORED
 from tests.evil_hub import Rogue
@@ -302,6 +302,40 @@ async def test_numbers_that_were_given_anew_are_never_overwritten_and_everybody_
     end(day.office)
     await day.bea.sync()
     assert day.bea.titles(day.keira)[-1] == "bea, after it"
+
+
+async def test_a_casebook_that_comes_back_owes_a_key_where_a_reader_was_revoked_meanwhile(day: Day) -> None:
+    """The directory comes back first, when the store does not know yet that Bea reads the new casebook."""
+    tobias = day.alex.add(TOBIAS)
+    await day.alex.sync()
+    await day.ruth.sync()
+    await organising.revoke(day.ruth.box, day.ruth.client, [day.bea.box.device])
+    ends = lanes(day.office)
+    assert (day.alex.book(tobias),) in ends, "it owes a key"
+    restore(day.office, day.backup)
+    begin(day.office)
+    for laptop in (day.ruth, day.alex):
+        await gives_back(laptop)
+    assert lanes(day.office) == ends
+    end(day.office)
+    await day.alex.sync()
+    assert day.bea.box.device not in day.alex.members(day.alex.book(tobias))
+    assert (day.alex.book(tobias),) not in lanes(day.office)
+
+
+async def test_a_casebook_that_was_given_its_key_since_the_backup_owes_none_when_it_is_back(day: Day, tmp_path: Path) -> None:
+    await organising.revoke(day.ruth.box, day.ruth.client, [day.bea.box.device])
+    (tmp_path / "later").mkdir()
+    backup = back_up(day.office, tmp_path / "later")
+    assert (day.alex.book(day.keira),) in lanes(day.office), "it owes a key"
+    await day.alex.sync()
+    ends = lanes(day.office)
+    restore(day.office, backup)
+    begin(day.office)
+    for laptop in (day.alex, day.ruth):
+        await gives_back(laptop)
+    assert lanes(day.office) == ends
+    assert (day.alex.book(day.keira),) not in ends
 
 
 async def test_a_laptop_that_lies_about_what_was_numbered_is_refused(day: Day) -> None:

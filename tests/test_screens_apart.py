@@ -68,6 +68,7 @@ async def test_what_was_written_apart_is_a_thing_to_do_on_today_and_one_enter_aw
         await two_places(app, clock, pilot)
         assert "1 written apart" in words(app)
         assert "! Keira Okafor-Lane where they live you and Ruth" in words(app)
+        assert "c choose" in seen(app).splitlines()[-1], "what has to be done is named"
         app.screen.query_one("#apart").focus()
         await pilot.press("enter")
         await settle(pilot)
@@ -95,6 +96,7 @@ async def test_one_key_settles_it(app: LeadworkerApp, clock: StillClock, key: st
         await pilot.press("escape")
         await settle(pilot)
         assert isinstance(app.screen, TodayPage) and "written apart" not in words(app)
+        assert "v visit" in seen(app).splitlines()[-1] and "c choose" not in words(app)
 
 
 async def test_after_a_choice_u_shows_the_same_versions_to_choose_again(app: LeadworkerApp, clock: StillClock) -> None:

@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from leadworker import drives
-from leadworker.desk import PostState
+from leadworker.desk import Carried, PostState
 from leadworker.domain import actions, alerts, carrying, caseload, drafts, journal, people, visits
 from screens.app import LeadworkerApp
 from screens.fields import LineField
@@ -590,6 +590,35 @@ async def test_a_stick_is_visited_by_one_key_and_the_folder_is_remembered(
         assert app.screen.query_one("#field-folder", LineField).value == str(tmp_path)
 
 
+async def test_what_two_visits_to_a_stick_say_does_not_cover_the_page(
+    app: LeadworkerApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drives, "plugged_in", lambda: (tmp_path,))
+    async with opened(app) as pilot:
+        post = app.desk.post
+        assert isinstance(post, StillPost)
+
+        async def visit(folder: Path) -> Carried:
+            return Carried(written=2, alarms=("A stick was altered on its way. Nothing of it was read.",))
+
+        monkeypatch.setattr(post, "visit_stick", visit)
+        for _ in range(2):
+            await pilot.press("6")
+            await settle(pilot)
+            await pilot.press("m")
+            await settle(pilot)
+            await pilot.press("ctrl+s")
+            await settle(pilot)
+        shown = [notice.message for notice in app._notifications]
+        assert len(shown) == len(set(shown)) and len(shown) <= 3, shown
+        assert "A stick was altered on its way" in words(app) and "Wrote 2 changes" in words(app)
+        app.say("One thing was done.")
+        app.say("Another thing was done.")
+        await settle(pilot)
+        assert "Another thing was done." in words(app) and "One thing was done." not in words(app)
+        assert "Wrote 2 changes" in words(app), "it was to stand for longer"
+
+
 async def test_sync_says_that_something_is_on_a_stick_and_no_answer_came(app: LeadworkerApp, clock: StillClock) -> None:
     async with opened(app) as pilot:
         parcel = carrying.WrittenParcel("00" * 16, clock.at(18, 14, 2).ms, clock.at(30, 14).ms, 3)
@@ -647,6 +676,8 @@ async def test_sending_shows_how_far_it_is_and_that_work_can_go_on(app: Leadwork
         post.become(PostState(word="sending", sentence="Sending 612 of 1,204.", sending_done=612, sending_of=1204))
         await settle(pilot)
         assert "Sending 612 of 1,204. You can keep working." in words(app) and "51%" in words(app)
+        (bar,) = [line for line in seen(app).splitlines() if "51%" in line]
+        assert "━┄" in bar, "how far it is can be told without colours"
 
 
 async def test_help_lists_the_keys_of_the_screen_it_was_asked_on(app: LeadworkerApp) -> None:

@@ -208,6 +208,24 @@ async def test_a_restored_backup_gets_back_all_that_was_sent_since_and_goes_on_i
     await agree(restored, ruth)
 
 
+async def test_a_restored_laptop_sends_nothing_again_of_what_it_gets_back(team: Team, tmp_path: Path) -> None:
+    alex, office = team.alex, team.office
+    keira = alex.add()
+    await alex.sync()
+    back_up(alex, tmp_path / "backup.lwb")
+    alex.write(keira, "sent after the backup")
+    await alex.sync()
+    await alex.close()
+    folder = tmp_path / "new laptop"
+    backing_up.restore(tmp_path / "backup.lwb", folder)
+    restored = open_laptop(folder, ALEX, office.url)
+    office.laptops.append(restored)
+    result = await restored.sync()
+    assert restored.where(keira) == ["on the central store"]
+    assert (result.sent, (await restored.counts()).waiting) == (0, 0)
+    assert "POST /v1/push" not in restored.line.hang_up()
+
+
 async def test_a_backup_restored_with_nothing_written_since_ends_with_the_same_digest(team: Team, tmp_path: Path) -> None:
     alex, office = team.alex, team.office
     keira = alex.add()

@@ -129,7 +129,7 @@ def check_transport(host: str, certificate: Path | None, key: Path | None, behin
         raise HubTrouble("A certificate needs its key and a key its certificate. Nothing was started. Give both.")
     if certificate is not None and key is not None:
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=_no_passphrase)
         except (OSError, ssl.SSLError) as error:
             raise HubTrouble(
                 "The certificate and its key cannot be read, or do not belong together. Nothing was started. Give two PEM files."
@@ -139,6 +139,14 @@ def check_transport(host: str, certificate: Path | None, key: Path | None, behin
             f"Without TLS the central store listens on this machine only, and {host} is reachable from outside. "
             "Nothing was started. Give a certificate and its key, or say that a proxy in front of it speaks TLS."
         )
+
+
+def _no_passphrase() -> str:
+    """Refuse a key that is sealed: asked for nowhere else, its passphrase would be asked for on the terminal."""
+    raise HubTrouble(
+        "The key of the certificate is sealed with a passphrase, which nobody is there to type when the store starts by itself; "
+        "nothing was started: give a key without a passphrase, in a file that the store's account alone may read."
+    )
 
 
 def _is_loopback(host: str) -> bool:
