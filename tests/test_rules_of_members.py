@@ -168,7 +168,7 @@ RULES: dict[str, Broken] = {
     ),
     "an outsider hands the key out": (OUTSIDER, lambda b: Grant(1, {b.device(LEAD): bytes(80)}), "only a member hands out a book's key"),
     "the key for an outsider": (LEAD, lambda b: Grant(1, {b.device(OUTSIDER): bytes(80)}), "a key goes to member devices only"),
-    "a key of another number": (LEAD, lambda b: Grant(2, {b.device(READER): bytes(80)}), "only the present key is handed out"),
+    "a key that the book never had": (LEAD, lambda b: Grant(2, {b.device(READER): bytes(80)}), "only a key that the book has or had is handed out"),
     "a reader hands the key to a colleague": (
         READER, lambda b: Grant(1, {b.device(LEAD): bytes(80)}), "a read-only member hands keys to their own laptops only",
     ),
