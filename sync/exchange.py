@@ -9,13 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import msgspec
 
 from leadworker import change
-from leadworker.change import Header
 from leadworker.clock import Clock, Moment
 from leadworker.desk import Bell
 from leadworker.directory import Directory
@@ -33,6 +31,7 @@ from sync.joining import ask_again, pull_directory
 from sync.pages import checked_pages, one_ahead
 from sync.progress import Progress
 from sync.readers import NotTaken, Readers
+from sync.receipts import receipt_of
 
 BATCH = 1000
 WARN_CLOCK_MS = 60_000
@@ -90,6 +89,7 @@ class Exchange:
         self._hub_key = b""
         self._behind: set[bytes] = set()
         self._renewed: set[bytes] = set()
+        self._numbered: dict[bytes, int] = {}
         self._received = 0
         self._sent = 0
         self._whole = 0
@@ -339,6 +339,7 @@ class Exchange:
             return
         while await self._send_what_waits(waiting):
             await self._renew(readers)
+        await self._fetch_between(readers)
         if self._stopped:
             self._ring(await self._box.not_on_its_way())
 
@@ -361,6 +362,7 @@ class Exchange:
         async with one_ahead(self._batches()) as batches:
             async for runs, sealed in batches:
                 receipts = await self._settle(runs, sealed, await self._client.push(sealed))
+                self._numbered |= {receipt.book: receipt.last_n for receipt in receipts}
                 refused = len(receipts) < len(runs)
                 yield receipts, refused
                 if refused:
@@ -373,6 +375,19 @@ class Exchange:
             self._ring(_ON_ITS_WAY)
             begun |= {(run.book, run.lane): change.unpack(run.changes[-1][0]).seq for run in runs}
             yield runs, await asyncio.to_thread(sealed_runs, runs)
+
+    async def _fetch_between(self, readers: Readers) -> None:
+        """Fetch at once what colleagues said between what this laptop had seen and its own numbers.
+
+        Nobody else may hold it yet: a colleague whose answer was lost does not know its numbers. A store that is restored in
+        that moment could not have it back, and with it nothing of what came after (docs/decisions/0018).
+        """
+        numbered, self._numbered = self._numbered, {}
+        here = await self._box.confirmed() if numbered else {}
+        for book, n in numbered.items():
+            if book not in self._stopped and book in here and here[book].n < n:
+                async with self._one_book(book):
+                    await self._receive_again(book, readers.directory)
 
     async def _renew(self, readers: Readers) -> None:
         """Fetch casebooks whose key was changed while this laptop sent, so that what waits is sealed with the new one."""
@@ -402,30 +417,8 @@ class Exchange:
             if outcome.code:
                 await self._stop_book(run.book, one_line(outcome.sentence)[:400])
                 continue
-            receipts.append(_receipt(self._hub_key, run, sent, outcome))
+            receipts.append(receipt_of(self._hub_key, run, sent, outcome))
         return tuple(receipts)
-
-
-def _receipt(hub_key: bytes, run: UnsentRun, sent: wire.Run, outcome: wire.Outcome) -> Receipt:
-    """Check the store's receipt against the key that the root has signed; without it nothing counts as sent."""
-    last = change.change_id(sent.changes[-1][0])
-    if not _is_whole(run, outcome) or not wire.is_signed(
-        hub_key, wire.RECEIPT,
-        wire.receipt_message(run.book, last, outcome.last_n, outcome.digest, outcome.received_ms), outcome.receipt,
-    ):  # fmt: skip
-        raise HubMistrusted("The central store's receipt is not signed as it must be. Everything is still here; it will be sent again.")
-    first: Header = change.unpack(run.changes[0][0])
-    return Receipt(
-        run.book, run.lane, first.seq, outcome.ns, outcome.last_n, outcome.digest, outcome.received_ms, outcome.receipt,
-    )  # fmt: skip
-
-
-def _is_whole(run: UnsentRun, outcome: wire.Outcome) -> bool:
-    """Return whether a receipt speaks of exactly this run, with numbers that grow and end where it says."""
-    ns = outcome.ns
-    grows = all(before < after for before, after in itertools.pairwise((0, *ns)))
-    named = outcome.book == run.book and len(outcome.digest) == 32 and 0 <= outcome.received_ms < 2**63
-    return named and grows and len(ns) == len(run.changes) and ns[-1] == outcome.last_n < 2**63
 
 
 def _span(ms: int) -> str:

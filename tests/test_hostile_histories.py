@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Awaitable, Callable
 
@@ -224,7 +225,10 @@ async def test_what_came_before_a_receipt_is_not_told_in_another_order(case: Cas
 
 
 async def between(laptop: Laptop, case: Case, meanwhile: Callable[[], Awaitable[object]]) -> Evil:
-    """Sync, and let something happen elsewhere after the news were heard and before anything is sent."""
+    """Sync, and let something happen elsewhere after the news were heard and before anything is sent.
+
+    What was said in between is not heard any more: the line breaks off when the receipt is here.
+    """
 
     class Slow(Evil):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -234,8 +238,11 @@ async def between(laptop: Laptop, case: Case, meanwhile: Callable[[], Awaitable[
             return response
 
     line = Slow(case.evil._organisation, case.book)
+    line.before = lambda number: "POST /v1/push" in line.requests and "/changes" in line.requests[-1]
     await laptop.tap(line)
-    await laptop.sync()
+    with contextlib.suppress(Offline):
+        await laptop.sync()
+    line.before = lambda number: False
     return line
 
 

@@ -338,6 +338,35 @@ async def test_a_casebook_that_was_given_its_key_since_the_backup_owes_none_when
     assert (day.alex.book(day.keira),) not in ends
 
 
+async def test_what_stands_between_is_fetched_at_once_so_that_a_lost_answer_leaves_no_gap_in_a_restored_store(day: Day) -> None:
+    """Alex does not know his numbers, and Ruth's come after them: had she not fetched his, hers could not have come back either."""
+    day.alex.write(day.keira, "alex, whose answer was lost")
+    day.ruth.write(day.keira, "ruth, numbered after it")
+    push = day.ruth.client.push
+
+    async def after_alex(runs: tuple[wire.Run, ...]) -> wire.Pushed:
+        day.ruth.client.push = push  # type: ignore[method-assign]
+        day.alex.line.after = lambda number: day.alex.line.requests[-1] == "POST /v1/push"
+        with pytest.raises(Offline):
+            await day.alex.sync_somehow()
+        return await push(runs)
+
+    day.ruth.client.push = after_alex  # type: ignore[method-assign]
+    await day.ruth.sync()
+    assert day.ruth.titles(day.keira)[-2:] == ["alex, whose answer was lost", "ruth, numbered after it"]
+    day.alex.line.after = lambda number: False
+    before = rows(day.office)
+    restore(day.office, day.backup)
+    begin(day.office)
+    for laptop in day.all:
+        await gives_back(laptop)
+    assert status(day.office).missing == []
+    await day.end()
+    assert rows(day.office) == before
+    await agree(*day.all)
+    assert day.alex.titles(day.keira).count("alex, whose answer was lost") == 1
+
+
 async def test_a_laptop_that_lies_about_what_was_numbered_is_refused(day: Day) -> None:
     """Alex wants a note to have been numbered before the accident that never was, and Ruth's not to have been."""
     day.ruth.write(day.keira, "ruth, numbered")
