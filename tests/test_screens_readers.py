@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from leadworker.desk import Desk
 from leadworker.domain import journal, late, readers
 from leadworker.statements import Role
 from screens.app import LeadworkerApp
 from screens.readers import LetInForm, ReadersPage
+from storage.vault import Vault
 from tests.screen_world import opened, seen, settle, type_in
 from tests.shared_casebook import RUTH, handed_in, shared
 
@@ -51,6 +53,16 @@ async def test_who_reads_who_leads_and_what_is_new_stand_on_one_page(app: Leadwo
         await type_in(pilot, "escape")
         await settle(pilot)
         assert "w shows who can read this" not in words(app), "it was looked at"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 20), (120, 32)])
+async def test_two_people_compare_a_casebook_by_its_number_and_six_words(app: LeadworkerApp, size: tuple[int, int]) -> None:
+    async with opened(app, size) as pilot:
+        vault = cast(Vault, cast(Desk, app.open_desk)._keeper)
+        vault.submit(lambda: vault.connection.execute("UPDATE book SET n = 41 WHERE subject != ''").fetchall()).result()
+        keira = await on_page(app, pilot)
+        told = await app.desk.ask(lambda shelf: shelf.upto(keira))
+        assert f"Up to change 41, to compare with a colleague: {' '.join(told.words)}." in words(app)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 20), (120, 32)])
