@@ -230,7 +230,7 @@ class FindDialog(Dialog):
 def _facts_words(row: PersonRow) -> str:
     facts = (
         "; ".join(map(one_line, row.lives_at.split("\n"))), "two versions" if row.contested else "",
-        "" if row.on_caseload else caseload.standing(row),
+        "" if row.on_caseload else caseload.my_part(row),
     )  # fmt: skip
     return ", ".join(filter(None, facts))
 

@@ -34,7 +34,7 @@ _NOTHING_WAITS: Final = "Nothing that was written under it waits here."
 _WAITING: Final = "{count} written under it, kept here sealed, and opened by itself when a laptop that has the key has synced."
 
 
-class Said(msgspec.Struct, frozen=True):
+class HandedOut(msgspec.Struct, frozen=True):
     """A statement that handed out a key: of which epoch, by whose device, to which, and whether it made the key."""
 
     epoch: int
@@ -43,23 +43,23 @@ class Said(msgspec.Struct, frozen=True):
     made: bool
 
 
-def handed_out(statements: Iterable[Statement]) -> tuple[Said, ...]:
+def handed_out(statements: Iterable[Statement]) -> tuple[HandedOut, ...]:
     """Return who handed out which key of a book to whom, in the order of its control lane."""
     found = []
     for one in statements:
         said = read_book_statement(one.body)
         if isinstance(said, Rotation | Grant):
             signer = change.unpack(one.header).device
-            found.append(Said(said.epoch, signer, frozenset(said.seals), isinstance(said, Rotation)))
+            found.append(HandedOut(said.epoch, signer, frozenset(said.seals), isinstance(said, Rotation)))
     return tuple(found)
 
 
-def signers(said: Iterable[Said], device: bytes, epochs: Container[int]) -> tuple[bytes, ...]:
+def signers(said: Iterable[HandedOut], device: bytes, epochs: Container[int]) -> tuple[bytes, ...]:
     """Return the devices that signed a key of some epochs for a device."""
     return tuple(dict.fromkeys(one.signer for one in said if one.epoch in epochs and device in one.to))
 
 
-def still_without(epoch: int, said: Iterable[Said], members: BookMembers, directory: Directory, me: bytes) -> tuple[bytes, ...]:
+def still_without(epoch: int, said: Iterable[HandedOut], members: BookMembers, directory: Directory, me: bytes) -> tuple[bytes, ...]:
     """Return the members' devices to which a key left behind is still to be handed.
 
     What I handed out counts, and what another member did; but not what was handed out by who made this key or the one

@@ -38,8 +38,8 @@ def holds(folder: Path, *needles: str) -> list[str]:
     return [needle for needle in needles if needle.encode() in raw or needle.encode("utf-16-le") in raw]
 
 
-async def carried_to(team: Team, stick: Path) -> tuple[Laptop, Laptop, str, Path]:
-    """Return Alex, Ruth, Keira's id, and the answer that waits for Alex on the stick with one entry of Ruth's."""
+async def written_away(team: Team, stick: Path) -> tuple[Laptop, Laptop, str]:
+    """Return Alex, Ruth and Keira's id: Alex's entry is in a file on the stick, and Ruth's at the store."""
     alex, ruth = team.alex, team.ruth
     keira = alex.add(KEIRA)
     await alex.sync()
@@ -49,6 +49,12 @@ async def carried_to(team: Team, stick: Path) -> tuple[Laptop, Laptop, str, Path
     alex.write(keira, "From Alex")
     alex.line.dead = True
     await visit(alex, stick)
+    return alex, ruth, keira
+
+
+async def carried_to(team: Team, stick: Path) -> tuple[Laptop, Laptop, str, Path]:
+    """Return Alex, Ruth, Keira's id, and the answer that waits for Alex on the stick with one entry of Ruth's."""
+    alex, ruth, keira = await written_away(team, stick)
     await visit(ruth, stick)
     (answer,) = parcel.found_in(stick, ANSWER)
     return alex, ruth, keira, answer

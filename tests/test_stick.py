@@ -19,7 +19,7 @@ from sync.parcel import ANSWER, TO_STORE
 from sync.progress import Progress
 from sync.stick import Visit
 from tests.laptops import ALEX, BEA, KEIRA, TOBIAS, Laptop, Team, add_member, agree, remove_member, rotate
-from tests.sticks import holds, kinds, round_trip, visit
+from tests.sticks import holds, kinds, round_trip, visit, written_away
 
 pytest_plugins = ["tests.laptop_fixtures"]
 
@@ -232,15 +232,7 @@ async def test_carrying_can_be_cut_at_every_request_and_is_counted_once(team: Te
 async def test_a_store_that_asks_for_a_pause_is_given_it_and_the_answer_is_not_lost(
     team: Team, stick: Path, monkeypatch: pytest.MonkeyPatch, asked: str
 ) -> None:
-    alex, ruth = team.alex, team.ruth
-    keira = alex.add(KEIRA)
-    await alex.sync()
-    await ruth.sync()
-    ruth.write(keira, "From Ruth")
-    await ruth.sync()
-    alex.write(keira, "From Alex")
-    alex.line.dead = True
-    await visit(alex, stick)
+    alex, ruth, _ = await written_away(team, stick)
     true, pauses = getattr(HubClient, asked), [0.001, 60.1]
 
     async def busy(self: HubClient, *args: object) -> object:

@@ -103,7 +103,7 @@ def is_only_read(person: PersonRow | PersonFacts) -> bool:
     return not person.on_caseload and bool(person.my_role) and not is_supervised(person)
 
 
-def standing(person: PersonRow | PersonFacts) -> str:
+def my_part(person: PersonRow | PersonFacts) -> str:
     """Return what a person is to me, as a phrase: on my caseload, supervised, readable, or none of these."""
     if person.on_caseload:
         return "on your caseload"

@@ -136,10 +136,12 @@ def written(folder: Path, files: tuple[KeyFile, ...]) -> Iterator[None]:
 
     They stay where it is not known whether their key is in force: it would be a key that nobody has.
     """
+    are_written = False
     try:
         for file in files:
             _write(folder / file.name, file.text)
         sync_folder(folder)
+        are_written = True
         yield
     except Unsettled:
         raise
@@ -147,7 +149,8 @@ def written(folder: Path, files: tuple[KeyFile, ...]) -> Iterator[None]:
         for file in files:
             with contextlib.suppress(OSError):
                 (folder / file.name).unlink(missing_ok=True)
-        output.warn("The key files were taken away again. Passphrases that were shown with them open nothing.")
+        if are_written:
+            output.warn("The key files were taken away again. Passphrases that were shown with them open nothing.")
         if isinstance(error, OSError):
             raise DiskTrouble(f"The key files could not be written: {error.strerror}. Nothing was set up.") from error
         raise

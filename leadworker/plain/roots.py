@@ -77,8 +77,8 @@ def in_force(place: Place) -> None:
     from leadworker.wiring import postbox_of
 
     with place.opened() as opened:
-        directory = asyncio.run(postbox_of(opened.vault).directory())
         asyncio.run(asking.joined_of(opened))
+        directory = asyncio.run(postbox_of(opened.vault).directory())
     if directory is None:
         raise NotFound("This vault waits to be let in, and knows no keys of the organisation yet. “leadworker sync” asks.")
     stands = KeysInForce(root_id(directory.root).hex(), escrow_id(directory.escrow).hex())

@@ -244,5 +244,5 @@ def about(facts: PersonFacts, now: datetime) -> Iterator[str]:
     yield from reach(facts, ids=True)
     for number in facts.identifiers:
         yield f"  Number: {number.scheme} {number.value}, id {short(number.id)}"
-    standing = caseload.standing(facts)
-    yield f"  {standing[:1].upper()}{standing[1:]}."
+    part = caseload.my_part(facts)
+    yield f"  {part[:1].upper()}{part[1:]}."

@@ -105,7 +105,8 @@ class Answer(Response):
         hub.answered_bytes += len(body)
         try:
             with contextlib.suppress(TimeoutError):
-                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                async with asyncio.timeout(hub.limits.answer_seconds):  # it waits behind an answer that was not taken in
+                    await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 for at in range(0, len(body) or 1, _PIECE):
                     piece = {"type": "http.response.body", "body": bytes(body[at : at + _PIECE]), "more_body": at + _PIECE < len(body)}
                     async with asyncio.timeout(hub.limits.answer_seconds):
