@@ -188,6 +188,9 @@ def test_it_speaks_tls_with_a_certificate_that_it_is_given(tmp_path: Path) -> No
             assert http.get("/v1/health").status_code == 204
         with pytest.raises(httpx.TransportError), httpx.Client() as http:
             http.get(running.url.replace("https", "http") + "/v1/health")
+        trust.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises(httpx.ConnectError), httpx.Client(base_url=running.url, verify=trust) as http:
+            http.get("/v1/health")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "hub.example.org"])
