@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TextIO, TypeVar
@@ -83,6 +84,7 @@ class Hub:
         self.stopping = False
         self.held_bytes = self.held_unknown = 0
         self.answered_bytes = 0
+        self.answered_of: Counter[str] = Counter()
         self.nonces, self._recent = Nonces(), RecentDevices()
         self.allowed = Allowance()
         self._allowed_until = 0.0
