@@ -438,6 +438,26 @@ async def test_a_forged_receipt_moves_no_goal(day: Day) -> None:
     assert status(day.office).books == []
 
 
+async def test_a_laptop_whose_report_was_refused_is_waited_for(day: Day) -> None:
+    """Taken for one that has nothing to give, it would have its numbers given a second time when the recovery ends."""
+    day.alex.write(day.keira, "of the day after the backup")
+    await day.alex.sync()
+    restore(day.office, day.backup)
+    begin(day.office)
+    held = {one.book: one for one in await day.alex.box.holdings()}[day.alex.book(day.keira)]
+    bent = wire.Holding(held.book, held.n, held.digest, held.last, held.received_ms + 1, held.receipt)
+    with pytest.raises(Refused) as refused:
+        await day.alex.client.report(wire.Report((bent,), ()))
+    assert refused.value.code == "not_vouched"
+    for laptop in (day.ruth, day.bea):
+        await gives_back(laptop)
+    assert status(day.office).missing == [day.alex.box.device]
+    with pytest.raises(HubTrouble, match="1 laptop has not reported yet"):
+        end(day.office)
+    await gives_back(day.alex)
+    await day.end()
+
+
 async def test_what_a_laptop_has_proved_is_waited_for_until_it_is_here(day: Day) -> None:
     """Alex's laptop shows its receipt and is shut before it gives the change: everybody has reported, and something is missing."""
     day.alex.write(day.keira, "of the day after the backup")
