@@ -5,9 +5,10 @@ Only with the central store, by compare-and-swap: where somebody else was first,
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from leadworker.crypto.envelope import BookKey
 from leadworker.directory import Directory
 from leadworker.domain.readers import KEY, LEADS, TAKEN_OUT, Decision
 from leadworker.membership import BookMembers
@@ -22,6 +23,9 @@ from sync.unopened import handed_out, signers, still_without
 
 TRIES: Final = 4
 """How often a book is looked at anew when others change its members at the same moment."""
+
+GRANTS_AT_ONCE: Final = 50
+"""Keys that are handed on in one request, which may be 4 MiB and 200 statements: a rogue can leave any number behind."""
 
 NO_KEY: Final = (
     "This laptop was not given this casebook's key, so it cannot hand it to others, and nothing was changed. Ask a colleague who "
@@ -74,15 +78,18 @@ class Readers:
     async def mend(self, book: bytes) -> bool:
         """Give a book another key where its present one does not open here as it was signed; return whether that was done.
 
-        It leads past the key that does not open. Once only: a laptop that cannot open what it sealed to itself says so and waits.
+        It leads past the key that does not open. Once only: a laptop that cannot open what it sealed to itself, of whatever
+        epoch, says so and waits. Two such laptops would else answer each other with keys for ever.
         """
         for _ in range(TRIES):
             state = await self._box.book_state(book)
-            signed_by = signers(handed_out(await self._box.statements(book)), self._box.device, {state.members.epoch})
+            said = handed_out(await self._box.statements(book))
+            signed_by = signers(said, self._box.device, {state.members.epoch})
+            lacked = set(range(1, state.members.epoch + 1)) - state.keys.keys()
             key = newest_key(state)
             if present_key(state) is not None or key is None or not state.members.may_write(self._box.device):
                 return False
-            if not signed_by or self._box.device in signed_by:
+            if not signed_by or self._box.device in signers(said, self._box.device, lacked):
                 return False
             self.directory = await self._newest(max(state.members.upon, state.members.keyed_upon))
             if await self._said(book, new_key(state.members, key, self._speaker())):
@@ -99,10 +106,20 @@ class Readers:
             self.directory = await self._newest(state.members.upon)
             said = handed_out(await self._box.statements(book))
             wanted = {key: still_without(key.epoch, said, state.members, self.directory, self._box.device) for key in keys}
-            statements = hand_on(state.members, {key: devices for key, devices in wanted.items() if devices}, self._speaker())
-            if not statements or await self._said(book, statements):
+            if await self._handed_on(book, [(key, devices) for key, devices in wanted.items() if devices]):
                 return
         raise _NotYet(AGAIN)
+
+    async def _handed_on(self, book: bytes, wanted: Sequence[tuple[BookKey, Sequence[bytes]]]) -> bool:
+        """Hand keys on, some at a time: one request holds only so many. Return whether all of them were."""
+        for at in range(0, len(wanted), GRANTS_AT_ONCE):
+            members = (await self._box.book_state(book)).members
+            some = dict(wanted[at : at + GRANTS_AT_ONCE])
+            if not members.members.keys() >= {device for devices in some.values() for device in devices}:
+                return False
+            if not await self._said(book, hand_on(members, some, self._speaker())):
+                return False
+        return True
 
     async def settle(self, book: bytes, wanted: Wanted) -> bool:
         """Bring a book's members to what `wanted` says of them; return False where this laptop cannot. Raises `NotTaken`."""
