@@ -9,12 +9,13 @@ import pytest
 from leadworker.crypto.envelope import BookKey
 from leadworker.crypto.identity import CannotOpen
 from leadworker.statements import Role, Rotation
+from storage import readers
 from sync import founding, wire
 from sync.founding import chained
 from sync.readers import GRANTS_AT_ONCE
 from sync.unopened import SHUT
-from tests.laptops import ALEX, CEM, RUTH, Team, add_member, agree, remove_member, rotate
-from tests.test_hostile_keys import Trio, keys_held, trio_of
+from tests.laptops import ALEX, BEA, CEM, RUTH, Team, add_member, agree, hand_over, remove_member, rotate
+from tests.test_hostile_keys import Trio, keys_held, trio_of, turns
 
 pytest_plugins = ["tests.laptop_fixtures"]
 
@@ -81,3 +82,26 @@ async def test_two_laptops_that_open_nothing_do_not_answer_each_other_with_keys_
         await laptop.sync_somehow()
     assert [*await keys_held(trio.alex, trio.book)] == [*range(1, 6)]
     await agree(trio.alex, trio.ruth, trio.bea)
+
+
+async def test_which_keys_are_lacked_is_known_again_when_all_pages_are_made_again_and_forgotten_when_they_came(trio: Trio) -> None:
+    await turns(trio, trio.alex)
+    await trio.alex.sync_somehow()
+    (lacking,) = await trio.alex.box.lacking()
+    assert (lacking.book, lacking.epochs, lacking.present, lacking.waiting) == (trio.book, {2}, 3, 1)
+    vault = trio.alex.vault
+    vault.submit(lambda: readers.retell_everything(vault.connection)).result()
+    assert await trio.alex.box.lacking() == (lacking,)
+    await trio.ruth.sync()
+    await trio.alex.sync()
+    assert await trio.alex.box.lacking() == () == await trio.ruth.box.lacking()
+
+
+async def test_who_was_taken_out_is_told_of_no_key_any_more(trio: Trio) -> None:
+    await turns(trio, trio.alex)
+    await trio.ruth.sync()
+    await hand_over(trio.ruth, trio.keira, trio.alex, trio.ruth)
+    await remove_member(trio.ruth, trio.keira, trio.alex)
+    await trio.alex.sync_somehow()
+    assert await trio.alex.box.lacking() == ()
+    assert not [said for said in (await trio.alex.sync_somehow()).alarms if BEA in said]
