@@ -91,7 +91,7 @@ class Readers:
                 return False
             if not signed_by or self._box.device in signers(said, self._box.device, lacked):
                 return False
-            self.directory = await self._newest(max(state.members.upon, state.members.keyed_upon))
+            self.directory = await self._newest(state.members)
             if await self._said(book, new_key(state.members, key, self._speaker())):
                 return True
         raise _NotYet(AGAIN)
@@ -103,7 +103,7 @@ class Readers:
             keys = left_behind(state) if state.members.may_write(self._box.device) else ()
             if not keys:
                 return
-            self.directory = await self._newest(state.members.upon)
+            self.directory = await self._newest(state.members)
             said = handed_out(await self._box.statements(book))
             wanted = {key: still_without(key.epoch, said, state.members, self.directory, self._box.device) for key in keys}
             if await self._handed_on(book, [(key, devices) for key, devices in wanted.items() if devices]):
@@ -125,7 +125,7 @@ class Readers:
         """Bring a book's members to what `wanted` says of them; return False where this laptop cannot. Raises `NotTaken`."""
         for _ in range(TRIES):
             state = await self._box.book_state(book)
-            self.directory = await self._newest(state.members.upon)
+            self.directory = await self._newest(state.members)
             key = present_key(state)
             if key is None or self._box.device not in state.members.members:
                 return False
@@ -172,6 +172,7 @@ class Readers:
                 return NO_KEY
             if not state.members.may_write(self._box.device):
                 return "You may not write in this casebook any more, so it was given no new key."
+            self.directory = await self._newest(state.members)
             if await self._said(book, new_key(state.members, key, self._speaker())):
                 return ""
         raise _NotYet(AGAIN)
@@ -209,10 +210,10 @@ class Readers:
             raise _NotYet(NOT_SHOWN)
         return not outcome.code
 
-    async def _newest(self, upon: int) -> Directory:
-        """Return a directory that is no older than what the last one to speak of a book had seen."""
+    async def _newest(self, present: BookMembers) -> Directory:
+        """Return a directory that is no older than what the last ones to say who reads a book, or to give it a key, had seen."""
         known = self.directory
-        return known if known.seq >= upon else await self._box.directory() or known
+        return known if known.seq >= max(present.upon, present.keyed_upon) else await self._box.directory() or known
 
     def _speaker(self) -> Speaker:
         return Speaker(self._box.device, self._box.sign, self.directory)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from leadworker.directory import Directory
 from leadworker.domain import colleagues, readers
 from leadworker.domain.readers import OVERDUE_MS
 from sync import wire
 from sync.readers import AGAIN, NOT_SHOWN, TRIES
-from tests.laptops import BEA, Laptop, Team
+from tests.laptops import BEA, CEM, Laptop, Team, rotate
 from tests.test_hostile_keys import Trio, trio_of, turns
 
 pytest_plugins = ["tests.laptop_fixtures"]
@@ -82,3 +83,31 @@ async def test_a_decision_that_others_were_always_before_is_tried_again_as_it_sa
     assert not (await trio.alex.box.decisions())[0].said
     await trio.alex.sync()
     assert await trio.alex.box.decisions() == () and not reads(trio, trio.bea)
+
+
+@pytest.mark.parametrize("decide", ["take out", "new key"])
+async def test_a_key_made_upon_a_directory_that_grew_during_the_sync_gives_no_decision_up(
+    trio: Trio, monkeypatch: pytest.MonkeyPatch, decide: str
+) -> None:
+    """Cem is let in and Bea's laptop, which has heard of it, gives a new key, between Alex's directory and his casebooks."""
+    alex, grown = trio.alex, list[bool]()
+    if decide == "take out":
+        take_bea_out(trio)
+    else:
+        alex.desk.do_now(readers.give_new_key, trio.keira)
+    directory = alex.box.directory
+
+    async def as_it_was() -> Directory | None:
+        known = await directory()
+        if not grown:
+            grown.append(True)
+            await trio.team.office.let_in(trio.ruth, CEM)
+            await rotate(trio.bea, trio.keira)
+        return known
+
+    monkeypatch.setattr(alex.box, "directory", as_it_was)
+    trio.ruth.write(trio.keira, "something new, so that the casebook is fetched")
+    await trio.ruth.sync()
+    assert (await alex.sync_somehow()).alarms == ()
+    assert await alex.box.decisions() == ()
+    assert reads(trio, trio.bea) == (decide == "new key")
