@@ -27,6 +27,9 @@ FIRST: Final = bytes(32)
 LARGEST_BODY: Final = 64 * 1024
 """Bytes of one padded body that the central store takes (C.8)."""
 
+SEAL_OVERHEAD: Final = 4 + 12 + 16
+"""What a seal adds to the padded body: its epoch, the nonce, and the cipher's tag."""
+
 _LAYOUT = struct.Struct(">cBBB16s16sHQ32sI32s")
 HEADER_BYTES: Final = _LAYOUT.size
 _MAGIC: Final = b"L"
@@ -164,6 +167,23 @@ def read_content(body: bytes) -> Content:
         raise msgspec.DecodeError("nested too deeply") from None
     except UnicodeDecodeError:
         raise msgspec.DecodeError("text that is not UTF-8") from None
+
+
+class CannotRead(ValueError):
+    """A body that this version cannot show; the words say why, as a person is told."""
+
+
+def read_received(body: bytes) -> Content:
+    """Read the body of a content change of somebody else; raise `CannotRead` for what no leadworker of this version writes."""
+    try:
+        content = read_content(body)
+    except msgspec.DecodeError as error:
+        raise CannotRead("its words cannot be read") from error
+    if content.schema > SCHEMA:
+        raise CannotRead("it was written by a newer leadworker; update to see it")
+    if len(content.seen[1]) != 32 or not 0 <= content.stamp < 2**63:
+        raise CannotRead("its words cannot be read")
+    return content
 
 
 def padded_size(length: int) -> int:

@@ -183,7 +183,7 @@ class VaultPostbox:
         return await self._read(lambda c: returning.tail(c, book, after))
 
     async def lacking(self) -> tuple[Lacking, ...]:
-        return await self._read(lambda c: readers.lacking(c, self.device))
+        return await self._read(readers.lacking)
 
     async def put_aside(self) -> tuple[PutAside, ...]:
         sql = """SELECT b.id, coalesce(s.name, ''), p.n, coalesce(w.name, 'a colleague'), p.why, p.at_ms FROM put_aside p

@@ -26,6 +26,12 @@ RENEWED: Final = "key renewed"
 SPOKEN_OF: Final = "spoken of"
 """The drawer that names the books of which something was said since this laptop last brought them into step."""
 
+LACKS: Final = "lacks keys"
+"""The drawer that names the books that this laptop reads and holds not every key of, with the number of the present one.
+
+So that no sync looks through the keys of every book: there are few of these, mostly none.
+"""
+
 EPOCH: Final = f"""SELECT count(*) FROM change e JOIN lane el ON el.no = e.lane_no
     WHERE el.book_no = b.no AND el.lane = {CONTROL_LANE} AND substr(e.header, 4, 1) = x'{int(Kind.ROTATION):02x}'"""
 """The number of the present key of a book `b`, as the rotations in the log count it: 0 for one that is not founded."""
@@ -112,6 +118,7 @@ def retell_readers(connection: Connection, book: bytes, directory: Directory) ->
     mine = scalar(connection, "SELECT device FROM writer WHERE mine = 1")
     writable = mine is not None and members.may_write(bytes.fromhex(mine))
     connection.execute("UPDATE book SET lead = ?, writable = ? WHERE id = ?", (members.lead.hex(), int(writable), book))
+    _note_lacking(connection, members, mine or "")
 
 
 def old_keys(connection: Connection, before_ms: int, latest_ms: int) -> tuple[bytes, ...]:
@@ -131,19 +138,29 @@ def old_keys(connection: Connection, before_ms: int, latest_ms: int) -> tuple[by
     return tuple(bytes(row[0]) for row in connection.execute(sql, given))
 
 
-def lacking(connection: Connection, device: bytes) -> tuple[Lacking, ...]:
-    """Return the books that a device of this vault reads and of which not every key is here."""
-    sql = f"""SELECT b.no, b.id, ({EPOCH}) AS epoch FROM book b JOIN reader r ON r.book = lower(hex(b.id)) AND r.device = ?
-              WHERE epoch > (SELECT count(*) FROM book_key k WHERE k.book_no = b.no) ORDER BY b.no"""
-    waiting = """SELECT substr(p.sealed, 1, 4) FROM put_aside p JOIN change c ON c.no = p.change_no
-                 WHERE p.book_no = ? AND c.body IS NULL AND length(p.sealed) > 4"""
+def lacking(connection: Connection) -> tuple[Lacking, ...]:
+    """Return the books that this laptop reads and of which not every key is here."""
+    waiting = """SELECT substr(p.sealed, 1, 4) FROM put_aside p JOIN change c ON c.no = p.change_no JOIN book b ON b.no = p.book_no
+                 WHERE b.id = ? AND c.body IS NULL AND length(p.sealed) > 4"""
     found = []
-    for no, book, epoch in connection.execute(sql, (device.hex(),)).fetchall():
-        held = {one for (one,) in connection.execute("SELECT epoch FROM book_key WHERE book_no = ?", (no,))}
-        epochs = frozenset(range(1, epoch + 1)) - held
-        aside = sum(int.from_bytes(prefix) in epochs for (prefix,) in connection.execute(waiting, (no,)))
-        found.append(Lacking(bytes(book), epochs, epoch, aside))
+    for key, value in connection.execute("SELECT key, value FROM drawer WHERE drawer = ? ORDER BY key", (LACKS,)).fetchall():
+        book, epoch = bytes.fromhex(key), int(value)
+        epochs = frozenset(range(1, epoch + 1)) - _held(connection, book)
+        aside = sum(int.from_bytes(prefix) in epochs for (prefix,) in connection.execute(waiting, (book,)))
+        found.append(Lacking(book, epochs, epoch, aside))
     return tuple(found)
+
+
+def _note_lacking(connection: Connection, members: BookMembers, device: str) -> None:
+    """Note a book of which a device of this vault, a member, does not hold every key, and how many keys it has; or forget it."""
+    connection.execute("DELETE FROM drawer WHERE drawer = ? AND key = ?", (LACKS, members.book.hex()))
+    if bytes.fromhex(device) in members.members and len(_held(connection, members.book)) < members.epoch:
+        connection.execute("INSERT INTO drawer VALUES (?, ?, ?)", (LACKS, members.book.hex(), b"%d" % members.epoch))
+
+
+def _held(connection: Connection, book: bytes) -> frozenset[int]:
+    sql = "SELECT k.epoch FROM book_key k JOIN book b ON b.no = k.book_no WHERE b.id = ?"
+    return frozenset(epoch for (epoch,) in connection.execute(sql, (book,)))
 
 
 def _happened(before: BookMembers, after: BookMembers) -> Iterator[tuple[str, bytes, int]]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
 from leadworker import change
-from leadworker.change import Content
+from leadworker.change import Content, Kind
 from leadworker.clock import LATEST_MS
 from leadworker.crypto.envelope import BookKey, sealed_epoch
 from leadworker.crypto.identity import CannotOpen
@@ -263,23 +261,26 @@ class _Intake:
         )
 
     def waiting_for(self, book: bytes, keys: dict[int, bytes]) -> Iterator[tuple[int, Received]]:
-        """Give what had been put aside until these keys came, opened, in the order of its numbers, and put it aside no longer."""
+        """Give what these keys open of what was put aside until they came, in the order of its numbers: it is aside no longer.
+
+        What cannot be read all the same stays aside, and says why, as it does where the key was there at once.
+        """
         if not keys:
             return
         opened = {epoch: BookKey(book, epoch, secret) for epoch, secret in keys.items()}
         sql = """SELECT p.no, c.no, c.n, c.header, p.sealed, c.signature, c.digest, c.received_ms FROM put_aside p
-                 JOIN change c ON c.no = p.change_no WHERE p.book_no = ? AND c.body IS NULL ORDER BY c.n"""
+                 JOIN change c ON c.no = p.change_no WHERE p.book_no = ? AND c.body IS NULL AND length(p.sealed) >= 4 ORDER BY c.n"""
         for aside, no, n, header, sealed, signature, digest, received_ms in self.connection.execute(sql, (self.book_no,)).fetchall():
-            try:
-                key = opened.get(sealed_epoch(sealed))
-                body = key.open(header, sealed) if key else None
-                content = change.read_content(body) if body else None
-            except (CannotOpen, msgspec.DecodeError):
+            key = opened.get(sealed_epoch(sealed))
+            if key is None:
                 continue
-            if content is not None:
-                self.connection.execute("UPDATE change SET body = ? WHERE no = ?", (body, no))
-                self.connection.execute("DELETE FROM put_aside WHERE no = ?", (aside,))
-                yield no, Received(n, header, body, signature, digest, received_ms, content)
+            body, content, why = _read(key, header, sealed)
+            self.connection.execute("UPDATE change SET body = ? WHERE no = ?", (body, no))
+            if why:
+                self.connection.execute("UPDATE put_aside SET why = ? WHERE no = ?", (why, aside))
+                continue
+            self.connection.execute("DELETE FROM put_aside WHERE no = ?", (aside,))
+            yield no, Received(n, header, body, signature, digest, received_ms, content)
 
     def begins_unsent(self, vault: Vault, content: Content) -> bool:
         """Return whether a record that a received change speaks of was begun here, in a change that was never sent.
@@ -320,3 +321,11 @@ class _Intake:
         return self._lanes[key]
 
 
+def _read(key: BookKey, header: bytes, sealed: bytes) -> tuple[bytes | None, Content | None, str]:
+    """Return the body under a seal, what it says if it is of a kind that says anything, and why one of the two is missing."""
+    body = None
+    try:
+        body = key.open(header, sealed)
+        return body, change.read_received(body) if change.unpack(header).kind == Kind.CONTENT else None, ""
+    except (CannotOpen, change.CannotRead) as error:
+        return body, None, str(error)

@@ -63,7 +63,8 @@ def still_without(epoch: int, said: Iterable[HandedOut], members: BookMembers, d
     """Return the members' devices to which a key left behind is still to be handed.
 
     What I handed out counts, and what another member did; but not what was handed out by who made this key or the one
-    that does not lead to it: one of the two signed something that does not open.
+    that does not lead to it: one of the two signed something that does not open. Who made it may lack it as well, where
+    their laptop could not open what it had sealed to itself.
     """
 
     def person(device: bytes) -> bytes:
@@ -71,8 +72,8 @@ def still_without(epoch: int, said: Iterable[HandedOut], members: BookMembers, d
 
     doubted = {person(one.signer) for one in said if one.made and one.epoch in (epoch, epoch + 1)}
     trusted = {member.person for member in members.members.values()} - doubted | {person(me)}
-    this = [one for one in said if one.epoch == epoch]
-    has = {me}.union(*({one.signer} if one.made else one.to | {one.signer} for one in this if one.made or person(one.signer) in trusted))
+    grants = [one for one in said if one.epoch == epoch and not one.made and person(one.signer) in trusted]
+    has = {me}.union(*(one.to | {one.signer} for one in grants))
     return tuple(device for device in members.members if device not in has and directory.active(device) is not None)
 
 
