@@ -199,12 +199,18 @@ class Tail(msgspec.Struct, frozen=True):
 
 
 class Lacking(msgspec.Struct, frozen=True):
-    """A book that this laptop reads, the epochs of which it holds no key, the present one, and how many changes wait for them."""
+    """A book that this laptop reads, the epochs of which it holds no key, the present one, and how many changes wait for them.
+
+    `about` is the name of the person whose casebook it is, empty while nobody here knows it; `told` are the epochs of which
+    a person has been told.
+    """
 
     book: bytes
     epochs: frozenset[int]
     present: int
     waiting: int
+    about: str = ""
+    told: frozenset[int] = frozenset()
 
 
 class PutAside(msgspec.Struct, frozen=True):
@@ -382,6 +388,9 @@ class Postbox(Protocol):
 
     async def lacking(self) -> tuple[Lacking, ...]:
         """Return the books of which this laptop, a member, does not hold every key."""
+
+    async def told_of_keys(self, book: bytes, epochs: frozenset[int]) -> None:
+        """Note that a person has been told that these keys of a book do not open here."""
 
     async def put_aside(self) -> tuple[PutAside, ...]:
         """Return what could not be opened or applied, newest first."""

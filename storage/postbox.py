@@ -185,6 +185,9 @@ class VaultPostbox:
     async def lacking(self) -> tuple[Lacking, ...]:
         return await self._read(readers.lacking)
 
+    async def told_of_keys(self, book: bytes, epochs: frozenset[int]) -> None:
+        await self._write(lambda t: t.shelf.keep(readers.TOLD, book.hex(), msgspec.msgpack.encode(sorted(epochs))))
+
     async def put_aside(self) -> tuple[PutAside, ...]:
         sql = """SELECT b.id, coalesce(s.name, ''), p.n, coalesce(w.name, 'a colleague'), p.why, p.at_ms FROM put_aside p
                  JOIN book b ON b.no = p.book_no LEFT JOIN person s ON s.id = b.subject

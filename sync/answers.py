@@ -68,7 +68,7 @@ class Answer:
             self._stopped.clear()
             await self._read(file)
         if mine:
-            self._told |= dict.fromkeys((await unopened.told(self._box)).values())
+            self._told |= dict.fromkeys(told.sentence for told in await unopened.to_tell(self._box))
         return mine
 
     async def _read(self, file: Path) -> bool:

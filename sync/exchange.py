@@ -307,10 +307,11 @@ class Exchange:
         return renewed
 
     async def _tell_unopened(self, renewed: set[bytes]) -> None:
-        for book, sentence in (await unopened.told(self._box, renewed)).items():
-            if book not in self._stopped:
-                self._alarms.append(sentence)
-                await self._box.trouble(book, sentence)
+        for told in await unopened.to_tell(self._box, renewed):
+            if told.book not in self._stopped:
+                self._alarms.append(told.sentence)
+                if told.shut:
+                    await self._box.trouble(told.book, told.sentence)
 
     async def _decide(self, readers: Readers) -> None:
         for decision in await self._box.decisions():

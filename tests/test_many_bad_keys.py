@@ -15,7 +15,7 @@ from sync.founding import chained
 from sync.readers import GRANTS_AT_ONCE
 from sync.unopened import SHUT
 from tests.laptops import ALEX, BEA, CEM, RUTH, Team, add_member, agree, hand_over, remove_member, rotate
-from tests.test_hostile_keys import Trio, keys_held, trio_of, turns
+from tests.test_hostile_keys import WHOSE, Trio, keys_held, trio_of, turns
 
 pytest_plugins = ["tests.laptop_fixtures"]
 
@@ -72,7 +72,7 @@ async def test_two_laptops_that_open_nothing_do_not_answer_each_other_with_keys_
     for _ in range(4):
         for laptop in (trio.alex, trio.ruth):
             (alarm,) = (await laptop.sync_somehow()).alarms
-            assert alarm in [SHUT.format(names=name) for name in (ALEX, RUTH)]
+            assert alarm in [SHUT.format(whose=WHOSE, names=name) for name in (ALEX, RUTH)]
     assert (await trio.alex.box.book_state(trio.book)).members.epoch == 4, "each gave one key, which did not help"
     monkeypatch.undo()
     await trio.bea.sync()
