@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from leadworker.change import DROP, PUT, SCHEMA, Content
+from leadworker.change import DROP, PUT, Content, unreadable
 from leadworker.clock import Moment
 from leadworker.record import LARGEST_NUMBER, RECORD_ID, Kept, Record, Rule, kept_fields, table_of, topics
 from leadworker.text import clean
@@ -21,8 +21,6 @@ from storage.engine import Connection
 
 GONE: Final = "gone"
 """The name under which a record's being in its set or out of it is a value like any other."""
-
-LARGEST_STAMP: Final = 2**63 - 1
 
 _MEMBERSHIP: Final = Kept(Rule.SET, False, "", "")
 
@@ -249,12 +247,11 @@ def standing(marks: bytes, names: Iterable[str]) -> dict[str, frozenset[int]]:
 
 def _refuse_unfit(content: Content) -> None:
     """Raise `Unfit` for what no leadworker writes; the same here for a change that is taken in and for one that is replayed."""
-    if content.schema > SCHEMA:
-        raise Unfit("it was written by a newer leadworker; update to see it")
+    why = unreadable(content)
+    if why:
+        raise Unfit(why)
     if content.verb not in (PUT, DROP) or not RECORD_ID.match(content.record):
         raise Unfit("neither a writing nor a taking away of a record")
-    if len(content.seen[1]) != 32 or not 0 <= content.stamp <= LARGEST_STAMP:
-        raise Unfit("its words cannot be read")
     if not Moment(content.wrote_at, content.offset).is_on_calendar():
         raise Unfit("it was written at a time that no clock shows")
 

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from leadworker import change
-from leadworker.change import CONTROL_LANE, Content, Header, Kind
+from leadworker.change import CONTROL_LANE, Header
 from leadworker.crypto.envelope import BookKey, key_info
 from leadworker.crypto.identity import CannotOpen
+from leadworker.crypto.opening import opened
 from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted
 from leadworker.postbox import BookState, LaneHead, Received
@@ -181,21 +182,11 @@ class PageCheck:
         self._run = []
 
     def _opened_change(self, sealed: _Sealed) -> Received:
-        item, body, content, why = sealed.item, None, None, ""
-        try:
-            if sealed.header.size > wire.LARGEST_BODY or len(item.body) != sealed.header.size + wire.SEAL_OVERHEAD:
-                raise CannotOpen("not of the size that was signed, or larger than any change may be")
-            body = self._key(wire.seal_epoch(item.body)).open(item.header, item.body)
-            if sealed.header.kind == Kind.CONTENT:
-                content = change.read_content(body)
-                why = _unreadable(content)
-        except CannotOpen as error:
-            why = str(error)
-        except (msgspec.DecodeError, msgspec.ValidationError):
-            why = "its words cannot be read"
+        item = sealed.item
+        found = opened(item.header, sealed.header, item.body, self._key)
         return Received(
-            item.n, item.header, body, item.signature, sealed.digest, item.received_ms, None if why else content,
-            item.body if why else b"", why,
+            item.n, item.header, found.body, item.signature, sealed.digest, item.received_ms, found.content,
+            item.body if found.why else b"", found.why,
         )  # fmt: skip
 
     def _key(self, epoch: int) -> BookKey:
@@ -247,14 +238,6 @@ def vouched(hub_key: bytes, book: bytes, page: wire.Page, digest: bytes) -> byte
         return b""
     said = wire.receipt_message(book, change.change_id(last.header), last.n, digest, last.received_ms)
     return page.receipt if wire.is_signed(hub_key, wire.RECEIPT, said, page.receipt) else b""
-
-
-def _unreadable(content: Content) -> str:
-    if content.schema > change.SCHEMA:
-        return "it was written by a newer leadworker; update to see it"
-    if len(content.seen) != 2 or len(content.seen[1]) != 32 or not 0 <= content.stamp < 2**63:
-        return "its words cannot be read"
-    return ""
 
 
 def mistrusted(what: str) -> HubMistrusted:

@@ -14,7 +14,7 @@ from leadworker.domain import journal, people
 from leadworker.record import new_id
 from leadworker.shelf import Shelf
 from leadworker.text import clean
-from storage import projection, rebuilding
+from storage import rebuilding
 from tests.evil_hub import SAFE, Case, Here, Rogue
 from tests.laptops import ALEX, KEIRA, TOBIAS, agree
 
@@ -186,7 +186,7 @@ async def test_what_a_newer_leadworker_wrote_is_shown_after_the_update(case: Cas
     await rogue.write(await note(rogue, case, schema=change.SCHEMA + 1))
     await case.ruth.sync()
     assert [aside.why for aside in await case.ruth.box.put_aside()] == [NEWER]
-    monkeypatch.setattr(projection, "SCHEMA", change.SCHEMA + 1)
+    monkeypatch.setattr(change, "SCHEMA", change.SCHEMA + 1)
     case.ruth.vault.submit(lambda: rebuilding.remake(case.ruth.vault.connection)).result()
     assert await case.ruth.box.put_aside() == ()
     assert "an odd note" in case.ruth.titles(case.keira)
