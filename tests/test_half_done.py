@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from leadworker.errors import DiskTrouble
 from storage import readers
 from sync import organising
+from sync.exchange import Exchange
 from tests.laptops import KEIRA, Team
 
 pytest_plugins = ["tests.laptop_fixtures"]
@@ -42,3 +44,21 @@ async def test_a_disk_that_is_full_as_the_directory_comes_accuses_nobody_afterwa
     await team.alex.sync()
     joined = await team.alex.box.joined()
     assert joined is not None and joined.admin
+
+
+async def test_a_sync_that_is_told_to_stop_stops_also_where_the_disk_is_full(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever closes the window waits for a post that has swallowed it and goes on."""
+    alex = team.alex
+    monkeypatch.setattr(alex.box, "not_on_its_way", full)
+    asked = asyncio.Event()
+
+    async def never() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(alex.client, "news", never)
+    sync = asyncio.ensure_future(Exchange(alex.box, alex.client, alex.clock, alex.bells.append, alex.told.append).run())
+    await asked.wait()
+    sync.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sync
