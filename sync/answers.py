@@ -127,8 +127,6 @@ class Answer:
 
     async def _book(self, frame: Brings, joined: Joined, founding: bool) -> None:
         state = await self._box.book_state(frame.book)
-        if frame.page.n < max(state.promised, default=0):  # this laptop has heard more since, over the line
-            return
         rest = _beyond(frame.page, state.n)
         if rest is None:
             return

@@ -7,7 +7,7 @@ book with `HubMistrusted`; a single *change* that cannot be opened or read is pu
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
@@ -22,6 +22,7 @@ from leadworker.postbox import BookState, LaneHead, Received
 from leadworker.statements import Grant, NotAllowed, Rotation
 from sync import wire
 from sync.ladders import climbed, is_promised
+from sync.receipts import NOTHING, Promised
 
 Unseal = Callable[[bytes, bytes], bytes]
 
@@ -70,8 +71,11 @@ def numbered(book: bytes, n: int, digest: bytes, page: wire.Page) -> Iterator[tu
 class PageCheck:
     """Checks one page of one book against what this laptop knows."""
 
-    def __init__(self, state: BookState, directory: Directory, device: bytes, unseal: Unseal) -> None:
+    def __init__(
+        self, state: BookState, directory: Directory, device: bytes, unseal: Unseal, promised: Mapping[int, Promised] = NOTHING
+    ) -> None:
         self._state = state
+        self._promised = promised
         self._directory = directory
         self._device = device
         self._unseal = unseal
@@ -98,11 +102,10 @@ class PageCheck:
 
     def _after(self, n: int, digest: bytes) -> BookState:
         """Return what the vault will say of the book when it has kept this page, for the check of the next one."""
-        promised = {number: one for number, one in self._state.promised.items() if number > n}
-        return BookState(self._state.book, n, digest, self._lanes, self._own, promised, self._members, self._secrets)
+        return BookState(self._state.book, n, digest, self._lanes, self._own, self._members, self._secrets)
 
     def _refuse_fewer_than_receipted(self, page: wire.Page) -> None:
-        if page.n < max(self._state.promised, default=0):
+        if page.n < max(self._promised, default=0):
             raise HubMistrusted(
                 "The central store no longer has changes that it gave this laptop a receipt for: it may have been put back to an "
                 f"older state. {_SAFE}"
@@ -123,7 +126,7 @@ class PageCheck:
 
     def _compare_with_receipt(self, item: wire.Numbered, header: Header, digest: bytes) -> None:
         """A receipt was signed: the change that it was given for stands at that number, with that digest, or nowhere."""
-        promised = self._state.promised.get(item.n)
+        promised = self._promised.get(item.n)
         if promised is None:
             return
         place = (header.lane, header.seq) if header.device == self._device else None

@@ -408,6 +408,9 @@ async def test_what_a_colleague_signed_is_taken_for_this_casebook_this_laptop_an
         return sealed_by(bea, alex, here.book, (tuple(changes), bea.box.sign(wire.HEAD, before)))
 
     assert post._checked(signed({}, {}), here, directory, alex.box, BEA).bodies == (body, body), "nothing is wrong with it"
+    for run in (({}, {"seq": 1, "prev": change.FIRST}), ({}, {}, {"seq": 2})):
+        with pytest.raises(post.NotWhole, match="two changes of it stand at one place"):
+            post._checked(signed(*run), here, directory, alex.box, BEA)
     statement: dict[str, object] = {"kind": change.Kind.GRANT, "lane": change.CONTROL_LANE}
     for elsewhere in ({"book": bytes(16)}, {"device": alex.box.device}, {"lane": 10}, statement):
         for run in ((elsewhere, {}), ({}, elsewhere), (statement, statement)):

@@ -367,6 +367,36 @@ async def test_what_stands_between_is_fetched_at_once_so_that_a_lost_answer_leav
     assert day.alex.titles(day.keira).count("alex, whose answer was lost") == 1
 
 
+async def test_a_receipt_counts_only_once_what_stands_before_it_is_here_so_that_a_restored_store_never_waits_for_it(day: Day) -> None:
+    """Ruth is cut off between her receipt and what stands before it, and the store is lost in that second: she had said nothing."""
+    day.alex.write(day.keira, "alex, whose answer was lost")
+    day.ruth.write(day.keira, "ruth, numbered after it")
+    push = day.ruth.client.push
+
+    async def after_alex(runs: tuple[wire.Run, ...]) -> wire.Pushed:
+        day.ruth.client.push = push  # type: ignore[method-assign]
+        day.alex.line.after = lambda number: day.alex.line.requests[-1] == "POST /v1/push"
+        with pytest.raises(Offline):
+            await day.alex.sync_somehow()
+        pushed = await push(runs)
+        day.ruth.line.before = lambda number: True
+        return pushed
+
+    day.ruth.client.push = after_alex  # type: ignore[method-assign]
+    with pytest.raises(Offline):
+        await day.ruth.sync()
+    assert day.ruth.where(day.keira)[-1] == day.alex.where(day.keira)[-1] == "here"
+    day.ruth.line.before = day.alex.line.after = lambda number: False
+    restore(day.office, day.backup)
+    begin(day.office)
+    for laptop in day.all:
+        await gives_back(laptop)
+    await day.end()
+    await agree(*day.all)
+    assert sorted(day.bea.titles(day.keira)) == ["alex, whose answer was lost", "before the backup", "ruth, numbered after it"]
+    assert day.ruth.where(day.keira)[-1] == day.alex.where(day.keira)[-1] == "on the central store"
+
+
 async def test_a_laptop_that_lies_about_what_was_numbered_is_refused(day: Day) -> None:
     """Alex wants a note to have been numbered before the accident that never was, and Ruth's not to have been."""
     day.ruth.write(day.keira, "ruth, numbered")
