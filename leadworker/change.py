@@ -28,7 +28,7 @@ LARGEST_BODY: Final = 64 * 1024
 """Bytes of one padded body that the central store takes (C.8)."""
 
 SEAL_OVERHEAD: Final = 4 + 12 + 16
-"""What a seal adds to the padded body: its epoch, the nonce, and the cipher's tag."""
+"""Bytes that sealing adds to a padded body: epoch, nonce, tag."""
 
 _LAYOUT = struct.Struct(">cBBB16s16sHQ32sI32s")
 HEADER_BYTES: Final = _LAYOUT.size
@@ -147,6 +147,8 @@ class Content(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 SCHEMA: Final = 1
 SALT_BYTES: Final = 16
+LARGEST_STAMP: Final = 2**63 - 1
+UNREADABLE: Final = "its words cannot be read"
 PUT: Final = "put"
 DROP: Final = "drop"
 
@@ -169,21 +171,13 @@ def read_content(body: bytes) -> Content:
         raise msgspec.DecodeError("text that is not UTF-8") from None
 
 
-class CannotRead(ValueError):
-    """A body that this version cannot show; the words say why, as a person is told."""
-
-
-def read_received(body: bytes) -> Content:
-    """Read the body of a content change of somebody else; raise `CannotRead` for what no leadworker of this version writes."""
-    try:
-        content = read_content(body)
-    except msgspec.DecodeError as error:
-        raise CannotRead("its words cannot be read") from error
+def unreadable(content: Content) -> str:
+    """Return why a content that was read means nothing to this version, empty when it does."""
     if content.schema > SCHEMA:
-        raise CannotRead("it was written by a newer leadworker; update to see it")
-    if len(content.seen[1]) != 32 or not 0 <= content.stamp < 2**63:
-        raise CannotRead("its words cannot be read")
-    return content
+        return "it was written by a newer leadworker; update to see it"
+    if len(content.seen[1]) != 32 or not 0 <= content.stamp <= LARGEST_STAMP:
+        return UNREADABLE
+    return ""
 
 
 def padded_size(length: int) -> int:

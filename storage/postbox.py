@@ -260,10 +260,15 @@ class VaultPostbox:
         return await self._read(closing.nowhere_else)
 
     async def was_revoked(self, revoked: bool) -> None:
+        def note(transaction: Transaction) -> None:  # both or neither: casebooks would stay read-only for good
+            known = joined(self._vault)
+            if known is not None:
+                self._vault.set_fact(readers.JOINED, msgspec.msgpack.encode(msgspec.structs.replace(known, revoked=revoked)))
+                readers.retell_revoked(transaction.connection, revoked=revoked)
+
         known = await self.joined()
         if known is not None and known.revoked != revoked:
-            await self.set_joined(msgspec.structs.replace(known, revoked=revoked))
-            await self._write(lambda t: readers.retell_revoked(t.connection, revoked=revoked))
+            await self._write(note)
 
     async def counts(self) -> Counts:
         return await self._read(lambda c: counts(self._vault, c))
@@ -276,9 +281,14 @@ class VaultPostbox:
 
     async def _write(self, work: Callable[[Transaction], T]) -> T:
         def run() -> T:
-            with self._vault.transaction() as transaction:
-                transaction.dirty = True
-                return work(transaction)
+            try:
+                with self._vault.transaction() as transaction:
+                    transaction.dirty = True
+                    return work(transaction)
+            except BaseException:  # raised again: what was read in a transaction that is undone is not so
+                self._directory = None
+                self._members.clear()
+                raise
 
         return await asyncio.wrap_future(self._vault.submit(run))
 

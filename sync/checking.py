@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 
 from leadworker import change
-from leadworker.change import CONTROL_LANE, Header, Kind
+from leadworker.change import CONTROL_LANE, Header
 from leadworker.crypto.envelope import BookKey, key_info
 from leadworker.crypto.identity import CannotOpen
+from leadworker.crypto.opening import opened
 from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted
 from leadworker.postbox import BookState, LaneHead, Received
@@ -184,16 +185,12 @@ class PageCheck:
         self._run = []
 
     def _opened_change(self, sealed: _Sealed) -> Received:
-        item, body, content, why = sealed.item, None, None, ""
-        try:
-            body = self._key(wire.seal_epoch(item.body)).open(item.header, item.body)
-            if sealed.header.kind == Kind.CONTENT:
-                content = change.read_received(body)
-        except (CannotOpen, change.CannotRead) as error:
-            why = str(error)
+        item = sealed.item
+        found = opened(item.header, sealed.header, item.body, self._key)
         return Received(
-            item.n, item.header, body, item.signature, sealed.digest, item.received_ms, content, item.body if why else b"", why
-        )
+            item.n, item.header, found.body, item.signature, sealed.digest, item.received_ms, found.content,
+            item.body if found.why else b"", found.why,
+        )  # fmt: skip
 
     def _key(self, epoch: int) -> BookKey:
         if epoch not in self._opened:

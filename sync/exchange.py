@@ -17,7 +17,7 @@ from leadworker import change
 from leadworker.clock import Clock, Moment
 from leadworker.desk import Bell
 from leadworker.directory import Directory
-from leadworker.errors import HubMistrusted, Offline, Refused
+from leadworker.errors import HubMistrusted, LeadworkerError, Offline, Refused
 from leadworker.postbox import Confirmed, Joined, Postbox, Receipt, UnsentRun
 from leadworker.text import one_line
 from sync import late, leaving, recovering, unopened, wire
@@ -99,7 +99,8 @@ class Exchange:
         try:
             return await self._run()
         except BaseException:  # also when it was told to stop: what did not arrive is *here* again
-            self._ring(await self._box.not_on_its_way())
+            with contextlib.suppress(LeadworkerError):  # what stopped it is told, and obeyed; the next sync sends it all the same
+                self._ring(await self._box.not_on_its_way())
             raise
 
     async def _run(self) -> Result:

@@ -190,12 +190,17 @@ class Readers:
 
     async def _follow_escrow(self, book: bytes) -> None:
         """Give a book a new key when the organisation has named another escrow key since (C.10)."""
-        state = await self._box.book_state(book)
-        present, key = state.members, present_key(state)
-        if not present.may_write(self._box.device) or key is None or self._me.person not in _who_follows(present, self.directory):
-            return
-        if self.directory.escrow_at(present.keyed_upon) != self.directory.escrow:
-            await self._said(book, new_key(present, key, self._speaker()))
+        for _ in range(TRIES):
+            state = await self._box.book_state(book)
+            present, key = state.members, present_key(state)
+            if not present.may_write(self._box.device) or key is None or self._me.person not in _who_follows(present, self.directory):
+                return
+            if self.directory.escrow_at(present.keyed_upon) == self.directory.escrow:
+                return
+            self.directory = await self._newest(present)
+            if await self._said(book, new_key(present, key, self._speaker())):
+                return
+        raise _NotYet(AGAIN)
 
     async def _said(self, book: bytes, statements: tuple[wire.OpenChange, ...]) -> bool:
         """Send statements and fetch the book again; return whether they stand. Raises `NotTaken`.
