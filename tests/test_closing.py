@@ -28,6 +28,7 @@ from tests.laptops import (
     Line,
     Office,
     Team,
+    add_member,
     words_of,
 )
 
@@ -146,6 +147,29 @@ async def test_a_store_s_word_alone_and_a_forged_statement_close_nothing(team: T
     await alex.close()
     assert refusal(alex.folder) is None, "it opens as ever"
     assert root_id(directory.root) == known.root
+
+
+async def test_a_store_that_takes_its_word_back_is_sent_what_waits_and_gives_nobody_a_right_that_they_had_not(team: Team) -> None:
+    alex, bea = team.alex, await team.office.let_in(team.ruth, BEA)
+    keira, tobias = alex.add(KEIRA), alex.add(TOBIAS)
+    await alex.sync()
+    await add_member(alex, keira, bea, Role.CO_WORKER)
+    await add_member(alex, tobias, bea, Role.READ_ONLY)
+    await bea.sync()
+    known = await bea.box.joined()
+    assert known is not None
+    honest = bea.line
+    await bea.tap(SaysRevoked([], known.organisation))
+    await taken_out(bea)
+    bea.write(keira, "while the store was wrong")
+    assert (await bea.counts()).waiting == 0, "nothing goes to a store that says so"
+    await bea.tap(honest)
+    await bea.sync()
+    assert bea.where(keira) == ["on the central store"]
+    may_write = dict(bea.sql("SELECT subject, writable FROM book WHERE subject != ''"))
+    assert may_write == {keira: 1, tobias: 0}
+    await alex.sync()
+    assert alex.titles(keira) == ["while the store was wrong"]
 
 
 async def test_what_is_nowhere_else_keeps_the_vault_open_until_somebody_has_it(team: Team) -> None:

@@ -40,3 +40,21 @@ async def test_a_casebook_that_was_stopped_while_the_others_followed_the_directo
     evil.news = lambda news: news
     await alex.sync()
     assert bea.box.device in alex.members(hidden), "nothing new was said of it, nor in the directory"
+
+
+async def test_what_waits_in_a_casebook_that_was_stopped_is_not_sent_while_the_others_are(team: Team) -> None:
+    """The store shows another history of it, so that nothing more is said into it before somebody has looked."""
+    alex = team.alex
+    stopped, other = alex.add(), alex.add(TOBIAS)
+    await alex.sync()
+    evil, book = Evil(), alex.book(stopped)
+    evil.news = lambda news: replace(news, books=tuple(replace(one, digest=bytes(32)) if one.book == book else one for one in news.books))
+    await alex.tap(evil)
+    for person in (stopped, other):
+        alex.write(person, "written meanwhile")
+    (alarm,) = (await alex.sync_somehow()).alarms
+    assert "counts a casebook's changes differently" in alarm
+    assert (alex.where(stopped), alex.where(other)) == (["here"], ["on the central store"])
+    evil.news = lambda news: news
+    await alex.sync()
+    assert alex.where(stopped) == ["on the central store"]

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from leadworker import proof
+from leadworker import change, proof
+from leadworker.change import Header, Kind
 from leadworker.crypto.identity import Identity
 from leadworker.directory import Directory
 from leadworker.statements import (
@@ -22,6 +23,7 @@ from leadworker.statements import (
     Role,
     root_id,
     succession_message,
+    write_statement,
 )
 from sync.founding import chained
 
@@ -121,6 +123,20 @@ def test_a_statement_that_breaks_one_rule_is_refused_in_its_words(rule: str) -> 
         organisation.say(signer, broken(organisation))
     assert str(refused.value) == words
     assert organisation.directory.__dict__ == before
+
+
+@pytest.mark.parametrize("kind", [Kind.MEMBERSHIP, Kind.ROTATION, Kind.GRANT])
+def test_a_statement_under_the_header_of_a_casebook_s_is_refused(kind: Kind) -> None:
+    """The keys of a book are counted by the headers of its control lane alone: a directory has none."""
+    organisation = Organisation()
+    directory, body = organisation.directory, write_statement(Revoke(organisation.laptops[WORKER].device))
+    header = Header(
+        kind, directory.book, root_id(organisation.root.signing_public), change.CONTROL_LANE, directory.seq + 1, directory.head,
+        len(body), change.commitment(body),
+    ).pack()  # fmt: skip
+    with pytest.raises(NotAllowed, match="only directory statements stand in a directory"):
+        directory.apply(header, body, organisation.root.sign(proof.HEAD, change.change_id(header)))
+    assert not directory.devices[organisation.laptops[WORKER].device].revoked
 
 
 ALLOWED: dict[str, tuple[Callable[[Organisation], Identity], Callable[[Organisation], DirectoryStatement]]] = {

@@ -113,6 +113,13 @@ def after_losing(book: Casebook, who: int, said: Callable[[], BookStatement]) ->
     return said()
 
 
+def with_a_new_laptop(book: Casebook) -> BookStatement:
+    """Let a laptop in that was enrolled after all that its writer says they had seen of the directory."""
+    before, new = book.directory.seq, Identity.new()
+    book.direct(book.enrolment(OUTSIDER, new))
+    return book.membership([Member(new.device, book.people[OUTSIDER], Role.CO_WORKER)], seen=before)
+
+
 Broken = tuple[int, Callable[[Casebook], BookStatement], str]
 
 RULES: dict[str, Broken] = {
@@ -154,6 +161,7 @@ RULES: dict[str, Broken] = {
         LEAD, lambda b: after_losing(b, OUTSIDER, lambda: b.membership([b.member(OUTSIDER, Role.CO_WORKER)])),
         "a device that was revoked cannot become a member",
     ),
+    "a device that its writer could not know of yet": (LEAD, with_a_new_laptop, "a device that was revoked cannot become a member"),
     "a role that there is not": (LEAD, lambda b: b.membership([Member(b.device(OUTSIDER), b.people[OUTSIDER], 99)]), "an unknown role"),
     "members upon an older directory": (
         SUPERVISOR, lambda b: after_a_newer_membership(b, lambda seen: b.membership(remove=[b.device(READER)], seen=seen)), SEEN_LESS,

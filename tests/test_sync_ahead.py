@@ -157,6 +157,7 @@ async def test_a_page_is_not_put_behind_another_history_than_the_one_that_it_was
     assert await ruth.box.take(*page, bytes(32)) == Bell(frozenset(), frozenset())
     assert (await ruth.box.book_state(book)).n == 0
     assert (await ruth.box.take(*page, state.digest)).topics >= {"journal_entry", "reader"}
+    assert await ruth.box.take(*page) == Bell(frozenset(), frozenset()), "nor a second time, where another pull was quicker"
     assert ruth.titles(keira) == ["one", "two"]
     assert gapless(ruth, keira)
     await agree(team.alex, ruth)
@@ -172,6 +173,20 @@ async def a_lying_line(team: Team, monkeypatch: pytest.MonkeyPatch) -> tuple[Evi
     await alex.tap(evil)
     alex.write(keira, *(f"note {number}" for number in range(700)))
     return evil, keira
+
+
+async def test_the_batch_that_is_read_while_another_travels_is_the_next_one(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    evil, keira = await a_lying_line(team, monkeypatch)
+    sizes: list[int] = []
+
+    def noted(pushed: wire.Pushed) -> wire.Pushed:
+        sizes.append(sum(len(one.ns) for one in pushed.outcomes))
+        return pushed
+
+    evil.pushed = noted
+    await team.alex.sync()
+    assert sum(sizes) == len(team.alex.titles(keira)), f"each note travels once: {sizes}"
+    assert set(team.alex.where(keira)) == {"on the central store"}
 
 
 async def test_what_follows_a_refused_batch_is_not_sent(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
