@@ -307,6 +307,34 @@ def test_requests_that_hold_nothing_two_books_or_content_are_refused_in_words(wo
     twice = one.control.copy()
     gap = twice.statement(lead.keys, statements.Grant(1, {lead.device: bytes(80)})), grants[0]
     assert code(lead.control(*gap)) == "broken_chain"
+    apart = [ControlLane(one.book, one.control.seq + at, bytes([1 + at] * 32)) for at in range(2)]
+    forked = [lane.statement(lead.keys, statements.Grant(1, {lead.device: bytes(80)})) for lane in apart]
+    assert code(lead.control(*forked)) == "broken_chain"
+
+
+def test_a_request_holds_no_more_statements_and_none_larger_than_every_laptop_takes(world: World) -> None:
+    organisation = world.organisation
+    lead = organisation.colleague()
+    book = organisation.casebook(lead)
+    grants = [book.grant(lead, lead.device) for _ in range(wire.MOST_STATEMENTS + 1)]
+    assert code(lead.control(*grants)) == "bad_request"
+    assert code(lead.control(*grants[:-1])) == ""
+    assert code(lead.control(msgspec.structs.replace(grants[-1], body=grants[-1].body + b"\0"))) == "wrong_size"
+    assert code(lead.control(grants[-1])) == ""
+    many = [statements.Member(bytes(16), bytes(16), Role.CO_WORKER)] * (wire.LARGEST_BODY // 32)
+    large = book.membership(lead, many)
+    assert len(large.body) > wire.LARGEST_BODY
+    assert code(lead.control(large)) == "wrong_size"
+
+
+def test_a_statement_after_another_predecessor_is_told_that_somebody_was_first(world: World) -> None:
+    """The place alone does not make it follow: its writer looks at what is there now, and decides again."""
+    lead = world.organisation.colleague()
+    book = world.organisation.casebook(lead)
+    forked = ControlLane(book.book, book.control.seq, bytes([1] * 32))
+    said = statements.Grant(1, {lead.device: bytes(80)})
+    assert code(lead.control(forked.statement(lead.keys, said))) == "head_moved"
+    assert code(lead.control(book.control.statement(lead.keys, said))) == ""
 
 
 def test_a_body_nested_without_end_is_refused_and_no_fault(world: World) -> None:

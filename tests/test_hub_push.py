@@ -186,6 +186,19 @@ def test_a_change_that_was_exchanged_inside_a_signed_run_is_not_taken(case: Case
     assert contents(case.lead, case.book) == []
 
 
+@pytest.mark.parametrize("other", ["another laptop's", "a place left out"])
+def test_a_change_that_does_not_belong_in_a_run_is_refused_also_where_its_end_is_signed(world: World, case: Case, other: str) -> None:
+    """The signature vouches for the last change and the chain to it; no laptop would take the casebook in any more."""
+    ((first, seal), (second, seal2)) = case.lane.write(2)
+    bent: dict[str, object] = {"device": world.organisation.colleague().device} if other == "another laptop's" else {"seq": 7}
+    second = msgspec.structs.replace(wire.unpack(second), **bent).pack()
+    last = msgspec.structs.replace(wire.unpack(second), device=case.lead.device, prev=change.change_id(second))
+    third = msgspec.structs.replace(last, seq=last.seq + 1).pack()
+    refusal = "mixed_run" if other == "another laptop's" else "broken_chain"
+    assert code(case.lead.push(run(case.lead.keys, [(first, seal), (second, seal2), (third, seal)]))) == refusal
+    assert contents(case.lead, case.book) == []
+
+
 def test_a_run_copied_into_another_book_is_not_taken(world: World, case: Case) -> None:
     """A header names its book, so a transplanted run is either the old book's or no longer what was signed."""
     other = world.organisation.casebook(case.lead)
