@@ -7,9 +7,10 @@ import pytest
 from leadworker.directory import Directory
 from leadworker.domain import colleagues, readers
 from leadworker.domain.readers import OVERDUE_MS
+from leadworker.statements import Role
 from sync import wire
 from sync.readers import AGAIN, NOT_SHOWN, TRIES
-from tests.laptops import BEA, CEM, Laptop, Team, rotate
+from tests.laptops import BEA, CEM, Laptop, Team, add_member, remove_member, rotate
 from tests.test_hostile_keys import Trio, trio_of, turns
 
 pytest_plugins = ["tests.laptop_fixtures"]
@@ -111,3 +112,23 @@ async def test_a_key_made_upon_a_directory_that_grew_during_the_sync_gives_no_de
     assert (await alex.sync_somehow()).alarms == ()
     assert await alex.box.decisions() == ()
     assert reads(trio, trio.bea) == (decide == "new key")
+
+
+async def test_who_was_taken_out_before_their_decision_arrived_is_told_so_and_it_is_not_tried_for_ever(trio: Trio) -> None:
+    ruth = trio.ruth
+    ruth.desk.do_now(lambda shelf: readers.take_out(shelf, trio.keira, colleagues.resolve(shelf, BEA)))
+    await remove_member(trio.alex, trio.keira, ruth)
+    await ruth.sync_somehow()
+    (decision,) = await ruth.box.decisions()
+    assert decision.said == "You do not read this casebook any more, so you cannot decide who does."
+    assert reads(trio, trio.bea)
+
+
+async def test_who_may_only_read_by_now_is_told_that_they_gave_no_new_key(trio: Trio) -> None:
+    bea = trio.bea
+    bea.desk.do_now(lambda shelf: readers.give_new_key(shelf, trio.keira))
+    await add_member(trio.alex, trio.keira, bea, Role.READ_ONLY)
+    await bea.sync_somehow()
+    (decision,) = await bea.box.decisions()
+    assert decision.said == "You may not write in this casebook any more, so it was given no new key."
+    assert (await trio.alex.box.book_state(trio.book)).members.epoch == 1

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from leadworker.statements import Role
-from sync import wire
+from sync import organising, wire
 from tests.evil_hub import Evil, replace
-from tests.laptops import BEA, TOBIAS, Team, remove_member
+from tests.laptops import BEA, CEM, TOBIAS, Team, add_member, remove_member
 
 pytest_plugins = ["tests.laptop_fixtures"]
 
@@ -58,3 +58,32 @@ async def test_what_waits_in_a_casebook_that_was_stopped_is_not_sent_while_the_o
     evil.news = lambda news: news
     await alex.sync()
     assert alex.where(stopped) == ["on the central store"]
+
+
+async def test_who_may_only_read_takes_no_lost_laptop_out_since_the_key_after_it_is_not_theirs_to_make(team: Team) -> None:
+    alex, bea = team.alex, await team.office.let_in(team.ruth, BEA)
+    cem = await team.office.let_in(team.ruth, CEM)
+    keira = alex.add()
+    await alex.sync()
+    await add_member(alex, keira, bea, Role.CO_WORKER)
+    await add_member(alex, keira, cem, Role.READ_ONLY)
+    await cem.sync()
+    await organising.revoke(team.ruth.box, team.ruth.client, [bea.box.device])
+    await cem.sync()
+    assert bea.box.device in cem.members(alex.book(keira)), "somebody who writes sees to it"
+    await alex.sync()
+    await cem.sync()
+    assert bea.box.device not in cem.members(alex.book(keira))
+
+
+async def test_who_does_not_lead_lets_no_supervisor_in_and_is_not_refused_for_trying(team: Team) -> None:
+    alex, bea = team.alex, await team.office.let_in(team.ruth, BEA)
+    keira = alex.add()
+    await alex.sync()
+    await add_member(alex, keira, bea, Role.CO_WORKER)
+    await bea.sync()
+    cem = await team.office.let_in(team.ruth, CEM, role=Role.SUPERVISOR)
+    await bea.sync()
+    assert cem.box.device not in bea.members(alex.book(keira))
+    await alex.sync()
+    assert cem.box.device in alex.members(alex.book(keira))

@@ -10,11 +10,12 @@ import pytest
 from leadworker.crypto.envelope import BookKey, commitment_to, key_info
 from leadworker.crypto.identity import seal_to
 from leadworker.membership import BookMembers
+from leadworker.postbox import BookState
 from leadworker.statements import Grant, Membership, Role
 from sync.founding import members_of
-from sync.ladders import climbed
+from sync.ladders import climbed, left_behind, newest_key
 from sync.unopened import NOT_HANDED, handed_out
-from tests.laptops import CEM, Laptop, Team, agree
+from tests.laptops import CEM, Laptop, Team, agree, remove_member
 from tests.test_hostile_keys import LADDERS, Trio, say, trio_of, turns
 
 pytest_plugins = ["tests.laptop_fixtures"]
@@ -28,14 +29,14 @@ async def trio(team: Team) -> Trio:
     return made
 
 
-async def let_in_with_the_present_key_alone(trio: Trio) -> Laptop:
+async def let_in_with_the_present_key_alone(trio: Trio, role: Role = Role.CO_WORKER) -> Laptop:
     """Let Cem in by Alex's laptop, which goes off the line before it has handed on what that key does not lead to."""
     cem, alex = await trio.team.office.let_in(trio.ruth, CEM), trio.alex
     await alex.sync()
     state, directory = await alex.box.book_state(trio.book), await alex.box.directory()
     assert directory is not None
     seal = seal_to(cem.box.unsealing_public, state.keys[2], key_info(trio.book, 2, cem.box.device))
-    newcomer = members_of(directory, alex.person_of(cem), Role.CO_WORKER)
+    newcomer = members_of(directory, alex.person_of(cem), role)
     await say(alex, trio.book, Membership(directory.seen, newcomer, (), state.members.lead), Grant(2, {cem.box.device: seal}))
     return cem
 
@@ -85,6 +86,30 @@ async def test_who_left_a_key_behind_is_not_believed_to_have_handed_it_on(trio: 
     assert cem.titles(trio.keira) == ["one", "under Bea's key"]
 
 
+async def test_who_may_only_read_hands_nothing_on_and_is_refused_nothing_for_it(trio: Trio) -> None:
+    cem = await let_in_with_the_present_key_alone(trio, Role.READ_ONLY)
+    await trio.alex.sync()
+    for _ in range(2):
+        await cem.sync()
+    assert cem.titles(trio.keira) == ["one", "under Bea's key"]
+    assert await handed_by(cem, trio.book) == []
+    assert (await cem.counts()).troubled == ()
+
+
+async def test_who_was_let_in_again_without_a_key_waits_for_it_and_gives_the_casebook_no_other(trio: Trio) -> None:
+    """Nobody signed a key for Cem that does not open: there is nothing to answer, and the others go on."""
+    cem, alex = await let_in_with_the_present_key_alone(trio), trio.alex
+    await cem.sync_somehow()
+    await remove_member(alex, trio.keira, cem)
+    state, directory = await alex.box.book_state(trio.book), await alex.box.directory()
+    assert directory is not None
+    back = members_of(directory, alex.person_of(cem), Role.CO_WORKER)
+    await say(alex, trio.book, Membership(directory.seen, back, (), state.members.lead))
+    await cem.sync_somehow()
+    here = await cem.box.book_state(trio.book)
+    assert (here.members.epoch, 3 in here.keys, 2 in here.keys) == (3, False, True)
+
+
 async def test_a_bad_key_under_which_nothing_waits_is_told_to_who_answered_it_and_to_nobody_else(team: Team) -> None:
     trio = await trio_of(team)
     await turns(trio, trio.alex, trio.ruth, words=False)
@@ -92,6 +117,19 @@ async def test_a_bad_key_under_which_nothing_waits_is_told_to_who_answered_it_an
     assert "did not open" in alarm
     assert (await trio.alex.sync_somehow()).alarms == ()
     assert [lacking.epochs for lacking in await trio.alex.box.lacking()] == [{2}]
+
+
+def test_of_keys_that_no_newer_one_leads_to_only_the_newest_of_each_ladder_is_handed_on() -> None:
+    """The fourth key leads nowhere and the third leads to the second and the first: whoever has the third has all of them."""
+    book, members = secrets.token_bytes(16), BookMembers(secrets.token_bytes(16))
+    keys = {epoch: BookKey(book, epoch, secrets.token_bytes(32)) for epoch in range(1, 5)}
+    members.epoch = 4
+    members.commitments = {epoch: key.commitment() for epoch, key in keys.items()}
+    members.ladders = {1: b"", 2: keys[2].ladder(keys[1]), 3: keys[3].ladder(keys[2]), 4: bytes(60)}
+    state = BookState(book, 0, b"", {}, {}, members, {epoch: key.secret for epoch, key in keys.items()})
+    assert [key.epoch for key in left_behind(state)] == [3]
+    newest = newest_key(state)
+    assert newest is not None and newest.epoch == 4
 
 
 def test_a_ladder_that_leads_to_its_own_key_has_no_second_step() -> None:
