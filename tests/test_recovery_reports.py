@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from leadworker.errors import Refused
+from leadworker.statements import Role
 from sync import wire
 from sync.hub.recovery import MOST_REPORTED
 from sync.recovering import NUMBERED_ANEW
-from tests.laptops import Team
-from tests.restored_store import begin, end, gives_back, restore, rows, status
+from tests.laptops import Team, add_member, remove_member
+from tests.restored_store import _all, begin, end, gives_back, lanes, restore, rows, status
 from tests.test_recovery import Day, new_day
 
 pytest_plugins = ["tests.laptop_fixtures"]
@@ -78,3 +79,27 @@ async def test_nothing_comes_back_and_nothing_is_reported_while_the_store_gives_
         await day.alex.client.report(wire.Report((), ()))
     assert refused.value.code == "not_recovering"
     assert rows(day.office) == before
+
+
+async def test_a_return_of_nothing_is_answered_with_where_the_store_stands(day: Day) -> None:
+    restore(day.office, day.backup)
+    begin(day.office)
+    book = day.alex.book(day.keira)
+    outcome = await day.alex.client.give_back(wire.Returned(book, (), bytes(64)))
+    assert (outcome.code, outcome.ns) == ("moved", (max(n for one, n in rows(day.office) if one == book),))
+
+
+async def test_who_was_taken_out_and_is_back_is_a_member_again_in_the_restored_store_and_sizes_are_what_they_were(day: Day) -> None:
+    """Both happened since the backup: the store must not take her for one who left."""
+    await remove_member(day.alex, day.keira, day.bea)
+    await add_member(day.alex, day.keira, day.bea, Role.SUPERVISOR)
+    day.alex.write(day.keira, "she is back")
+    await day.alex.sync()
+    sizes = ("SELECT book, size FROM books ORDER BY book", "SELECT book, device, lane, size FROM lanes ORDER BY book, device, lane")
+    before = [lanes(day.office), *(_all(day.office, sql) for sql in sizes)]
+    restore(day.office, day.backup)
+    begin(day.office)
+    for laptop in day.all:
+        await gives_back(laptop)
+    end(day.office)
+    assert [lanes(day.office), *(_all(day.office, sql) for sql in sizes)] == before
