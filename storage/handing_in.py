@@ -18,7 +18,7 @@ MOST = 2000
 def count(connection: Connection, *, revoked: bool) -> int:
     """Return how many unsent changes stand in casebooks that this laptop may write in no more and were not handed in."""
     books = f"SELECT DISTINCT b.no, b.id FROM lane l JOIN book b ON b.no = l.book_no WHERE {SHARED} AND (b.writable = 0 OR ?)"
-    unsent = """SELECT count(*) FROM lane l JOIN change c ON c.lane_no = l.no AND c.seq > l.acked AND c.n IS NULL
+    unsent = """SELECT count(*) FROM lane l JOIN change c ON c.lane_no = l.no AND c.seq > l.acked
                 WHERE l.book_no = ? AND l.mine = 1 AND l.lane > 0 AND c.no > ?"""
     found = connection.execute(books, (int(revoked),)).fetchall()
     return sum(int(scalar(connection, unsent, no, _upto(connection, book))) for no, book in found)
@@ -45,7 +45,7 @@ def of_book(connection: Connection, book: bytes) -> HandingIn:
     lanes = """SELECT l.no, l.lane, l.acked FROM lane l JOIN book b ON b.no = l.book_no
                WHERE b.id = ? AND l.mine = 1 AND l.lane > 0 ORDER BY l.no"""
     changes = """SELECT no, header, body, signature FROM change
-                 WHERE lane_no = ? AND seq > ? AND n IS NULL AND no > ? ORDER BY seq LIMIT ?"""
+                 WHERE lane_no = ? AND seq > ? AND no > ? ORDER BY seq LIMIT ?"""
     after, runs, upto, room = _upto(connection, book), list[UnsentRun](), 0, MOST_BYTES
     for lane_no, lane, acked in connection.execute(lanes, (book,)).fetchall():
         rows = connection.execute(changes, (lane_no, acked, after, MOST)).fetchall()
