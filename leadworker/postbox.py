@@ -338,8 +338,6 @@ class Postbox(Protocol):
     async def to_found(self) -> tuple[ToFound, ...]:
         """Return the books that are to be founded at the central store, each with its first key, which is kept before."""
 
-    async def founded(self, book: bytes) -> None: ...
-
     async def unsent(
         self, most: int, stopped: frozenset[bytes], after: Mapping[tuple[bytes, int], int]
     ) -> tuple[UnsentRun, ...]:

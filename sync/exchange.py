@@ -334,7 +334,6 @@ class Exchange:
                     await self._stop_book(item.book, one_line(outcome.sentence)[:400])
                     continue
                 await self._receive_book(wire.BookNews(item.book, 0, b""), directory, 0)
-                await self._box.founded(item.book)
 
     async def _send(self, readers: Readers) -> None:
         waiting = (await self._box.counts()).waiting
@@ -429,10 +428,9 @@ class Exchange:
 
 def _span(ms: int) -> str:
     minutes = ms // 60_000
-    for size, one, many in ((525_600, "year", "years"), (1440, "day", "days"), (60, "hour", "hours"), (1, "minute", "minutes")):
-        if minutes >= size:
-            count = minutes // size
-            return f"about {count} {one if count == 1 else many}"
-    return "a minute"
+    units = ((525_600, "year", "years"), (1440, "day", "days"), (60, "hour", "hours"), (1, "minute", "minutes"))
+    size, one, many = next(unit for unit in units if minutes >= unit[0])
+    count = minutes // size
+    return f"about {count} {one if count == 1 else many}"
 
 
