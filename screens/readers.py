@@ -256,8 +256,7 @@ class ReadersPage(Page):
         except LeadworkerError as error:
             self.shell.say(error.sentence, "warning", 12)
             return
-        unread = f" {made.unread} could not be read here." if made.unread else ""
-        self.shell.say(f"Taken in from {one.name}: {say_count(made.entries + made.others, 'change', 'changes')}.{unread}")
+        self.shell.say(f"Taken in from {one.name}: {say_count(made.entries + made.others, 'change', 'changes')}.{made.rest()}")
 
     async def _hand_in(self) -> None:
         try:
