@@ -271,7 +271,7 @@ def _rows(shown: Shown) -> Iterable[Line | Heading]:
     for one in shown.readers:
         yield Line(one.person, one)
     if shown.late:
-        yield Heading(plain("Handed in late", Tone.HEADING))
+        yield Heading(join(plain("Handed in late", Tone.HEADING), plain("  i takes the selected one in", Tone.MUTED)))
         yield from (Line(waits.id, waits) for waits in shown.late)
     if shown.decisions:
         yield Heading(plain("Decided here", Tone.HEADING))

@@ -141,8 +141,12 @@ async def test_what_was_handed_in_is_taken_in_by_one_key_under_its_writer_s_name
     async with opened(app) as pilot:
         keira = await shared(app)
         await app.desk.do(handed_in, keira, "What Bea still wrote", 1763000000000)
+        await pilot.press("6")
+        await settle(pilot)
+        assert "Bea Lindqvist about Keira Okafor-Lane, handed in late; open the person, w, i" in words(app)
         app.who_reads(keira)
         await settle(pilot)
+        assert "Handed in late i takes the selected one in" in words(app)
         assert "from Bea Lindqvist 1 entry" in words(app)
         await type_in(pilot, "i")
         await settle(pilot)
