@@ -374,6 +374,15 @@ async def test_a_persons_page_keeps_the_header_on_top_in_every_panel(app: Leadwo
             await settle(pilot)
 
 
+async def test_today_names_no_hour_for_what_was_written_without_one(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        await settle(pilot)
+        await type_in(pilot, "n", "@Yusuf call today about the bus", "ctrl+s")
+        await settle(pilot)
+        assert isinstance(app.screen, TodayPage)
+        assert "Phone call today Yusuf Demir" in words(app) and "12:00" not in words(app)
+
+
 async def test_however_many_alerts_there_are_the_journal_can_be_read_and_none_is_left_out_silently(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
         who = await keira(app)
