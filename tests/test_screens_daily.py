@@ -340,6 +340,14 @@ async def test_a_date_of_birth_that_cannot_be_read_loses_nothing(app: Leadworker
         assert not [row for row in await app.desk.ask(caseload.mine) if row.name == "Tia Walsh"], "half a person was saved"
 
 
+async def test_who_adds_to_what_stands_in_a_field_goes_on_after_it(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        await on_keiras_page(app, pilot)
+        await type_in(pilot, "e", "tab", "tab", "tab", " and aunt")
+        await settle(pilot)
+        assert app.screen.query_one("#field-lives_at", TextField).text.endswith("with mum and aunt")
+
+
 async def test_a_form_left_by_a_lock_is_there_again(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
         app.add_person()
