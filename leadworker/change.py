@@ -27,6 +27,9 @@ FIRST: Final = bytes(32)
 LARGEST_BODY: Final = 64 * 1024
 """Bytes of one padded body that the central store takes (C.8)."""
 
+SEAL_OVERHEAD: Final = 4 + 12 + 16
+"""Bytes that sealing adds to a padded body: epoch, nonce, tag."""
+
 _LAYOUT = struct.Struct(">cBBB16s16sHQ32sI32s")
 HEADER_BYTES: Final = _LAYOUT.size
 _MAGIC: Final = b"L"
@@ -144,6 +147,8 @@ class Content(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 SCHEMA: Final = 1
 SALT_BYTES: Final = 16
+LARGEST_STAMP: Final = 2**63 - 1
+UNREADABLE: Final = "its words cannot be read"
 PUT: Final = "put"
 DROP: Final = "drop"
 
@@ -164,6 +169,15 @@ def read_content(body: bytes) -> Content:
         raise msgspec.DecodeError("nested too deeply") from None
     except UnicodeDecodeError:
         raise msgspec.DecodeError("text that is not UTF-8") from None
+
+
+def unreadable(content: Content) -> str:
+    """Return why a content that was read means nothing to this version, empty when it does."""
+    if content.schema > SCHEMA:
+        return "it was written by a newer leadworker; update to see it"
+    if len(content.seen[1]) != 32 or not 0 <= content.stamp <= LARGEST_STAMP:
+        return UNREADABLE
+    return ""
 
 
 def padded_size(length: int) -> int:

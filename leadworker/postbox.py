@@ -88,14 +88,6 @@ class LaneHead(msgspec.Struct, frozen=True):
     mine: bool
 
 
-class Promised(msgspec.Struct, frozen=True):
-    """What a receipt said: which change of this laptop has a number. `digest` is the running one there, or empty inside a run."""
-
-    lane: int
-    seq: int
-    digest: bytes
-
-
 class Confirmed(msgspec.Struct, frozen=True):
     """How far a book is confirmed here, with the running digest there, and why it could not be synced, if so."""
 
@@ -107,8 +99,7 @@ class Confirmed(msgspec.Struct, frozen=True):
 class BookState(msgspec.Struct, frozen=True):
     """Where one book stands on this laptop, as `sync.checking` needs it.
 
-    `own` holds the ids of this laptop's own changes that no pull has confirmed yet, by ``(lane, seq)``; `promised`, by
-    number, what receipts said of those among them that the central store has taken.
+    `own` holds the ids of this laptop's own changes that have no number here yet, by ``(lane, seq)``.
     """
 
     book: bytes
@@ -116,7 +107,6 @@ class BookState(msgspec.Struct, frozen=True):
     digest: bytes
     lanes: dict[tuple[bytes, int], LaneHead]
     own: dict[tuple[int, int], bytes]
-    promised: dict[int, Promised]
     members: BookMembers
     keys: dict[int, bytes]
 
@@ -209,12 +199,18 @@ class Tail(msgspec.Struct, frozen=True):
 
 
 class Lacking(msgspec.Struct, frozen=True):
-    """A book that this laptop reads, the epochs of which it holds no key, the present one, and how many changes wait for them."""
+    """A book that this laptop reads, the epochs of which it holds no key, the present one, and how many changes wait for them.
+
+    `about` is the name of the person whose casebook it is, empty while nobody here knows it; `told` are the epochs of which
+    a person has been told.
+    """
 
     book: bytes
     epochs: frozenset[int]
     present: int
     waiting: int
+    about: str = ""
+    told: frozenset[int] = frozenset()
 
 
 class PutAside(msgspec.Struct, frozen=True):
@@ -374,8 +370,12 @@ class Postbox(Protocol):
     async def not_on_its_way(self) -> Bell:
         """Note that what was on its way did not arrive, so that it is *here* again."""
 
-    async def acknowledge(self, receipts: tuple[Receipt, ...]) -> Bell:
-        """Keep the central store's receipts; raise `HubMistrusted` and keep none when they do not fit what is known here."""
+    async def acknowledge(self, receipts: tuple[Receipt, ...]) -> tuple[Bell, tuple[Receipt, ...]]:
+        """Keep the central store's receipts, except those before whose numbers something is not here yet: they are given back.
+
+        So whatever is said to be on the central store, this laptop alone could give back to one that was restored (C.8).
+        Raises `HubMistrusted` and keeps none when they do not fit what is known here.
+        """
 
     async def holdings(self) -> tuple[Held, ...]:
         """Return how far each book is held here, by the last receipt for it."""
@@ -388,6 +388,9 @@ class Postbox(Protocol):
 
     async def lacking(self) -> tuple[Lacking, ...]:
         """Return the books of which this laptop, a member, does not hold every key."""
+
+    async def told_of_keys(self, book: bytes, epochs: frozenset[int]) -> None:
+        """Note that a person has been told that these keys of a book do not open here."""
 
     async def put_aside(self) -> tuple[PutAside, ...]:
         """Return what could not be opened or applied, newest first."""

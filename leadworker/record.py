@@ -6,13 +6,20 @@ post knows what a received change may say. A new topic needs nothing else (docs/
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from enum import StrEnum
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from sqlalchemy import Table, column, func, table
 from sqlmodel import Field, SQLModel
+
+LARGEST_NUMBER: Final = 2**53
+"""The largest whole number that a change may carry, and its negative the smallest."""
+
+RECORD_ID: Final = re.compile(r"[0-9a-f]{32}\Z")
+"""What `new_id` gives, and what every change must name its record by."""
 
 
 class Rule(StrEnum):

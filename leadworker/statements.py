@@ -31,8 +31,13 @@ class Role(IntEnum):
 
     @property
     def words(self) -> str:
-        return self.name.lower().replace("_", " ")
+        return _ROLE_WORDS[self]
 
+
+_ROLE_WORDS: Final = {
+    Role.KEY_WORKER: "key worker", Role.CO_WORKER: "co-worker", Role.SUPERVISOR: "supervisor", Role.READ_ONLY: "read-only",
+    Role.MANAGER: "manager",
+}  # fmt: skip
 
 Seen = tuple[int, bytes]
 """The place and the id of the last statement of the directory that somebody had seen."""

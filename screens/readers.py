@@ -11,10 +11,8 @@ from textual.widget import Widget
 from leadworker.domain import caseload, colleagues, late, readers
 from leadworker.domain.late import HandedIn, Late
 from leadworker.domain.readers import Decision, Happened, Reader
-from leadworker.errors import LeadworkerError, NotUnderstood
+from leadworker.errors import LeadworkerError
 from leadworker.shelf import Shelf, UpTo
-from leadworker.statements import Role
-from leadworker.text import skeleton
 from leadworker.words.saying import say_count, say_time
 from screens import glyphs
 from screens.base import Page, Shell, Undo
@@ -193,7 +191,7 @@ class ReadersPage(Page):
         """Make the selected colleague the lead."""
         row = self._row()
         if isinstance(row, Reader):
-            if self._sure("l", row, f"Make {row.name} the lead? Who leads now goes on as co worker. l again does it."):
+            if self._sure("l", row, f"Make {row.name} the lead? Who leads now goes on as co-worker. l again does it."):
                 self._decide(row, lambda shelf, who: readers.hand_over(shelf, self._person_id, who))
         else:
             self.shell.say("Choose who is to lead. Who does not read it yet: a, with the role key worker.")
@@ -309,7 +307,7 @@ class LetInForm(Form):
     def fields(self) -> Iterable[FieldOf]:
         """Ask for the two."""
         yield FieldOf("colleague", "Colleague", "", "the name, or its beginning")
-        yield FieldOf("role", "Role", "co worker", "co worker, supervisor, read only, manager, or key worker to lead")
+        yield FieldOf("role", "Role", "co-worker", "co-worker, supervisor, read-only, manager, or key worker to lead")
 
     def hint(self) -> Content:
         """Say what is safe."""
@@ -317,9 +315,7 @@ class LetInForm(Form):
 
     async def save(self, values: Mapping[str, str]) -> str:
         """Note the decision."""
-        role = next((role for role in Role if skeleton(role.words) == skeleton(values["role"])), None)
-        if role is None:
-            raise NotUnderstood(f"“{values['role'][:40]}” is no role. The roles are: {', '.join(role.words for role in Role)}.")
+        role = colleagues.role_named(values["role"])
 
         def deed(shelf: Shelf) -> Decision:
             return readers.let_in(shelf, self._person_id, colleagues.resolve(shelf, values["colleague"]), role)

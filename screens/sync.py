@@ -136,7 +136,7 @@ class SyncPage(Page):
             yield from self._fact("!", "To take in", join(came, how), width)
         if state.put_aside:
             count = say_count(state.put_aside, "thing", "things")
-            words = f"{count} that could not be trusted; nothing of yours. “leadworker check” says which."
+            words = f"{count} that could not be opened or trusted; nothing of yours. “leadworker check” says which."
             yield from self._fact("!", "Put aside", plain(words, Tone.SAFETY), width)
         if state.organisation:
             place = run_on([single(state.organisation), single(state.hub, Tone.MUTED)])

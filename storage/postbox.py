@@ -31,7 +31,6 @@ from leadworker.postbox import (
     Lacking,
     LaneHead,
     PendingInvite,
-    Promised,
     PutAside,
     Receipt,
     Received,
@@ -171,7 +170,7 @@ class VaultPostbox:
         await self._write(lambda t: t.connection.execute(f"UPDATE change SET sent_ms = 0 WHERE no IN ({which})"))
         return Bell(frozenset({"journal_entry", "receipt"}), frozenset())
 
-    async def acknowledge(self, receipts: tuple[Receipt, ...]) -> Bell:
+    async def acknowledge(self, receipts: tuple[Receipt, ...]) -> tuple[Bell, tuple[Receipt, ...]]:
         return await self._write(lambda t: _acknowledge(self._vault, t.connection, receipts))
 
     async def holdings(self) -> tuple[Held, ...]:
@@ -184,7 +183,10 @@ class VaultPostbox:
         return await self._read(lambda c: returning.tail(c, book, after))
 
     async def lacking(self) -> tuple[Lacking, ...]:
-        return await self._read(lambda c: readers.lacking(c, self.device))
+        return await self._read(readers.lacking)
+
+    async def told_of_keys(self, book: bytes, epochs: frozenset[int]) -> None:
+        await self._write(lambda t: t.shelf.keep(readers.TOLD, book.hex(), msgspec.msgpack.encode(sorted(epochs))))
 
     async def put_aside(self) -> tuple[PutAside, ...]:
         sql = """SELECT b.id, coalesce(s.name, ''), p.n, coalesce(w.name, 'a colleague'), p.why, p.at_ms FROM put_aside p
@@ -258,10 +260,15 @@ class VaultPostbox:
         return await self._read(closing.nowhere_else)
 
     async def was_revoked(self, revoked: bool) -> None:
+        def note(transaction: Transaction) -> None:  # both or neither: casebooks would stay read-only for good
+            known = joined(self._vault)
+            if known is not None:
+                self._vault.set_fact(readers.JOINED, msgspec.msgpack.encode(msgspec.structs.replace(known, revoked=revoked)))
+                readers.retell_revoked(transaction.connection, revoked=revoked)
+
         known = await self.joined()
         if known is not None and known.revoked != revoked:
-            await self.set_joined(msgspec.structs.replace(known, revoked=revoked))
-            await self._write(lambda t: readers.retell_revoked(t.connection, revoked=revoked))
+            await self._write(note)
 
     async def counts(self) -> Counts:
         return await self._read(lambda c: counts(self._vault, c))
@@ -274,9 +281,14 @@ class VaultPostbox:
 
     async def _write(self, work: Callable[[Transaction], T]) -> T:
         def run() -> T:
-            with self._vault.transaction() as transaction:
-                transaction.dirty = True
-                return work(transaction)
+            try:
+                with self._vault.transaction() as transaction:
+                    transaction.dirty = True
+                    return work(transaction)
+            except BaseException:  # raised again: what was read in a transaction that is undone is not so
+                self._directory = None
+                self._members.clear()
+                raise
 
         return await asyncio.wrap_future(self._vault.submit(run))
 
@@ -304,7 +316,7 @@ class VaultPostbox:
     def _book_state(self, connection: Connection, book: bytes) -> BookState:
         row = connection.execute("SELECT no, n, digest FROM book WHERE id = ?", (book,)).fetchone()
         if row is None:
-            return BookState(book, 0, first_digest(book), {}, {}, {}, BookMembers(book), {})
+            return BookState(book, 0, first_digest(book), {}, {}, BookMembers(book), {})
         book_no, n, digest = row
         lanes = {
             (bytes(device), lane): LaneHead(*log.lane_head(connection, no), bool(mine))
@@ -312,13 +324,11 @@ class VaultPostbox:
                 "SELECT no, device, lane, mine FROM lane WHERE book_no = ?", (book_no,)
             ).fetchall()
         }
-        own_sql = """SELECT l.lane, c.seq, c.header, c.n, c.digest FROM change c JOIN lane l ON l.no = c.lane_no
-                     WHERE c.book_no = ? AND l.mine = 1 AND (c.n IS NULL OR c.n > ?)"""
-        rows = connection.execute(own_sql, (book_no, n)).fetchall()
-        own = {(lane, seq): change_id(header) for lane, seq, header, _, _ in rows}
-        promised = {n: Promised(lane, seq, bytes(d or b"")) for lane, seq, _, n, d in rows if n is not None}
+        own_sql = """SELECT l.lane, c.seq, c.header FROM change c JOIN lane l ON l.no = c.lane_no
+                     WHERE c.book_no = ? AND l.mine = 1 AND c.n IS NULL"""
+        own = {(lane, seq): change_id(header) for lane, seq, header in connection.execute(own_sql, (book_no,)).fetchall()}
         keys = dict(connection.execute("SELECT epoch, secret FROM book_key WHERE book_no = ?", (book_no,)).fetchall())
-        return BookState(book, n, bytes(digest), lanes, own, promised, self._load_members(book), keys)
+        return BookState(book, n, bytes(digest), lanes, own, self._load_members(book), keys)
 
 
 def joined(vault: Vault) -> Joined | None:
@@ -360,13 +370,17 @@ def counts(vault: Vault, connection: Connection) -> Counts:
     )
 
 
-def _acknowledge(vault: Vault, connection: Connection, receipts: tuple[Receipt, ...]) -> Bell:
+def _acknowledge(vault: Vault, connection: Connection, receipts: tuple[Receipt, ...]) -> tuple[Bell, tuple[Receipt, ...]]:
     topics: set[str] = set()
+    ahead: list[Receipt] = []
     for receipt in receipts:
         sql = """SELECT l.no, b.no, b.n FROM lane l JOIN book b ON b.no = l.book_no
                  WHERE b.id = ? AND l.device = ? AND l.lane = ?"""
         lane_no, book_no, n = connection.execute(sql, (receipt.book, vault.identity.device, receipt.lane)).fetchone()
         taking_in.refuse_other_numbers(connection, book_no, lane_no, receipt)
+        if sum(number > n for number in receipt.ns) < receipt.last_n - n:
+            ahead.append(receipt)
+            continue
         told_ms = taking_in.told_ms(receipt.received_ms)
         numbered = [(number, told_ms, lane_no, seq) for seq, number in enumerate(receipt.ns, start=receipt.first_seq)]
         connection.executemany(
@@ -380,4 +394,4 @@ def _acknowledge(vault: Vault, connection: Connection, receipts: tuple[Receipt, 
         taking_in.advance(connection, book_no, n)
         vault.set_fact(taking_in.SENT, told_ms.to_bytes(8, "big"))
         topics.add("journal_entry")
-    return Bell(frozenset(topics | {"receipt"}), frozenset())
+    return Bell(frozenset(topics | {"receipt"}), frozenset()), tuple(ahead)

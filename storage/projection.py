@@ -7,15 +7,14 @@ was written here, received, or replayed by a rebuild.
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
 import msgspec
 
-from leadworker.change import DROP, PUT, SCHEMA, Content
+from leadworker.change import DROP, PUT, Content, unreadable
 from leadworker.clock import Moment
-from leadworker.record import Kept, Record, Rule, kept_fields, table_of, topics
+from leadworker.record import LARGEST_NUMBER, RECORD_ID, Kept, Record, Rule, kept_fields, table_of, topics
 from leadworker.text import clean
 from storage import finding
 from storage.engine import Connection
@@ -23,12 +22,7 @@ from storage.engine import Connection
 GONE: Final = "gone"
 """The name under which a record's being in its set or out of it is a value like any other."""
 
-LARGEST_NUMBER: Final = 2**53
-LARGEST_STAMP: Final = 2**63 - 1
-
 _MEMBERSHIP: Final = Kept(Rule.SET, False, "", "")
-
-_RECORD_ID = re.compile(r"[0-9a-f]{32}\Z")
 
 
 class Unfit(Exception):
@@ -108,6 +102,7 @@ class Projector:
         self._topics = {name: _Topic(name, kind) for name, kind in topics().items()}
         self._index = index
         self._mine: frozenset[str] | None = None
+        self._subjects: dict[str, str] = {}
 
     def defaults(self, kind: type[Record]) -> dict[str, Any]:
         """Return the fields of a record type with what stands in them until something is written."""
@@ -130,9 +125,23 @@ class Projector:
             return ()
         _refuse_unfit(content)
         values = topic.checked(content.values)
+        self._refuse_elsewhere(values, book)
         if topic.kind.frozen:
             return self._append(topic, content, values, book, device, change_no)
         return self._merge(topic, content, values, book, device, change_no, sees)
+
+    def _refuse_elsewhere(self, values: dict[str, Any], book: str) -> None:
+        """Everything about a person is in their casebook (REC-01): who writes in one puts nothing on the pages of another."""
+        about = values.get("person_id")
+        if about is None:
+            return
+        if book not in self._subjects:
+            row = self._connection.execute("SELECT subject FROM book WHERE id = ?", (bytes.fromhex(book),)).fetchone()
+            if row is None or not row[0]:  # nobody here knows yet whose it is
+                return
+            self._subjects[book] = row[0]
+        if about != self._subjects[book]:
+            raise Unfit("it is about another person than the one whose casebook it is in")
 
     def forget(self, topic_name: str, record_id: str) -> None:
         """Take a record out of its table, so that it can be folded again from its first change."""
@@ -238,12 +247,11 @@ def standing(marks: bytes, names: Iterable[str]) -> dict[str, frozenset[int]]:
 
 def _refuse_unfit(content: Content) -> None:
     """Raise `Unfit` for what no leadworker writes; the same here for a change that is taken in and for one that is replayed."""
-    if content.schema > SCHEMA:
-        raise Unfit("it was written by a newer leadworker; update to see it")
-    if content.verb not in (PUT, DROP) or not _RECORD_ID.match(content.record):
+    why = unreadable(content)
+    if why:
+        raise Unfit(why)
+    if content.verb not in (PUT, DROP) or not RECORD_ID.match(content.record):
         raise Unfit("neither a writing nor a taking away of a record")
-    if len(content.seen[1]) != 32 or not 0 <= content.stamp <= LARGEST_STAMP:
-        raise Unfit("its words cannot be read")
     if not Moment(content.wrote_at, content.offset).is_on_calendar():
         raise Unfit("it was written at a time that no clock shows")
 

@@ -14,10 +14,10 @@ from leadworker import change
 from leadworker.change import CONTROL_LANE, Kind
 from leadworker.crypto.words import check_words
 from leadworker.directory import Directory
-from leadworker.domain.readers import FIRST, KEY, LAPTOP, LEADS, LET_IN, LOST, ROLE, TAKEN_OUT
+from leadworker.domain.readers import FIRST, KEY, LAPTOP, LEADS, LET_IN, LOST, ROLE, TAKEN_OUT, UNOPENED
 from leadworker.membership import BookMembers
 from leadworker.postbox import Joined, Lacking, Statement
-from leadworker.statements import Member, Rotation
+from leadworker.statements import Grant, Member, Rotation
 from storage.engine import Connection, scalar
 
 RENEWED: Final = "key renewed"
@@ -25,6 +25,15 @@ RENEWED: Final = "key renewed"
 
 SPOKEN_OF: Final = "spoken of"
 """The drawer that names the books of which something was said since this laptop last brought them into step."""
+
+LACKS: Final = "lacks keys"
+"""The drawer that names the books that this laptop reads and holds not every key of, with the number of the present one.
+
+So that no sync looks through the keys of every book: there are few of these, mostly none.
+"""
+
+TOLD: Final = "told of keys"
+"""The drawer that holds, by book, of which keys that do not open here a person has been told."""
 
 EPOCH: Final = f"""SELECT count(*) FROM change e JOIN lane el ON el.no = e.lane_no
     WHERE el.book_no = b.no AND el.lane = {CONTROL_LANE} AND substr(e.header, 4, 1) = x'{int(Kind.ROTATION):02x}'"""
@@ -95,13 +104,19 @@ def retell_readers(connection: Connection, book: bytes, directory: Directory) ->
     for table in ("reader", "access"):
         connection.execute(f"DELETE FROM {table} WHERE book = ?", (book.hex(),))
     members, since, lines = BookMembers(book), dict[bytes, int](), list[tuple[object, ...]]()
+    mine, held = str(scalar(connection, "SELECT device FROM writer WHERE mine = 1") or ""), _held(connection, book)
     for seq, statement in enumerate(statements, start=1):
         before = members.copy()
         said = members.apply(statement.header, statement.body, statement.signature, directory)
         for device in members.members.keys() - before.members.keys():
             since[device] = statement.received_ms
         by = directory.devices[change.unpack(statement.header).device].statement.person
-        happened = [(KEY, b"", 0)] if isinstance(said, Rotation) and not before.owes_key and seq > 2 else _happened(before, members)
+        if isinstance(said, Rotation | Grant) and said.epoch not in held and bytes.fromhex(mine) in said.seals:
+            happened = [(UNOPENED, b"", 0)]
+        elif isinstance(said, Rotation) and not before.owes_key and seq > 2:
+            happened = [(KEY, b"", 0)]
+        else:
+            happened = list(_happened(before, members))
         for line, (what, person, role) in enumerate(happened):
             lines.append((book.hex(), seq, line, statement.received_ms, by.hex(), what, person.hex(), role))
     connection.executemany("INSERT INTO access VALUES (?, ?, ?, ?, ?, ?, ?, ?)", lines)
@@ -109,9 +124,9 @@ def retell_readers(connection: Connection, book: bytes, directory: Directory) ->
         "INSERT INTO reader VALUES (?, ?, ?, ?, ?)",
         [(book.hex(), m.device.hex(), m.person.hex(), m.role, since[m.device]) for m in members.members.values()],
     )
-    mine = scalar(connection, "SELECT device FROM writer WHERE mine = 1")
-    writable = mine is not None and members.may_write(bytes.fromhex(mine))
+    writable = bool(mine) and members.may_write(bytes.fromhex(mine))
     connection.execute("UPDATE book SET lead = ?, writable = ? WHERE id = ?", (members.lead.hex(), int(writable), book))
+    _note_lacking(connection, members, mine)
 
 
 def old_keys(connection: Connection, before_ms: int, latest_ms: int) -> tuple[bytes, ...]:
@@ -131,19 +146,31 @@ def old_keys(connection: Connection, before_ms: int, latest_ms: int) -> tuple[by
     return tuple(bytes(row[0]) for row in connection.execute(sql, given))
 
 
-def lacking(connection: Connection, device: bytes) -> tuple[Lacking, ...]:
-    """Return the books that a device of this vault reads and of which not every key is here."""
-    sql = f"""SELECT b.no, b.id, ({EPOCH}) AS epoch FROM book b JOIN reader r ON r.book = lower(hex(b.id)) AND r.device = ?
-              WHERE epoch > (SELECT count(*) FROM book_key k WHERE k.book_no = b.no) ORDER BY b.no"""
-    waiting = """SELECT substr(p.sealed, 1, 4) FROM put_aside p JOIN change c ON c.no = p.change_no
-                 WHERE p.book_no = ? AND c.body IS NULL AND length(p.sealed) > 4"""
+def lacking(connection: Connection) -> tuple[Lacking, ...]:
+    """Return the books that this laptop reads and of which not every key is here."""
+    waiting = """SELECT substr(p.sealed, 1, 4) FROM put_aside p JOIN change c ON c.no = p.change_no JOIN book b ON b.no = p.book_no
+                 WHERE b.id = ? AND c.body IS NULL AND length(p.sealed) > 4"""
     found = []
-    for no, book, epoch in connection.execute(sql, (device.hex(),)).fetchall():
-        held = {one for (one,) in connection.execute("SELECT epoch FROM book_key WHERE book_no = ?", (no,))}
-        epochs = frozenset(range(1, epoch + 1)) - held
-        aside = sum(int.from_bytes(prefix) in epochs for (prefix,) in connection.execute(waiting, (no,)))
-        found.append(Lacking(bytes(book), epochs, epoch, aside))
+    for key, value in connection.execute("SELECT key, value FROM drawer WHERE drawer = ? ORDER BY key", (LACKS,)).fetchall():
+        book, epoch = bytes.fromhex(key), int(value)
+        epochs = frozenset(range(1, epoch + 1)) - _held(connection, book)
+        aside = sum(int.from_bytes(prefix) in epochs for (prefix,) in connection.execute(waiting, (book,)))
+        about = scalar(connection, "SELECT p.name FROM person p JOIN book b ON b.subject = p.id WHERE b.id = ?", book) or ""
+        told = scalar(connection, "SELECT value FROM drawer WHERE drawer = ? AND key = ?", TOLD, key)
+        found.append(Lacking(book, epochs, epoch, aside, about, frozenset(msgspec.msgpack.decode(told)) if told else frozenset()))
     return tuple(found)
+
+
+def _note_lacking(connection: Connection, members: BookMembers, device: str) -> None:
+    """Note a book of which a device of this vault, a member, does not hold every key, and how many keys it has; or forget it."""
+    connection.execute("DELETE FROM drawer WHERE drawer = ? AND key = ?", (LACKS, members.book.hex()))
+    if bytes.fromhex(device) in members.members and len(_held(connection, members.book)) < members.epoch:
+        connection.execute("INSERT INTO drawer VALUES (?, ?, ?)", (LACKS, members.book.hex(), b"%d" % members.epoch))
+
+
+def _held(connection: Connection, book: bytes) -> frozenset[int]:
+    sql = "SELECT k.epoch FROM book_key k JOIN book b ON b.no = k.book_no WHERE b.id = ?"
+    return frozenset(epoch for (epoch,) in connection.execute(sql, (book,)))
 
 
 def _happened(before: BookMembers, after: BookMembers) -> Iterator[tuple[str, bytes, int]]:

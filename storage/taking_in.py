@@ -5,13 +5,11 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
 from leadworker import change
 from leadworker.change import Content
 from leadworker.clock import LATEST_MS
-from leadworker.crypto.envelope import BookKey, sealed_epoch
-from leadworker.crypto.identity import CannotOpen
+from leadworker.crypto.envelope import BookKey
+from leadworker.crypto.opening import opened
 from leadworker.desk import Bell
 from leadworker.errors import HubMistrusted
 from leadworker.postbox import Receipt, Received, Statement
@@ -263,23 +261,27 @@ class _Intake:
         )
 
     def waiting_for(self, book: bytes, keys: dict[int, bytes]) -> Iterator[tuple[int, Received]]:
-        """Give what had been put aside until these keys came, opened, in the order of its numbers, and put it aside no longer."""
+        """Give what had been put aside until these keys came, opened, in the order of its numbers, and put it aside no longer.
+
+        What opens and cannot be read stays aside, as it would be had the key been here from the first.
+        """
         if not keys:
             return
-        opened = {epoch: BookKey(book, epoch, secret) for epoch, secret in keys.items()}
+        at_hand = {epoch: BookKey(book, epoch, secret) for epoch, secret in keys.items()}
         sql = """SELECT p.no, c.no, c.n, c.header, p.sealed, c.signature, c.digest, c.received_ms FROM put_aside p
-                 JOIN change c ON c.no = p.change_no WHERE p.book_no = ? AND c.body IS NULL ORDER BY c.n"""
+                 JOIN change c ON c.no = p.change_no WHERE p.book_no = ? AND c.body IS NULL AND length(p.sealed) >= 4 ORDER BY c.n"""
         for aside, no, n, header, sealed, signature, digest, received_ms in self.connection.execute(sql, (self.book_no,)).fetchall():
-            try:
-                key = opened.get(sealed_epoch(sealed))
-                body = key.open(header, sealed) if key else None
-                content = change.read_content(body) if body else None
-            except (CannotOpen, msgspec.DecodeError):
+            if int.from_bytes(sealed[:4], "big") not in at_hand:
                 continue
-            if content is not None:
-                self.connection.execute("UPDATE change SET body = ? WHERE no = ?", (body, no))
-                self.connection.execute("DELETE FROM put_aside WHERE no = ?", (aside,))
-                yield no, Received(n, header, body, signature, digest, received_ms, content)
+            found = opened(header, change.unpack(header), sealed, at_hand.__getitem__)
+            if found.body is not None:
+                self.connection.execute("UPDATE change SET body = ? WHERE no = ?", (found.body, no))
+            if found.why:
+                self.connection.execute("UPDATE put_aside SET why = ? WHERE no = ?", (found.why, aside))
+                continue
+            self.connection.execute("DELETE FROM put_aside WHERE no = ?", (aside,))
+            if found.content is not None:
+                yield no, Received(n, header, found.body, signature, digest, received_ms, found.content)
 
     def begins_unsent(self, vault: Vault, content: Content) -> bool:
         """Return whether a record that a received change speaks of was begun here, in a change that was never sent.
@@ -318,5 +320,3 @@ class _Intake:
                 no = self.connection.execute(insert, (self.book_no, *key, mine)).lastrowid
             self._lanes[key] = int(no)
         return self._lanes[key]
-
-

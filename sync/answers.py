@@ -68,7 +68,7 @@ class Answer:
             self._stopped.clear()
             await self._read(file)
         if mine:
-            self._told |= dict.fromkeys((await unopened.told(self._box)).values())
+            self._told |= dict.fromkeys(told.sentence for told in await unopened.to_tell(self._box))
         return mine
 
     async def _read(self, file: Path) -> bool:
@@ -127,8 +127,6 @@ class Answer:
 
     async def _book(self, frame: Brings, joined: Joined, founding: bool) -> None:
         state = await self._box.book_state(frame.book)
-        if frame.page.n < max(state.promised, default=0):  # this laptop has heard more since, over the line
-            return
         rest = _beyond(frame.page, state.n)
         if rest is None:
             return

@@ -7,20 +7,22 @@ book with `HubMistrusted`; a single *change* that cannot be opened or read is pu
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
 from leadworker import change
-from leadworker.change import CONTROL_LANE, Content, Header, Kind
+from leadworker.change import CONTROL_LANE, Header
 from leadworker.crypto.envelope import BookKey, key_info
 from leadworker.crypto.identity import CannotOpen
+from leadworker.crypto.opening import opened
 from leadworker.directory import Directory
 from leadworker.errors import HubMistrusted
 from leadworker.postbox import BookState, LaneHead, Received
 from leadworker.statements import Grant, NotAllowed, Rotation
 from sync import wire
 from sync.ladders import climbed, is_promised
+from sync.receipts import NOTHING, Promised
 
 Unseal = Callable[[bytes, bytes], bytes]
 
@@ -69,8 +71,11 @@ def numbered(book: bytes, n: int, digest: bytes, page: wire.Page) -> Iterator[tu
 class PageCheck:
     """Checks one page of one book against what this laptop knows."""
 
-    def __init__(self, state: BookState, directory: Directory, device: bytes, unseal: Unseal) -> None:
+    def __init__(
+        self, state: BookState, directory: Directory, device: bytes, unseal: Unseal, promised: Mapping[int, Promised] = NOTHING
+    ) -> None:
         self._state = state
+        self._promised = promised
         self._directory = directory
         self._device = device
         self._unseal = unseal
@@ -97,11 +102,10 @@ class PageCheck:
 
     def _after(self, n: int, digest: bytes) -> BookState:
         """Return what the vault will say of the book when it has kept this page, for the check of the next one."""
-        promised = {number: one for number, one in self._state.promised.items() if number > n}
-        return BookState(self._state.book, n, digest, self._lanes, self._own, promised, self._members, self._secrets)
+        return BookState(self._state.book, n, digest, self._lanes, self._own, self._members, self._secrets)
 
     def _refuse_fewer_than_receipted(self, page: wire.Page) -> None:
-        if page.n < max(self._state.promised, default=0):
+        if page.n < max(self._promised, default=0):
             raise HubMistrusted(
                 "The central store no longer has changes that it gave this laptop a receipt for: it may have been put back to an "
                 f"older state. {_SAFE}"
@@ -122,7 +126,7 @@ class PageCheck:
 
     def _compare_with_receipt(self, item: wire.Numbered, header: Header, digest: bytes) -> None:
         """A receipt was signed: the change that it was given for stands at that number, with that digest, or nowhere."""
-        promised = self._state.promised.get(item.n)
+        promised = self._promised.get(item.n)
         if promised is None:
             return
         place = (header.lane, header.seq) if header.device == self._device else None
@@ -181,21 +185,11 @@ class PageCheck:
         self._run = []
 
     def _opened_change(self, sealed: _Sealed) -> Received:
-        item, body, content, why = sealed.item, None, None, ""
-        try:
-            if sealed.header.size > wire.LARGEST_BODY or len(item.body) != sealed.header.size + wire.SEAL_OVERHEAD:
-                raise CannotOpen("not of the size that was signed, or larger than any change may be")
-            body = self._key(wire.seal_epoch(item.body)).open(item.header, item.body)
-            if sealed.header.kind == Kind.CONTENT:
-                content = change.read_content(body)
-                why = _unreadable(content)
-        except CannotOpen as error:
-            why = str(error)
-        except (msgspec.DecodeError, msgspec.ValidationError):
-            why = "its words cannot be read"
+        item = sealed.item
+        found = opened(item.header, sealed.header, item.body, self._key)
         return Received(
-            item.n, item.header, body, item.signature, sealed.digest, item.received_ms, None if why else content,
-            item.body if why else b"", why,
+            item.n, item.header, found.body, item.signature, sealed.digest, item.received_ms, found.content,
+            item.body if found.why else b"", found.why,
         )  # fmt: skip
 
     def _key(self, epoch: int) -> BookKey:
@@ -247,14 +241,6 @@ def vouched(hub_key: bytes, book: bytes, page: wire.Page, digest: bytes) -> byte
         return b""
     said = wire.receipt_message(book, change.change_id(last.header), last.n, digest, last.received_ms)
     return page.receipt if wire.is_signed(hub_key, wire.RECEIPT, said, page.receipt) else b""
-
-
-def _unreadable(content: Content) -> str:
-    if content.schema > change.SCHEMA:
-        return "it was written by a newer leadworker; update to see it"
-    if len(content.seen) != 2 or len(content.seen[1]) != 32 or not 0 <= content.stamp < 2**63:
-        return "its words cannot be read"
-    return ""
 
 
 def mistrusted(what: str) -> HubMistrusted:

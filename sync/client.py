@@ -7,6 +7,7 @@ import contextlib
 import copy
 import secrets
 from collections.abc import AsyncIterator, Callable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final, TypeVar
 
 import httpx
@@ -41,12 +42,17 @@ class Patience(msgspec.Struct, frozen=True):
 
     An answer may also never come slower than `slowest` bytes a second after the first `answer_s`: a store that feeds a
     laptop byte by byte would hold its post up for hours. 1 KiB is an eighth of the slowest line that is worth a sync.
+    Its head comes at once, when what is asked has gone out at no slower pace.
     """
 
     connect_s: float = 5.0
     answer_s: float = 30.0
     whole_s: float = 1200.0
     slowest: int = 1024
+
+    def until_head(self, sent: int) -> float:
+        """Return the seconds in which the head of an answer has come, to a request with a body of so many bytes."""
+        return min(self.whole_s, self.connect_s + 2 * self.answer_s + sent / self.slowest)
 
 
 class HubClient:
@@ -67,6 +73,7 @@ class HubClient:
         self._http = httpx.AsyncClient(
             base_url=self.url, timeout=timeout, follow_redirects=False, transport=transport,
             trust_env=httpx.URL(self.url).host not in LOOPBACK,  # an office's proxy is no way to this very machine
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # kept for nobody: they would name a laptop, and have no bound
         )  # fmt: skip
 
     def on_errand(self, errand: Errand) -> HubClient:
@@ -200,8 +207,10 @@ class HubClient:
         headers = {**headers, "content-type": wire.MEDIA_TYPE, "accept": wire.MEDIA_TYPE, "accept-encoding": "identity"}
         async with (
             self._reached(), asyncio.timeout(self._patience.whole_s),
+            asyncio.timeout(self._patience.until_head(len(body))) as head,
             self._http.stream(method, target, content=body, headers=headers) as response,
         ):  # fmt: skip
+            head.reschedule(None)
             raw = await self._bounded(response)
             said = response.headers
             return response.status_code, said.get("content-type", ""), raw, _seconds(said.get("retry-after", ""))

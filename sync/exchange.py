@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 
 import msgspec
 
@@ -17,7 +17,7 @@ from leadworker import change
 from leadworker.clock import Clock, Moment
 from leadworker.desk import Bell
 from leadworker.directory import Directory
-from leadworker.errors import HubMistrusted, Offline, Refused
+from leadworker.errors import HubMistrusted, LeadworkerError, Offline, Refused
 from leadworker.postbox import Confirmed, Joined, Postbox, Receipt, UnsentRun
 from leadworker.text import one_line
 from sync import late, leaving, recovering, unopened, wire
@@ -31,7 +31,7 @@ from sync.joining import ask_again, pull_directory
 from sync.pages import checked_pages, one_ahead
 from sync.progress import Progress
 from sync.readers import NotTaken, Readers
-from sync.receipts import receipt_of
+from sync.receipts import NOTHING, Promised, promised_by, receipt_of
 
 BATCH = 1000
 WARN_CLOCK_MS = 60_000
@@ -89,7 +89,6 @@ class Exchange:
         self._hub_key = b""
         self._behind: set[bytes] = set()
         self._renewed: set[bytes] = set()
-        self._numbered: dict[bytes, int] = {}
         self._received = 0
         self._sent = 0
         self._whole = 0
@@ -100,7 +99,8 @@ class Exchange:
         try:
             return await self._run()
         except BaseException:  # also when it was told to stop: what did not arrive is *here* again
-            self._ring(await self._box.not_on_its_way())
+            with contextlib.suppress(LeadworkerError):  # what stopped it is told, and obeyed; the next sync sends it all the same
+                self._ring(await self._box.not_on_its_way())
             raise
 
     async def _run(self) -> Result:
@@ -255,11 +255,13 @@ class Exchange:
         except NotTaken as error:
             await self._stop_book(book, str(error))
 
-    async def _receive_book(self, news: wire.BookNews, directory: Directory, total: int) -> None:
+    async def _receive_book(
+        self, news: wire.BookNews, directory: Directory, total: int, promised: Mapping[int, Promised] = NOTHING
+    ) -> None:
         """Keep the pages of a book one after the other; each is durable here before anything is told of it."""
         book = news.book
         state = await self._box.book_state(book)
-        coming = checked_pages(self._box, self._client, state, directory, self._hub_key, news.n)
+        coming = checked_pages(self._box, self._client, state, directory, self._hub_key, news.n, promised)
         async with one_ahead(coming) as pages:
             async for checked, receipt in pages:
                 after = checked.after
@@ -306,10 +308,11 @@ class Exchange:
         return renewed
 
     async def _tell_unopened(self, renewed: set[bytes]) -> None:
-        for book, sentence in (await unopened.told(self._box, renewed)).items():
-            if book not in self._stopped:
-                self._alarms.append(sentence)
-                await self._box.trouble(book, sentence)
+        for told in await unopened.to_tell(self._box, renewed):
+            if told.book not in self._stopped:
+                self._alarms.append(told.sentence)
+                if told.shut:
+                    await self._box.trouble(told.book, told.sentence)
 
     async def _decide(self, readers: Readers) -> None:
         for decision in await self._box.decisions():
@@ -337,19 +340,19 @@ class Exchange:
         waiting = (await self._box.counts()).waiting
         if not waiting:
             return
-        while await self._send_what_waits(waiting):
+        while await self._send_what_waits(waiting, readers):
             await self._renew(readers)
-        await self._fetch_between(readers)
-        if self._stopped:
-            self._ring(await self._box.not_on_its_way())
+        self._ring(await self._box.not_on_its_way())  # what is left was refused, or its receipt does not count yet
 
-    async def _send_what_waits(self, waiting: int) -> bool:
+    async def _send_what_waits(self, waiting: int, readers: Readers) -> bool:
         """Send batch after batch until all is sent, or one is refused in part; return whether one was."""
         refused = False
         async with one_ahead(self._receipts()) as answers:
             async for receipts, refused in answers:  # noqa: B007 - the last one counts
-                self._ring(await self._box.acknowledge(receipts))
-                self._sent += sum(len(receipt.ns) for receipt in receipts)
+                ahead = await self._acknowledge(receipts)
+                for book in dict.fromkeys(receipt.book for receipt in ahead):
+                    async with self._one_book(book):
+                        await self._close_the_gap(book, [receipt for receipt in ahead if receipt.book == book], readers.directory)
                 self._tell(Progress("sending", self._sent, max(waiting, self._sent)))
         return refused
 
@@ -362,7 +365,6 @@ class Exchange:
         async with one_ahead(self._batches()) as batches:
             async for runs, sealed in batches:
                 receipts = await self._settle(runs, sealed, await self._client.push(sealed))
-                self._numbered |= {receipt.book: receipt.last_n for receipt in receipts}
                 refused = len(receipts) < len(runs)
                 yield receipts, refused
                 if refused:
@@ -376,18 +378,22 @@ class Exchange:
             begun |= {(run.book, run.lane): change.unpack(run.changes[-1][0]).seq for run in runs}
             yield runs, await asyncio.to_thread(sealed_runs, runs)
 
-    async def _fetch_between(self, readers: Readers) -> None:
-        """Fetch at once what colleagues said between what this laptop had seen and its own numbers.
+    async def _acknowledge(self, receipts: Sequence[Receipt]) -> tuple[Receipt, ...]:
+        """Keep receipts; return those before whose numbers something is not here yet."""
+        bell, ahead = await self._box.acknowledge(tuple(receipts))
+        self._ring(bell)
+        self._sent += sum(len(receipt.ns) for receipt in receipts) - sum(len(receipt.ns) for receipt in ahead)
+        return ahead
+
+    async def _close_the_gap(self, book: bytes, ahead: Sequence[Receipt], directory: Directory) -> None:
+        """Fetch what colleagues said before this laptop's new numbers, and only then count what it sent as sent.
 
         Nobody else may hold it yet: a colleague whose answer was lost does not know its numbers. A store that is restored in
-        that moment could not have it back, and with it nothing of what came after (docs/decisions/0018).
+        that moment could not have it back, and with it nothing of what came after (docs/decisions/0018). Where another pull
+        was quicker, the next sync finds the rest.
         """
-        numbered, self._numbered = self._numbered, {}
-        here = await self._box.confirmed() if numbered else {}
-        for book, n in numbered.items():
-            if book not in self._stopped and book in here and here[book].n < n:
-                async with self._one_book(book):
-                    await self._receive_again(book, readers.directory)
+        await self._receive_book(wire.BookNews(book, 0, b""), directory, 0, promised_by(ahead))
+        await self._acknowledge(ahead)
 
     async def _renew(self, readers: Readers) -> None:
         """Fetch casebooks whose key was changed while this laptop sent, so that what waits is sealed with the new one."""

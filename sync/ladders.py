@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterator
 
-from leadworker.crypto.envelope import BookKey
+from leadworker.crypto.envelope import BookKey, commitment_to
 from leadworker.crypto.identity import CannotOpen
 from leadworker.membership import BookMembers
 from leadworker.postbox import BookState
@@ -19,20 +19,23 @@ def climbed(key: BookKey, members: BookMembers) -> Iterator[BookKey]:
     """
     while key.epoch > 1:
         try:
-            secret = key.climb_down(members.ladders.get(key.epoch, b"")).secret
+            secret = key.climb_down(members.ladders.get(key.epoch, b""))
         except CannotOpen:
             return
-        older = (BookKey(key.book, epoch, secret) for epoch in range(key.epoch - 1, 0, -1))
-        found = next((one for one in older if is_promised(one, members)), None)
-        if found is None:
+        epoch = next((one for one in range(key.epoch - 1, 0, -1) if _is_promised(key.book, one, secret, members)), 0)
+        if not epoch:
             return
-        yield found
-        key = found
+        key = BookKey(key.book, epoch, secret)
+        yield key
 
 
 def is_promised(key: BookKey, members: BookMembers) -> bool:
     """Return whether a key is the one that the signed rotation of its epoch promised to everybody."""
-    return hmac.compare_digest(key.commitment(), members.commitments.get(key.epoch, b""))
+    return _is_promised(key.book, key.epoch, key.secret, members)
+
+
+def _is_promised(book: bytes, epoch: int, secret: bytes, members: BookMembers) -> bool:
+    return hmac.compare_digest(commitment_to(book, epoch, secret), members.commitments.get(epoch, b""))
 
 
 def present_key(state: BookState) -> BookKey | None:

@@ -141,6 +141,7 @@ def _run(
     if not changes:
         raise NotWhole("a part of it is empty")
     known: LaneHead | None = None
+    place = 0
     for raw, body in changes:
         try:
             header = change.unpack(raw)
@@ -153,6 +154,9 @@ def _run(
                 known = LaneHead(header.seq - 1, header.prev, False)
         if (header.book, header.device, header.lane) != (item.book, item.sender, lane) or lane == change.CONTROL_LANE:
             raise NotWhole("it is of another casebook or laptop")
+        if header.seq <= place:
+            raise NotWhole("two changes of it stand at one place")
+        place = header.seq
         if header.commitment != change.commitment(body):
             raise NotWhole("words were altered")
         if header.seq > known.seq:

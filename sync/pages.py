@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import TypeVar
 
 from leadworker.directory import Directory
@@ -18,20 +18,23 @@ from sync import wire
 from sync.checking import Checked, PageCheck, mistrusted, vouched
 from sync.client import HubClient
 from sync.joining import pull_directory
+from sync.receipts import NOTHING, Promised
 
 Item = TypeVar("Item")
 
 
 async def checked_pages(
-    box: Postbox, client: HubClient, state: BookState, directory: Directory, hub_key: bytes, announced: int
-) -> AsyncGenerator[tuple[Checked, bytes]]:
+    box: Postbox, client: HubClient, state: BookState, directory: Directory, hub_key: bytes, announced: int,
+    promised: Mapping[int, Promised] = NOTHING,
+) -> AsyncGenerator[tuple[Checked, bytes]]:  # fmt: skip
     """Give the pages of a book that follow `state`, checked, each with the store's receipt for its last change.
 
-    `announced` is how far the store says that the book has come. Raises `HubMistrusted`, and what a request raises.
+    `announced` is how far the store says that the book has come, and `promised` what it has just given this laptop receipts
+    for. Raises `HubMistrusted`, and what a request raises.
     """
     async with one_ahead(_pages(client, state, announced)) as pages:
         async for page in pages:
-            checked, directory = await _checked(box, client, state, directory, page)
+            checked, directory = await _checked(box, client, state, directory, page, promised)
             state = checked.after
             yield checked, vouched(hub_key, state.book, page, state.digest)
 
@@ -66,17 +69,17 @@ async def _pages(client: HubClient, state: BookState, announced: int) -> AsyncGe
 
 
 async def _checked(
-    box: Postbox, client: HubClient, state: BookState, directory: Directory, page: wire.Page
+    box: Postbox, client: HubClient, state: BookState, directory: Directory, page: wire.Page, promised: Mapping[int, Promised]
 ) -> tuple[Checked, Directory]:
     """Check a page. It may speak of a colleague who was let in after this sync began, so a newer directory is tried once."""
     try:
-        return await asyncio.to_thread(_check, state, directory, box, page), directory
+        return await asyncio.to_thread(_check, state, directory, box, page, promised), directory
     except HubMistrusted:
         newer = await pull_directory(box, client)
         if newer.seq == directory.seq:
             raise
-        return await asyncio.to_thread(_check, state, newer, box, page), newer
+        return await asyncio.to_thread(_check, state, newer, box, page, promised), newer
 
 
-def _check(state: BookState, directory: Directory, box: Postbox, page: wire.Page) -> Checked:
-    return PageCheck(state, directory, box.device, box.unseal).check(page)
+def _check(state: BookState, directory: Directory, box: Postbox, page: wire.Page, promised: Mapping[int, Promised]) -> Checked:
+    return PageCheck(state, directory, box.device, box.unseal, promised).check(page)

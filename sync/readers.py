@@ -5,9 +5,10 @@ Only with the central store, by compare-and-swap: where somebody else was first,
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from leadworker.crypto.envelope import BookKey
 from leadworker.directory import Directory
 from leadworker.domain.readers import KEY, LEADS, TAKEN_OUT, Decision
 from leadworker.membership import BookMembers
@@ -23,21 +24,32 @@ from sync.unopened import handed_out, signers, still_without
 TRIES: Final = 4
 """How often a book is looked at anew when others change its members at the same moment."""
 
+GRANTS_AT_ONCE: Final = 50
+"""Keys that are handed on in one request, which may be 4 MiB and 200 statements: a rogue can leave any number behind."""
+
 NO_KEY: Final = (
     "This laptop was not given this casebook's key, so it cannot hand it to others, and nothing was changed. Ask a colleague who "
     "writes in the casebook to do it, or to give it a new key (“leadworker new-key”) first."
 )
-_AGAIN: Final = "Others change who reads this casebook at the same moment. Nothing was changed; it is tried again."
+AGAIN: Final = "Others change who reads this casebook at the same moment. Nothing was changed; it is tried again."
+NOT_SHOWN: Final = (
+    "The central store says that it took a change of who reads a casebook, and does not show it. It is not in force; it is tried again "
+    "at each sync. If that takes longer than a quarter of an hour, tell your administrator."
+)
 
 Receive = Callable[[bytes, Directory], Awaitable[None]]
 """Fetches what is new in one book."""
 
-Wanted = Callable[[BookMembers], "tuple[tuple[Member, ...], bytes] | None"]
-"""Says of a book as it is who shall read it and who shall lead it, or None for leaving it alone."""
+Wanted = Callable[[BookMembers], tuple[tuple[Member, ...], bytes]]
+"""Says of a book as it is who shall read it and who shall lead it."""
 
 
 class NotTaken(Exception):
     """The central store did not take a change of members; the words are its own."""
+
+
+class _NotYet(NotTaken):
+    """It did not come about in this sync, for no reason of its own: the next one tries again."""
 
 
 class _ChangedMeanwhile(Exception):
@@ -66,20 +78,23 @@ class Readers:
     async def mend(self, book: bytes) -> bool:
         """Give a book another key where its present one does not open here as it was signed; return whether that was done.
 
-        It leads past the key that does not open. Once only: a laptop that cannot open what it sealed to itself says so and waits.
+        It leads past the key that does not open. Once only: a laptop that cannot open what it sealed to itself, of whatever
+        epoch, says so and waits. Two such laptops would else answer each other with keys for ever.
         """
         for _ in range(TRIES):
             state = await self._box.book_state(book)
-            signed_by = signers(handed_out(await self._box.statements(book)), self._box.device, {state.members.epoch})
+            said = handed_out(await self._box.statements(book))
+            signed_by = signers(said, self._box.device, {state.members.epoch})
+            lacked = set(range(1, state.members.epoch + 1)) - state.keys.keys()
             key = newest_key(state)
             if present_key(state) is not None or key is None or not state.members.may_write(self._box.device):
                 return False
-            if not signed_by or self._box.device in signed_by:
+            if not signed_by or self._box.device in signers(said, self._box.device, lacked):
                 return False
-            self.directory = await self._newest(max(state.members.upon, state.members.keyed_upon))
+            self.directory = await self._newest(state.members)
             if await self._said(book, new_key(state.members, key, self._speaker())):
                 return True
-        raise NotTaken(_AGAIN)
+        raise _NotYet(AGAIN)
 
     async def _hand_on(self, book: bytes) -> None:
         """Hand members the keys that are held here and that the present one does not lead to: they may lack them."""
@@ -88,30 +103,42 @@ class Readers:
             keys = left_behind(state) if state.members.may_write(self._box.device) else ()
             if not keys:
                 return
-            self.directory = await self._newest(state.members.upon)
+            self.directory = await self._newest(state.members)
             said = handed_out(await self._box.statements(book))
             wanted = {key: still_without(key.epoch, said, state.members, self.directory, self._box.device) for key in keys}
-            statements = hand_on(state.members, {key: devices for key, devices in wanted.items() if devices}, self._speaker())
-            if not statements or await self._said(book, statements):
+            if await self._handed_on(book, [(key, devices) for key, devices in wanted.items() if devices]):
                 return
-        raise NotTaken(_AGAIN)
+        raise _NotYet(AGAIN)
 
-    async def settle(self, book: bytes, wanted: Wanted) -> None:
-        """Bring a book's members to what `wanted` says of them; raise `NotTaken`."""
+    async def _handed_on(self, book: bytes, wanted: Sequence[tuple[BookKey, Sequence[bytes]]]) -> bool:
+        """Hand keys on, some at a time: one request holds only so many. Return whether all of them were."""
+        for at in range(0, len(wanted), GRANTS_AT_ONCE):
+            members = (await self._box.book_state(book)).members
+            some = dict(wanted[at : at + GRANTS_AT_ONCE])
+            if not members.members.keys() >= {device for devices in some.values() for device in devices}:
+                return False
+            if not await self._said(book, hand_on(members, some, self._speaker())):
+                return False
+        return True
+
+    async def settle(self, book: bytes, wanted: Wanted) -> bool:
+        """Bring a book's members to what `wanted` says of them; return False where this laptop cannot. Raises `NotTaken`."""
         for _ in range(TRIES):
             state = await self._box.book_state(book)
-            self.directory = await self._newest(state.members.upon)
-            answer = wanted(state.members) if self._box.device in state.members.members else None
+            self.directory = await self._newest(state.members)
             key = present_key(state)
-            if answer is None or key is None:
-                return
-            statements = change_members(state.members, *answer, key, self._speaker())
+            if key is None or self._box.device not in state.members.members:
+                return False
+            statements = change_members(state.members, *wanted(state.members), key, self._speaker())
             if not statements or await self._said(book, statements):
-                return
-        raise NotTaken(_AGAIN)
+                return True
+        raise _NotYet(AGAIN)
 
     async def carry_out(self, decision: Decision) -> str:
-        """Do at the central store what somebody decided; return why it did not come about, or nothing."""
+        """Do at the central store what somebody decided; return why it did not come about, or nothing.
+
+        Raises `NotTaken` where it is to be tried again: a decision is let go of only when it is seen to be in force.
+        """
         book = bytes.fromhex(decision.book)
         state = await self._box.book_state(book)
         if self._box.device not in state.members.members:
@@ -121,7 +148,10 @@ class Readers:
                 return await self._give_new_key(book)
             if present_key(state) is None:
                 return NO_KEY
-            await self.settle(book, lambda present: _wanted(decision, present, self.directory))
+            if not await self.settle(book, lambda present: _wanted(decision, present, self.directory)):
+                raise _NotYet(AGAIN)  # taken out, or given a key that does not open, at this very moment
+        except _NotYet:
+            raise
         except (NotTaken, _ChangedMeanwhile) as error:
             return str(error)
         return ""
@@ -142,9 +172,10 @@ class Readers:
                 return NO_KEY
             if not state.members.may_write(self._box.device):
                 return "You may not write in this casebook any more, so it was given no new key."
+            self.directory = await self._newest(state.members)
             if await self._said(book, new_key(state.members, key, self._speaker())):
                 return ""
-        raise NotTaken(_AGAIN)
+        raise _NotYet(AGAIN)
 
     def _in_step(self, present: BookMembers) -> tuple[tuple[Member, ...], bytes]:
         device, directory = self._box.device, self.directory
@@ -159,25 +190,35 @@ class Readers:
 
     async def _follow_escrow(self, book: bytes) -> None:
         """Give a book a new key when the organisation has named another escrow key since (C.10)."""
-        state = await self._box.book_state(book)
-        present, key = state.members, present_key(state)
-        if not present.may_write(self._box.device) or key is None or self._me.person not in _who_follows(present, self.directory):
-            return
-        if self.directory.escrow_at(present.keyed_upon) != self.directory.escrow:
-            await self._said(book, new_key(present, key, self._speaker()))
+        for _ in range(TRIES):
+            state = await self._box.book_state(book)
+            present, key = state.members, present_key(state)
+            if not present.may_write(self._box.device) or key is None or self._me.person not in _who_follows(present, self.directory):
+                return
+            if self.directory.escrow_at(present.keyed_upon) == self.directory.escrow:
+                return
+            self.directory = await self._newest(present)
+            if await self._said(book, new_key(present, key, self._speaker())):
+                return
+        raise _NotYet(AGAIN)
 
     async def _said(self, book: bytes, statements: tuple[wire.OpenChange, ...]) -> bool:
-        """Send statements and fetch the book again; return whether they stand. Raises `NotTaken`."""
+        """Send statements and fetch the book again; return whether they stand. Raises `NotTaken`.
+
+        That they stand is seen in the casebook and not believed: a store may delay a removal, and cannot hide that it does (C.6).
+        """
         outcome = await self._client.control(statements)
         if outcome.code not in ("", "head_moved"):
             raise NotTaken(one_line(outcome.sentence)[:400])
         await self._receive(book, self.directory)
+        if not outcome.code and statements[-1].header not in [one.header for one in await self._box.statements(book)]:
+            raise _NotYet(NOT_SHOWN)
         return not outcome.code
 
-    async def _newest(self, upon: int) -> Directory:
-        """Return a directory that is no older than what the last one to speak of a book had seen."""
+    async def _newest(self, present: BookMembers) -> Directory:
+        """Return a directory that is no older than what the last ones to say who reads a book, or to give it a key, had seen."""
         known = self.directory
-        return known if known.seq >= upon else await self._box.directory() or known
+        return known if known.seq >= max(present.upon, present.keyed_upon) else await self._box.directory() or known
 
     def _speaker(self) -> Speaker:
         return Speaker(self._box.device, self._box.sign, self.directory)

@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+import msgspec
 
 from leadworker import change
 from leadworker.change import Header
 from leadworker.errors import HubMistrusted
 from leadworker.postbox import Receipt, UnsentRun
 from sync import wire
+
+
+class Promised(msgspec.Struct, frozen=True):
+    """What a receipt says: which change of this laptop has a number. `digest` is the running one there, or empty inside a run."""
+
+    lane: int
+    seq: int
+    digest: bytes
+
+
+NOTHING: Mapping[int, Promised] = MappingProxyType({})
+
+
+def promised_by(receipts: Iterable[Receipt]) -> dict[int, Promised]:
+    """Return what receipts of one book say of each number."""
+    said = {}
+    for receipt in receipts:
+        for seq, n in enumerate(receipt.ns, start=receipt.first_seq):
+            said[n] = Promised(receipt.lane, seq, receipt.digest if n == receipt.last_n else b"")
+    return said
 
 
 def receipt_of(hub_key: bytes, run: UnsentRun, sent: wire.Run, outcome: wire.Outcome) -> Receipt:

@@ -99,7 +99,7 @@ def open_with_escrow(sealed: wire.SealedBook, escrow: Identity, fingerprint: byt
     """
     directory = _directory(sealed, fingerprint)
     keys = _keys(sealed, escrow, directory)
-    state = BookState(sealed.book, 0, change.first_digest(sealed.book), {}, {}, {}, BookMembers(sealed.book), keys)
+    state = BookState(sealed.book, 0, change.first_digest(sealed.book), {}, {}, BookMembers(sealed.book), keys)
     checked = PageCheck(state, directory, bytes(16), escrow.unseal).check(sealed.changes)
     return Opened(checked.received, checked.after.members, directory)
 

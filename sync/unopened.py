@@ -18,17 +18,17 @@ from leadworker.postbox import Lacking, Postbox, Statement
 from leadworker.statements import Grant, Rotation, read_book_statement
 
 SHUT: Final = (
-    "The present key of a casebook does not open on this laptop as {names} signed it: what is written there since cannot be read here, "
-    "and yours there is not sent. Nothing is lost; it goes out by itself once the casebook has a good key. Tell your supervisor, and "
-    "name {names}. Anybody who may write in the casebook can give it a new key (“leadworker new-key”)."
+    "The present key of {whose} does not open on this laptop as {names} signed it: what is written there since cannot be read here, "
+    "and yours there is not sent. Nothing is lost; it goes out by itself once the casebook has a good key. Tell your supervisor or "
+    "administrator, and name {names}. Anybody who may write in the casebook can give it a new key (“leadworker new-key”)."
 )
 PASSED: Final = (
-    "A key of a casebook did not open on this laptop as {names} signed it. The casebook has another key since, and your work goes on. "
-    "{waiting} Tell your supervisor, and name {names}."
+    "A key of {whose} did not open on this laptop as {names} signed it. The casebook has another key since, and your work goes on. "
+    "{waiting} Tell your supervisor or administrator, and name {names}."
 )
 NOT_HANDED: Final = (
-    "A part of a casebook's history waits for a key that nobody has handed to this laptop yet. {waiting} If that takes longer than a "
-    "few days, tell your supervisor."
+    "A part of the history of {whose} waits for a key that nobody has handed to this laptop yet. {waiting} If that takes longer than "
+    "a few days, tell your supervisor or administrator."
 )
 _NOTHING_WAITS: Final = "Nothing that was written under it waits here."
 _WAITING: Final = "{count} written under it, kept here sealed, and opened by itself when a laptop that has the key has synced."
@@ -63,7 +63,8 @@ def still_without(epoch: int, said: Iterable[HandedOut], members: BookMembers, d
     """Return the members' devices to which a key left behind is still to be handed.
 
     What I handed out counts, and what another member did; but not what was handed out by who made this key or the one
-    that does not lead to it: one of the two signed something that does not open.
+    that does not lead to it: one of the two signed something that does not open. Who made it may lack it as well, where
+    their laptop could not open what it had sealed to itself.
     """
 
     def person(device: bytes) -> bytes:
@@ -71,36 +72,47 @@ def still_without(epoch: int, said: Iterable[HandedOut], members: BookMembers, d
 
     doubted = {person(one.signer) for one in said if one.made and one.epoch in (epoch, epoch + 1)}
     trusted = {member.person for member in members.members.values()} - doubted | {person(me)}
-    this = [one for one in said if one.epoch == epoch]
-    has = {me}.union(*({one.signer} if one.made else one.to | {one.signer} for one in this if one.made or person(one.signer) in trusted))
+    grants = [one for one in said if one.epoch == epoch and not one.made and person(one.signer) in trusted]
+    has = {me}.union(*(one.to | {one.signer} for one in grants))
     return tuple(device for device in members.members if device not in has and directory.active(device) is not None)
 
 
-async def told(box: Postbox, since: Container[bytes] = ()) -> dict[bytes, str]:
-    """Return, by book, what a person is to be told about keys that this laptop lacks.
+class Told(msgspec.Struct, frozen=True):
+    """What a person is to be told about keys of a book; `shut` where nothing of theirs is sent there until it has a good key."""
 
-    Of a key before the present one only while something waits for it, or when the book was given another just now (`since`).
+    book: bytes
+    sentence: str
+    shut: bool
+
+
+async def to_tell(box: Postbox, since: Container[bytes] = ()) -> tuple[Told, ...]:
+    """Return what a person is to be told about keys that this laptop lacks: of the present one as long as it lacks it.
+
+    Of one before that once: when something waits for it, or when the book was given another just now (`since`). It stands
+    under *who can read* from then on, and what waits is counted as put aside.
     """
-    found = {}
+    found = []
     for lacking in await box.lacking():
-        sentence = await _sentence(box, lacking, lacking.book in since)
-        if sentence:
-            found[lacking.book] = sentence
-    return found
+        said = handed_out(await box.statements(lacking.book))
+        shut = signers(said, box.device, {lacking.present} & lacking.epochs)
+        if shut:
+            found.append(Told(lacking.book, SHUT.format(whose=_whose(lacking), names=await _names(box, shut)), True))
+        elif lacking.epochs - lacking.told and (lacking.waiting or lacking.book in since):
+            found.append(Told(lacking.book, await _passed(box, lacking, said), False))
+            await box.told_of_keys(lacking.book, lacking.epochs)
+    return tuple(found)
 
 
-async def _sentence(box: Postbox, lacking: Lacking, just_now: bool) -> str:
-    said = handed_out(await box.statements(lacking.book))
-    shut = signers(said, box.device, {lacking.present} & lacking.epochs)
-    if shut:
-        return SHUT.format(names=await _names(box, shut))
-    if not (lacking.waiting or just_now):
-        return ""
-    before = signers(said, box.device, lacking.epochs)
+async def _passed(box: Postbox, lacking: Lacking, said: Iterable[HandedOut]) -> str:
     waiting = _WAITING.format(count=_changes(lacking.waiting)) if lacking.waiting else _NOTHING_WAITS
+    before = signers(said, box.device, lacking.epochs)
     if before:
-        return PASSED.format(names=await _names(box, before), waiting=waiting)
-    return NOT_HANDED.format(waiting=waiting)
+        return PASSED.format(whose=_whose(lacking), names=await _names(box, before), waiting=waiting)
+    return NOT_HANDED.format(whose=_whose(lacking), waiting=waiting)
+
+
+def _whose(lacking: Lacking) -> str:
+    return f"{lacking.about}'s casebook" if lacking.about else "a casebook"
 
 
 async def _names(box: Postbox, devices: Iterable[bytes]) -> str:

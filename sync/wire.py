@@ -17,6 +17,7 @@ from leadworker.change import (
     FIRST,
     HEADER_BYTES,
     LARGEST_BODY,
+    SEAL_OVERHEAD,
     BadHeader,
     Header,
     Kind,
@@ -57,7 +58,7 @@ from leadworker.statements import (
 
 __all__ = [
     "CONTROL_LANE", "ERRAND_BYTES", "FILE_RECEIPT", "FIRST", "HEAD", "HEADER_BYTES", "LARGEST_BODY", "RECEIPT",
-    "REQUEST", "Appoint", "BadHeader", "BookMembers",
+    "REQUEST", "SEAL_OVERHEAD", "Appoint", "BadHeader", "BookMembers",
     "Directory", "DirectoryStatement", "Enrol", "Errand", "Founding", "Header", "Kind", "Membership", "NotAllowed", "Revoke",
     "Role", "change_id", "device_id", "errand_target", "first_digest", "is_signed", "is_sound_sealing_key", "is_sound_signing_key",
     "next_digest", "read_directory_statement", "read_errand", "root_id", "unpack",
@@ -71,9 +72,6 @@ HELLO: Final = "hello"
 NEWS: Final = "news"
 HEARTBEAT: Final = b":\n\n"
 """What a live line says when there is nothing to tell: a comment, which means no more than that the line stands."""
-
-SEAL_OVERHEAD: Final = 4 + 12 + 16
-"""Bytes that sealing adds to a padded body: epoch, nonce, tag."""
 
 LARGEST_BATCH: Final = 4 * 1024 * 1024
 """Bytes of one request's body as it travels, and about the bytes of one page."""

@@ -23,15 +23,18 @@ COLLEAGUES = {
 WORDS = "acid bird cook dove echo film gold hero"
 
 
-async def shared(app: LeadworkerApp, lead: str = ME, writable: int = 1, mine: Role = Role.CO_WORKER) -> str:
-    """Let Keira's casebook be read by Ruth and, as a co-worker, Bea; Ruth let Bea in. Return Keira's id."""
+async def shared(app: LeadworkerApp, lead: str = ME, writable: int = 1, mine: Role = Role.CO_WORKER, n: int = 0) -> str:
+    """Let Keira's casebook be read by Ruth and, as a co-worker, Bea; Ruth let Bea in. Return Keira's id.
+
+    `n` is how far the central store has it.
+    """
     keira = (await app.desk.ask(caseload.resolve, "Keira")).id
     vault = cast(Vault, cast(Desk, app.open_desk)._keeper)
 
     def fill() -> None:
         c = vault.connection
         book = c.execute("SELECT id FROM book WHERE subject = ?", (keira,)).fetchone()[0]
-        c.execute("UPDATE book SET lead = ?, writable = ? WHERE id = ?", (lead, writable, book))
+        c.execute("UPDATE book SET lead = ?, writable = ?, n = max(n, ?) WHERE id = ?", (lead, writable, n, book))
         for device, (name, role) in COLLEAGUES.items():
             c.execute("INSERT INTO colleague VALUES (?, ?, ?, ?, 0, 1, ?, 1, ?)", (device, device, name, role, int(device == ME), WORDS))
         for device in (ME, RUTH, BEA):

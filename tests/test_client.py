@@ -201,15 +201,23 @@ async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     await asyncio.Event().wait()
 
 
-FOR_EVER = Patience(answer_s=0.15, whole_s=600, slowest=1024)
+async def hints_without_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+
+FOR_EVER = Patience(connect_s=0.5, answer_s=0.15, whole_s=600, slowest=1024)
 
 
 @pytest.mark.parametrize(
-    ("serve", "patience"), [(silent, FOR_EVER), (drip_of_the_body, FOR_EVER), (drip_of_the_head, QUICK)], ids=["silence", "body", "head"]
+    "serve", [silent, drip_of_the_body, drip_of_the_head, hints_without_end], ids=["silence", "body", "head", "hints"]
 )
-async def test_a_store_that_hangs_or_feeds_byte_by_byte_holds_nobody_up(serve: Serve, patience: Patience) -> None:
+async def test_a_store_that_hangs_or_feeds_byte_by_byte_holds_nobody_up(serve: Serve) -> None:
     async with server(serve) as port:
-        error = await asyncio.wait_for(asked(port, patience=patience), 10)
+        error = await asyncio.wait_for(asked(port, patience=FOR_EVER), 10)
     assert (type(error), error.sentence) == (Offline, OFFLINE)
 
 
@@ -373,6 +381,27 @@ async def test_what_is_asked_before_joining_names_nobody() -> None:
 
 
 CLOCK_WRONG = (401, wire.write(wire.Trouble("clock_wrong", "This laptop's clock is 9 years behind.")))
+
+
+async def test_a_store_that_hands_out_cookies_does_not_fill_the_memory_and_gets_none_back() -> None:
+    """They would name a laptop where it names nobody, and after a few answers be longer than a head may be."""
+    heads: list[bytes] = []
+
+    async def hands_out(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                heads.append(await reader.readuntil(b"\r\n\r\n"))
+                body = wire.write(wire.Organisation(1, bytes(32), bytes(16), None, 0))
+                cookie = b"set-cookie: a%d=b; path=/\r\n" % len(heads)
+                writer.write(http(body).replace(b"\r\n\r\n", b"\r\n" + cookie + b"\r\n", 1))
+
+    async with server(hands_out) as port:
+        client = new_client(f"http://127.0.0.1:{port}")
+        for _ in range(3):
+            await client.organisation()
+        assert not list(client._http.cookies.jar)
+        await client.close()
+    assert len(heads) == 3 and b"cookie" not in b"".join(heads).lower()
 
 
 async def test_a_laptop_whose_clock_the_store_refuses_asks_once_more_by_the_stores() -> None:

@@ -397,3 +397,16 @@ def test_a_forged_choice_cannot_name_what_was_never_written(two: Team) -> None:
     two.hub.take(b"", [forge(two.laptops[1], two.hub, forged)])
     two.come_together()
     assert {version.words for version in only(two.laptops[0]).versions} == {"with her nan", "forged"}
+
+
+def test_what_was_taken_away_is_asked_about_no_more(two: Team) -> None:
+    (first, _), dog = two.laptops, new_id()
+    do(first.vault, lambda shelf: shelf.add(Alert, two.person, record_id=dog, person_id=two.person, text="A dog"))
+    two.are_of_one_mind()
+    apart(two, lambda s: s.amend(Alert, dog, text="A big dog"), lambda s: s.amend(Alert, dog, text="A dog, but friendly"))
+    assert only(first).record_id == dog
+    do(first.vault, lambda shelf: shelf.drop(Alert, dog))
+    two.are_of_one_mind()
+    for laptop in two.laptops:
+        assert laptop.conflicts() == ()
+        assert ask(laptop.vault, conflicts.count) == 0

@@ -356,7 +356,7 @@ def test_the_newest_key_leads_down_to_the_first_and_nowhere_else() -> None:
     ladders = {newer.epoch: newer.ladder(older) for older, newer in itertools.pairwise(chain)}
     key = chain[-1]
     while key.epoch > 1:
-        key = key.climb_down(ladders[key.epoch])
+        key = BookKey(key.book, key.epoch - 1, key.climb_down(ladders[key.epoch]))
     assert (key.secret, key.commitment()) == (chain[0].secret, chain[0].commitment())
     with pytest.raises(CannotOpen):
         chain[4].climb_down(ladders[4])

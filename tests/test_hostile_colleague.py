@@ -14,7 +14,7 @@ from leadworker.domain import journal, people
 from leadworker.record import new_id
 from leadworker.shelf import Shelf
 from leadworker.text import clean
-from storage import projection, rebuilding
+from storage import rebuilding
 from tests.evil_hub import SAFE, Case, Here, Rogue
 from tests.laptops import ALEX, KEIRA, TOBIAS, agree
 
@@ -69,6 +69,7 @@ async def person_of_another_casebook(rogue: Rogue, case: Case) -> Content:
 
 
 UNREADABLE = "its words cannot be read"
+ELSEWHERE = "it is about another person than the one whose casebook it is in"
 NEWER = "it was written by a newer leadworker; update to see it"
 NO_CLOCK = "it was written at a time that no clock shows"
 NOT_A_RECORD = "neither a writing nor a taking away of a record"
@@ -142,7 +143,7 @@ async def test_a_saved_entry_is_not_replaced_from_another_casebook_not_even_when
     for laptop in (case.alex, case.ruth):
         await laptop.sync()
     await rogue.write(
-        await rogue.content("journal_entry", true, {"person_id": tobias, "title": "what Tobias never said"}),
+        await rogue.content("journal_entry", true, {"person_id": case.keira, "title": "what Tobias never said"}),
         await rogue.content("person", tobias, {"name": "Somebody else"}),
     )
     await case.ruth.sync()
@@ -185,7 +186,7 @@ async def test_what_a_newer_leadworker_wrote_is_shown_after_the_update(case: Cas
     await rogue.write(await note(rogue, case, schema=change.SCHEMA + 1))
     await case.ruth.sync()
     assert [aside.why for aside in await case.ruth.box.put_aside()] == [NEWER]
-    monkeypatch.setattr(projection, "SCHEMA", change.SCHEMA + 1)
+    monkeypatch.setattr(change, "SCHEMA", change.SCHEMA + 1)
     case.ruth.vault.submit(lambda: rebuilding.remake(case.ruth.vault.connection)).result()
     assert await case.ruth.box.put_aside() == ()
     assert "an odd note" in case.ruth.titles(case.keira)
@@ -327,3 +328,15 @@ async def test_of_two_changes_that_name_one_number_each_history_is_compared(case
     (alarm,) = (await case.ruth.sync_somehow()).alarms
     assert alarm.startswith("The central store has shown two laptops two different histories of the same casebook.")
     assert case.ruth.digest() == before
+
+
+@pytest.mark.parametrize("topic", ["journal_entry", "alert", "involvement"])
+async def test_who_writes_in_one_casebook_puts_nothing_on_the_pages_of_another(case: Case, rogue: Rogue, topic: str) -> None:
+    """Alex never read Tobias's casebook. Ruth's laptop keeps Keira's and his, and her lists ask for the person."""
+    tobias = case.ruth.add(TOBIAS)
+    await case.ruth.sync()
+    await rogue.write(await rogue.content(topic, ENTRY, {"person_id": tobias}))
+    await case.ruth.sync()
+    assert case.ruth.sql(f"SELECT count(*) FROM {topic} WHERE id = ?", ENTRY) == [(0,)]
+    assert [aside.why for aside in await case.ruth.box.put_aside()] == [ELSEWHERE]
+    await case.ruth.check()

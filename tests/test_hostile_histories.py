@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import httpx
 import pytest
@@ -16,6 +15,7 @@ from leadworker.errors import HubMistrusted, Offline
 from leadworker.shelf import UpTo
 from leadworker.statements import DirectoryStatement, Enrol, Founding, Revoke, Role
 from sync import wire
+from sync.exchange import Result
 from tests.evil_hub import SAFE, Case, Evil, Here, altered, flipped, replace, spoken
 from tests.laptops import ALEX, BEA, CEM, TOBIAS, Laptop, Line, Team, add_member, agree
 
@@ -23,6 +23,8 @@ pytest_plugins = ["tests.laptop_fixtures"]
 
 YEAR_S = 400 * 86_400
 TELL = "Tell your administrator."
+
+Items = Callable[[Sequence[wire.Numbered]], Sequence[wire.Numbered]]
 
 
 async def with_bea(case: Case) -> Laptop:
@@ -173,28 +175,23 @@ async def test_a_receipt_that_does_not_hold_counts_for_nothing(team: Team, recei
     await agree(alex, team.ruth)
 
 
-async def test_a_number_that_a_receipt_gave_is_not_given_again(case: Case) -> None:
-    """Alex holds a receipt for a number; the store then tells that history in another order."""
+OTHERWISE = f"The central store shows another history than the one that it gave this laptop a receipt for. {SAFE}"
+NO_LONGER = (
+    "The central store no longer has changes that it gave this laptop a receipt for: it may have been put back to an older "
+    f"state. {SAFE}"
+)
+
+
+@pytest.mark.parametrize(
+    ("items", "sentence"), [(lambda items: items[::-1], OTHERWISE), (lambda items: items[:1], NO_LONGER)], ids=["retold", "withheld"]
+)
+async def test_a_number_that_a_receipt_gave_is_not_given_again(case: Case, items: Items, sentence: str) -> None:
+    """Alex is given a receipt for a number; the store then tells that history in another order, or has none of it."""
     alex, ruth = case.alex, case.ruth
     await ruth.sync()
     ruth.write(case.keira, "Ruth, first")
     alex.write(case.keira, "Alex, second")
-    evil = await between(alex, case, ruth.sync)
-    standing = await alex.box.book_state(case.book)
-    here = Here(standing.n, standing.digest)
-    assert standing.promised, "the receipt's number lies beyond what was received"
-    evil.page = lambda page: here.retold(page, page.changes[::-1])
-    before = alex.digest()
-    result = await alex.sync_somehow()
-    assert result.alarms == (f"The central store shows another history than the one that it gave this laptop a receipt for. {SAFE}",)
-    evil.page = lambda page: here.retold(page, page.changes[:1])
-    evil.news = lambda news: case.news_of(news, here.n + 1)
-    (alarm,) = (await alex.sync_somehow()).alarms
-    assert alarm == (
-        "The central store no longer has changes that it gave this laptop a receipt for: it may have been put back to an older "
-        f"state. {SAFE}"
-    )
-    assert alex.digest() == before
+    await lied_to_after_a_receipt(alex, case, ruth.sync, items, sentence)
     await alex.tap(Line())
     await alex.sync()
     await ruth.sync()
@@ -211,24 +208,29 @@ async def test_what_came_before_a_receipt_is_not_told_in_another_order(case: Cas
 
     for laptop in (ruth, bea, alex):
         laptop.write(case.keira, f"{laptop.name}, at noon")
-    evil = await between(alex, case, both)
-    standing = await alex.box.book_state(case.book)
-    here, before = Here(standing.n, standing.digest), alex.digest()
-    evil.page = lambda page: here.retold(page, [page.changes[1], page.changes[0], page.changes[2]])
-    result = await alex.sync_somehow()
-    assert result.alarms == (f"The central store shows another history than the one that it gave this laptop a receipt for. {SAFE}",)
-    assert alex.digest() == before
+    await lied_to_after_a_receipt(alex, case, both, lambda items: [items[1], items[0], items[2]], OTHERWISE)
     await alex.tap(Line())
     for laptop in (alex, ruth, bea):
         await laptop.sync()
     await agree(alex, ruth, bea)
 
 
-async def between(laptop: Laptop, case: Case, meanwhile: Callable[[], Awaitable[object]]) -> Evil:
-    """Sync, and let something happen elsewhere after the news were heard and before anything is sent.
+async def lied_to_after_a_receipt(
+    laptop: Laptop, case: Case, meanwhile: Callable[[], Awaitable[object]], items: Items, sentence: str
+) -> None:
+    """What colleagues say meanwhile stands before this laptop's receipt, and is told otherwise: then the receipt counts for nothing."""
+    standing = await laptop.box.book_state(case.book)
+    here, before = Here(standing.n, standing.digest), laptop.digest()
+    result = await between(laptop, case, meanwhile, lambda page: here.retold(page, items(page.changes)))
+    assert (result.alarms, result.sent) == ((sentence,), 0)
+    assert laptop.digest() == before
+    assert laptop.where(case.keira)[-1] == "here"
 
-    What was said in between is not heard any more: the line breaks off when the receipt is here.
-    """
+
+async def between(
+    laptop: Laptop, case: Case, meanwhile: Callable[[], Awaitable[object]], page: Callable[[wire.Page], wire.Page] = lambda page: page
+) -> Result:
+    """Sync, and let something happen elsewhere after the news were heard and before anything is sent."""
 
     class Slow(Evil):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -238,12 +240,9 @@ async def between(laptop: Laptop, case: Case, meanwhile: Callable[[], Awaitable[
             return response
 
     line = Slow(case.evil._organisation, case.book)
-    line.before = lambda number: "POST /v1/push" in line.requests and "/changes" in line.requests[-1]
+    line.page = page
     await laptop.tap(line)
-    with contextlib.suppress(Offline):
-        await laptop.sync()
-    line.before = lambda number: False
-    return line
+    return await laptop.sync_somehow()
 
 
 async def test_a_colleague_who_is_let_in_while_a_sync_goes_on_is_no_attack(case: Case) -> None:

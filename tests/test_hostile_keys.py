@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from leadworker.crypto.envelope import BookKey, key_info
 from leadworker.crypto.identity import CannotOpen, Identity, seal_to
-from leadworker.domain import colleagues, readers
+from leadworker.domain import colleagues, readers, sending
 from leadworker.errors import Offline
 from leadworker.statements import BookStatement, Grant, Membership, Role, Rotation, read_book_statement
 from sync import founding, joining, sealed_book
@@ -43,6 +43,7 @@ from tests.test_first_sync import a_second_laptop
 
 pytest_plugins = ["tests.laptop_fixtures"]
 
+WHOSE = f"{KEIRA}'s casebook"
 NEEDED_NO_MORE = "Nothing that was written under it waits here."
 
 
@@ -129,6 +130,11 @@ async def as_the_second_reader_reads_it(laptop: Laptop, book: bytes) -> dict[int
     return members.keys(laptop.box.device, laptop.vault.identity.private_bytes()[1])
 
 
+def told(laptop: Laptop, person: str) -> list[str]:
+    """Return what *who can read* says has happened."""
+    return [one.sentence for one in laptop.desk.ask_now(readers.history, person)]
+
+
 async def keys_held(laptop: Laptop, book: bytes) -> list[int]:
     return sorted((await laptop.box.book_state(book)).keys)
 
@@ -140,9 +146,9 @@ async def test_who_is_given_a_key_that_does_not_open_goes_on_writing_and_reads_e
     alex.write(trio.keira, "alex goes on")
     (alarm,) = (await alex.sync_somehow()).alarms
     waiting = "1 change was written under it, kept here sealed, and opened by itself when a laptop that has the key has synced."
-    assert alarm == PASSED.format(names=BEA, waiting=waiting)
+    assert alarm == PASSED.format(whose=WHOSE, names=BEA, waiting=waiting)
     counts = await alex.counts()
-    assert (counts.waiting, counts.put_aside, counts.troubled) == (0, 1, (alarm,)), "its own words went out under a key of its own"
+    assert (counts.waiting, counts.put_aside, counts.troubled) == (0, 1, ()), "its own words went out under a key of its own"
     assert alex.titles(trio.keira) == ["one", "alex goes on"]
     await ruth.sync()
     assert ruth.titles(trio.keira) == ["one", "under Bea's key", "alex goes on"]
@@ -172,10 +178,28 @@ async def test_the_rogue_taken_out_with_a_good_key_is_cure_enough(trio: Trio, wo
     await agree(trio.alex, trio.ruth)
 
 
+async def test_a_key_that_only_its_maker_has_is_told_once_and_stands_under_who_can_read(trio: Trio) -> None:
+    """What was written under it may wait for ever; nobody is told so at each sync, and nothing of one's own waits with it."""
+    await turns(trio, trio.alex)
+    (alarm,) = (await trio.alex.sync_somehow()).alarms
+    assert BEA in alarm and KEIRA in alarm
+    for _ in range(2):
+        assert (await trio.alex.sync_somehow()).alarms == ()
+    signed = f"{BEA} signed a key of it that does not open on this laptop."
+    assert [one.sentence for one in trio.alex.desk.ask_now(readers.news, trio.keira)] == [signed]
+    trio.alex.write(trio.keira, "not sent yet")
+    standing = trio.alex.desk.ask_now(lambda shelf: shelf.standing(trio.keira))
+    assert sending.why(standing) == sending.NEXT_SYNC
+    await trio.ruth.sync()
+    await trio.alex.sync()
+    assert (await trio.alex.counts()).put_aside == 0
+    assert trio.alex.desk.ask_now(readers.news, trio.keira) == (), "the key came by way of Ruth, and the line is gone"
+
+
 async def test_a_key_that_nothing_was_written_under_is_told_once_and_troubles_nobody_afterwards(trio: Trio) -> None:
     await turns(trio, trio.alex, words=False)
     (alarm,) = (await trio.alex.sync_somehow()).alarms
-    assert alarm == PASSED.format(names=BEA, waiting=NEEDED_NO_MORE)
+    assert alarm == PASSED.format(whose=WHOSE, names=BEA, waiting=NEEDED_NO_MORE)
     await trio.alex.sync()
     assert (await trio.alex.counts()).troubled == ()
 
@@ -188,7 +212,7 @@ async def test_who_may_only_read_is_told_whom_to_name_and_a_good_key_gives_all_o
     await turns(trio, cem)
     for _ in range(2):  # also while nothing is new
         (alarm,) = (await cem.sync_somehow()).alarms
-        assert alarm == SHUT.format(names=BEA)
+        assert alarm == SHUT.format(whose=WHOSE, names=BEA)
         assert (await cem.counts()).troubled == (alarm,)
     await trio.alex.sync()
     trio.alex.write(trio.keira, "meanwhile")
@@ -230,8 +254,8 @@ async def test_where_only_the_rogue_holds_the_key_the_others_take_her_out_and_lo
         assert sorted(laptop.titles(trio.keira)) == ["alex goes on", "one", "ruth goes on"]
         assert (await laptop.counts()).waiting == 0
         assert [aside.written_by for aside in await laptop.box.put_aside()] == [BEA], "kept sealed, for escrow and for whoever asks"
-        (said,) = (await laptop.counts()).troubled
-        assert BEA in said
+        assert (await laptop.sync_somehow()).alarms == (), "it was told once, and nobody could end it"
+        assert f"{BEA} signed a key of it that does not open on this laptop." in told(laptop, trio.keira)
     await agree(alex, ruth)
     await same_members(alex, ruth, book=trio.book)
 
@@ -334,7 +358,7 @@ async def test_a_newcomer_whose_first_key_does_not_open_is_told_who_signed_it_an
         trio.alex, trio.book, Membership(directory.seen, newcomer, (), state.members.lead), Grant(1, {cem.box.device: bytes(80)})
     )
     (alarm,) = (await cem.sync_somehow()).alarms
-    assert alarm == SHUT.format(names=ALEX)
+    assert alarm == SHUT.format(whose="a casebook", names=ALEX), "whose it is cannot be read yet"
     await rotate(trio.ruth, trio.keira)
     await cem.sync()
     assert cem.titles(trio.keira) == ["one"]
@@ -370,7 +394,7 @@ async def test_a_laptop_that_cannot_open_what_it_seals_to_itself_makes_one_key_a
     trio.alex.write(trio.keira, "it waits")
     for _ in range(3):
         (alarm,) = (await trio.alex.sync_somehow()).alarms
-        assert alarm == SHUT.format(names=ALEX)
+        assert alarm == SHUT.format(whose=WHOSE, names=ALEX)
     assert (await trio.alex.box.book_state(trio.book)).members.epoch == 3
     assert (await trio.alex.counts()).waiting == 1
     trio.alex.desk.do_now(lambda shelf: readers.take_out(shelf, trio.keira, colleagues.resolve(shelf, BEA)))
@@ -393,7 +417,7 @@ async def test_what_comes_by_stick_with_a_bad_key_is_taken_in_and_told(trio: Tri
     await trio.ruth.sync()
     trio.alex.write(trio.keira, "written at the farmhouse")
     _, carried, read = await round_trip(trio.alex, trio.ruth, stick)
-    assert SHUT.format(names=BEA) in read.alarms and carried.alarms == ()
+    assert SHUT.format(whose=WHOSE, names=BEA) in read.alarms and carried.alarms == ()
     assert (await trio.alex.counts()).waiting == 1
     wrote, carried, _ = await round_trip(trio.alex, trio.ruth, stick)
     assert (wrote.written, carried.alarms) == (0, ()), "what would only be refused is not carried"

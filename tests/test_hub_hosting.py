@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -53,12 +54,14 @@ def test_the_unit_starts_the_store_with_options_that_it_has() -> None:
     check_transport(str(options["host"]), None, None, bool(options["behind_proxy"]))
     assert (options["host"], options["metrics_host"], options["metrics_port"]) == ("127.0.0.1", "127.0.0.1", int(FIGURES_PORT))
     for example in re.findall(r"#\s+LEADWORKER_HUB_OPTIONS=(.*)", project_file(UNIT)):
-        assert parsed(example.split())["processes"]
+        (one,) = shlex.split(example)  # a shell reads the file too, and would run what stands after a bare space
+        assert parsed(one.split())["processes"]
 
 
 def test_the_unit_gives_the_store_the_time_that_it_needs_to_stop() -> None:
     assert int(unit()["TimeoutStopSec"][0]) > GRACE_S + 5
     assert (unit()["KillSignal"], unit()["Restart"]) == (["SIGTERM"], ["on-failure"])
+    assert unit()["StartLimitIntervalSec"] == ["0"], "whose database comes back after an hour is not given up before"
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="NO SYSTEMD HERE: the unit is NOT read by it on this machine")

@@ -295,6 +295,25 @@ def test_an_answer_that_nobody_takes_in_is_let_go(tmp_path: Path) -> None:
         assert '"fault"' not in world.log.getvalue()
 
 
+def test_a_laptop_that_takes_nothing_in_does_not_keep_the_store_too_busy_for_its_colleagues(tmp_path: Path) -> None:
+    with running(new_database("sqlite", tmp_path), limits=Limits(answer_seconds=5, most_answered=20_000_000)) as world:
+        greedy, hub = world.organisation.colleague(), world.hub._hub
+        admin = world.organisation.admin
+        book = world.organisation.casebook(admin, [(greedy, Role.CO_WORKER)]).book
+        lane = Lane(book, admin.device)
+        assert not admin.push(run(admin.keys, lane.write(50, size=65536)))[0].code
+        target = f"/v1/books/{book.hex()}/changes?after=2&limit=50"
+        with contextlib.ExitStack() as lines:
+            for _ in range(12):
+                head = "".join(f"{name}: {value}\r\n" for name, value in greedy.headers("GET", target, b"").items())
+                line = lines.enter_context(_line(world, buffer=4096))
+                line.sendall(f"GET {target} HTTP/1.1\r\nhost: hub\r\n{head}\r\n".encode())
+            _wait_until(lambda: hub.answered_bytes > 3_000_000)
+            assert refused(greedy.send("GET", target)) == "busy"
+            assert len(admin.page(book, 2, 50).changes) == 50
+        _wait_until(lambda: hub.answered_bytes == 0 and not hub.answered_of)
+
+
 def test_a_store_that_holds_too_much_says_that_it_is_busy(tmp_path: Path) -> None:
     with running(new_database("sqlite", tmp_path), limits=Limits(most_held=100_000)) as world:
         admin = world.organisation.admin

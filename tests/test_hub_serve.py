@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import io
 import ipaddress
+import os
 import random
 import signal
 import socket
@@ -164,6 +165,17 @@ def test_whoever_waited_for_a_server_that_stops_does_not_hold_a_file_that_is_gon
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root makes files for others")
+def test_a_command_of_root_that_is_killed_does_not_shut_out_the_account_of_the_store(tmp_path: Path) -> None:
+    """The guide has root run “hub serve --new-setup-code” beside a service with an account of its own."""
+    database = tmp_path / "hub.db"
+    database.touch()
+    os.chown(database, 12345, 12345)
+    with sole_server.sole_server(str(database)):
+        lock = (tmp_path / f"hub.db{sole_server.ENDING}").stat()
+    assert (lock.st_uid, lock.st_gid) == (12345, 12345)
+
+
 def test_a_lost_set_up_code_can_be_replaced_until_there_is_an_organisation(tmp_path: Path) -> None:
     log, database = tmp_path / "log", str(tmp_path / "hub.db")
     with program(database, log) as running:
@@ -188,6 +200,9 @@ def test_it_speaks_tls_with_a_certificate_that_it_is_given(tmp_path: Path) -> No
             assert http.get("/v1/health").status_code == 204
         with pytest.raises(httpx.TransportError), httpx.Client() as http:
             http.get(running.url.replace("https", "http") + "/v1/health")
+        trust.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises(httpx.ConnectError), httpx.Client(base_url=running.url, verify=trust) as http:
+            http.get("/v1/health")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "hub.example.org"])

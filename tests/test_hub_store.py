@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
+import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from leadworker.statements import Role
 from sync import wire
 from sync.hub import sqlite_store
 from sync.hub.databases import open_store
+from sync.hub.postgres_schema import connect
 from sync.hub.store import HubTrouble, Session
 from tests.hub_world import FakeOrganisation, Lane, World, dump, follow, refused, run, running, told
 from tests.postgres import own_postgres, require_postgres
@@ -318,3 +321,17 @@ def test_when_postgresql_is_pulled_the_store_says_so_and_goes_on_afterwards() ->
         assert world.organisation.http.get("/v1/health").status_code == 204
         assert told(wire.Pushed, lead.send("POST", "/v1/push", body)).outcomes[0].ns == (53, 54)
         assert kept[0].ns == tuple(range(3, 53)) and len(lead.pull(book)) == 54
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such setting")
+def test_a_database_machine_that_went_without_a_word_is_taken_for_gone_within_a_minute() -> None:
+    """By itself the system waits for two hours for an answer of a machine that lost its power, and every request with it."""
+    address = require_postgres().new_database()
+    with connect(address) as database, socket.socket(fileno=os.dup(database.fileno())) as line:
+        idle, every, times, unread = (
+            line.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+        )
+        assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) and idle + every * times <= 60 and unread <= 60_000
+    with connect(f"{address}?keepalives_idle=7") as database, socket.socket(fileno=os.dup(database.fileno())) as line:
+        assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 7, "the address has the last word"

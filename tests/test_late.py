@@ -371,7 +371,7 @@ async def test_a_laptop_that_was_reported_offers_to_hand_in_and_says_why_nothing
     keira = alex.add(KEIRA)
     await alex.sync()
     alex.write(keira, "before the laptop was reported")
-    assert not alex.desk.ask_now(late.may_hand_in, keira)
+    assert (await alex.counts()).late == 0 and not alex.desk.ask_now(late.may_hand_in, keira), "it only waits"
     await organising.revoke(ruth.box, ruth.client, [alex.box.device])
     await alex.box.was_revoked(True)  # as the store says, and does not show
     assert alex.desk.ask_now(late.may_hand_in, keira)
@@ -434,6 +434,9 @@ async def test_what_a_colleague_signed_is_taken_for_this_casebook_this_laptop_an
         return sealed_by(bea, alex, here.book, (tuple(changes), bea.box.sign(wire.HEAD, before)))
 
     assert post._checked(signed({}, {}), here, directory, alex.box, BEA).bodies == (body, body), "nothing is wrong with it"
+    for run in (({}, {"seq": 1, "prev": change.FIRST}), ({}, {}, {"seq": 2})):
+        with pytest.raises(post.NotWhole, match="two changes of it stand at one place"):
+            post._checked(signed(*run), here, directory, alex.box, BEA)
     statement: dict[str, object] = {"kind": change.Kind.GRANT, "lane": change.CONTROL_LANE}
     for elsewhere in ({"book": bytes(16)}, {"device": alex.box.device}, {"lane": 10}, statement):
         for run in ((elsewhere, {}), ({}, elsewhere), (statement, statement)):

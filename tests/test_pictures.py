@@ -12,8 +12,10 @@ from typing import Any, cast
 import pytest
 from textual.pilot import Pilot
 
+import storage.shelf
 from leadworker.desk import Created, Desk
 from leadworker.domain import alerts, caseload, people, visits
+from leadworker.statements import Role
 from screens.app import LeadworkerApp
 from screens.fields import LineField, SecretField
 from screens.note import NotePage
@@ -170,9 +172,17 @@ async def handed_in_late(pilot: Pilot[Any]) -> None:
     await typing(("down", "x"), ("x",))(pilot)
 
 
+async def supervised(pilot: Pilot[Any]) -> None:
+    """Let Alex supervise the work with Keira, which Ruth leads."""
+    await settle(pilot)
+    await shared(cast(LeadworkerApp, pilot.app), lead=RUTH, mine=Role.SUPERVISOR)
+    await typing(("2",))(pilot)
+
+
 SCREENS: dict[str, Before] = {
     "today": typing(),
     "people": typing(("2",)),
+    "people_supervised": supervised,
     "people_narrowed": typing(("2",), ("f", *"y d")),
     "person_journal": typing(("2",), ("enter",)),
     "person_actions": typing(("2",), ("enter",), ("tab",)),
@@ -203,6 +213,14 @@ SCREENS: dict[str, Before] = {
 @pytest.mark.parametrize("name", SCREENS)
 def test_picture_of(name: str, open_app: Callable[..., LeadworkerApp], snap_compare: Compare, size: tuple[int, int]) -> None:
     assert snap_compare(open_app(), terminal_size=size, run_before=SCREENS[name])
+
+
+def test_picture_of_the_words_to_compare(
+    open_app: Callable[..., LeadworkerApp], snap_compare: Compare, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words follow from the casebook's id, which is made at random."""
+    monkeypatch.setattr(storage.shelf, "check_words", lambda raw, count: WORDS[:count])
+    assert snap_compare(open_app(), terminal_size=size, run_before=read_by_others(n=214))
 
 
 @pytest.mark.parametrize("theme", ["paper", "contrast", "wall"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import psycopg
 import pytest
 
 from sync.hub.schema import versions
-from tests.hub_world import STORES, new_database
+from tests.hub_world import STORES, execute, new_database
 from tests.plain_world import Plain, empty, template
+from tests.postgres import require_postgres
 
 __all__ = ["empty", "template"]
 
@@ -80,3 +82,23 @@ def test_a_store_is_copied_by_a_command_which_never_writes_over_a_file(empty: Pl
     assert "There is no central store's database" in empty("hub", "backup", str(copy) + "2", "--database", database + "x", code=1).err
     assert "pg_dump" in empty("hub", "backup", str(copy) + "2", "--database", "postgresql://hub@127.0.0.1:1/x", code=1).err
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("backup")) == ["backup.db"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "words", "reason"),
+    [
+        ("CONNECTION LIMIT 1", ("serve", "--port", "0"), "too many connections for role"),
+        ("SET default_transaction_read_only = on", ("allowance", "--laptop-at-once", "7"), "read-only transaction"),
+    ],
+    ids=["too few connections", "a standby"],
+)
+def test_a_database_that_cannot_do_what_it_must_is_said_in_its_own_words(
+    empty: Plain, setting: str, words: tuple[str, ...], reason: str
+) -> None:
+    database, name = require_postgres().new_database(), f"hub_{secrets.token_hex(4)}"
+    empty("hub", "upgrade", "--database", database)
+    execute(database, f"CREATE ROLE {name} LOGIN")
+    execute(database, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}")
+    execute(database, f"ALTER ROLE {name} {setting}")
+    refused = empty("hub", *words, "--database", database.replace("hub@", f"{name}@", 1), code=1).err
+    assert refused.startswith("The central store cannot use its database just now: ") and reason in refused

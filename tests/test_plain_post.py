@@ -148,7 +148,7 @@ def test_an_address_or_a_role_that_is_none_is_said_in_words(plain: Plain, hub: E
     assert "begins with https://" in plain("hub", "status", "--hub", "http://store.example.org", code=1).err
     set_up(plain, hub, tmp_path)
     answer = plain("invite", "Ruth", "--team", "North", "--role", "boss", code=1)
-    assert "The roles are: key worker, co worker, supervisor, read only, manager." in answer.err
+    assert "The roles are: key worker, co-worker, supervisor, read-only, manager." in answer.err
 
 
 def test_the_status_of_a_store_is_told_to_anybody(empty: Plain, hub: EmbeddedHub) -> None:

@@ -40,7 +40,7 @@ def team(plain: Plain, hub: EmbeddedHub, tmp_path: Path, quick_seals: None) -> d
     """Alex, who is the administrator and leads every casebook, with Ruth and Sam as colleagues."""
     set_up(plain, hub, tmp_path)
     vaults = {}
-    for name, role in ((RUTH, "co worker"), (SAM, "key worker")):
+    for name, role in ((RUTH, "co-worker"), (SAM, "key worker")):
         words = plain("invite", name, "--team", "north", "--role", role, "--json").json()["words"]
         vaults[name] = join(plain, hub, name, tmp_path / name.split()[0], words)
         plain("sync")
@@ -56,16 +56,16 @@ def names(plain: Plain, *vault: str) -> dict[str, str]:
 def test_a_colleague_is_let_in_leads_and_is_taken_out_by_command(plain: Plain, team: dict[str, list[str]]) -> None:
     ruth, sam = team[RUTH], team[SAM]
     assert names(plain) == {"Alex Morgan": "lead"}
-    assert "In force: let Ruth Adeyemi in as co worker." in plain("let-in", "keira", "ruth").out
+    assert "In force: let Ruth Adeyemi in as co-worker." in plain("let-in", "keira", "ruth").out
     plain("sync", *ruth)
     assert plain("timeline", "keira", *ruth, "--json").json()["entries"][0]["said"] == "I actually slept."
-    assert plain("let-in", "keira", "ruth", code=1).err.startswith("Ruth Adeyemi reads this casebook as co worker already.")
+    assert plain("let-in", "keira", "ruth", code=1).err.startswith("Ruth Adeyemi reads this casebook as co-worker already.")
     assert "Only its lead, Alex Morgan" in plain("let-in", "keira", "sam", *ruth, code=1).err
 
     decided = plain("hand-over", "keira", "sam", "--json").json()
     assert decided == {"wishes": ["make Sam Iqbal the lead"], "pending": []}
     plain("sync", *sam)
-    assert names(plain, *sam) == {SAM: "lead", "Alex Morgan": "co worker", RUTH: "co worker"}
+    assert names(plain, *sam) == {SAM: "lead", "Alex Morgan": "co-worker", RUTH: "co-worker"}
     shown = plain("readers", "keira", *sam).out
     assert "Sam Iqbal: leads, you, since " in shown
     assert "laptop with the check words" in shown
@@ -77,7 +77,7 @@ def test_a_colleague_is_let_in_leads_and_is_taken_out_by_command(plain: Plain, t
     plain("sync")
     assert plain("readers", "keira", "--at", str(said["upto"]), "--json").json()["words"] == said["words"], "as another laptop has it"
     plain("take-out", "keira", "ruth", *sam)
-    assert names(plain, *sam) == {SAM: "lead", "Alex Morgan": "co worker"}
+    assert names(plain, *sam) == {SAM: "lead", "Alex Morgan": "co-worker"}
     assert "leads this casebook. Make somebody else the lead first" in plain("take-out", "keira", "sam", *sam, code=1).err
     assert "In force: give the casebook a new key." in plain("new-key", "keira").out
     plain("sync", *ruth)
@@ -86,13 +86,13 @@ def test_a_colleague_is_let_in_leads_and_is_taken_out_by_command(plain: Plain, t
 
 def test_without_a_network_a_decision_waits_and_can_be_taken_back(plain: Plain, team: dict[str, list[str]], hub: EmbeddedHub) -> None:
     hub.stop()
-    answer = plain("let-in", "keira", "sam", "--role", "read only")
-    assert "Not yet in force: let Sam Iqbal in as read only." in answer.out
+    answer = plain("let-in", "keira", "sam", "--role", "read-only")
+    assert "Not yet in force: let Sam Iqbal in as read-only." in answer.out
     assert "The next sync carries it out." in answer.out
     (waits,) = plain("readers", "keira", "--json").json()["pending"]
-    assert (waits["wish"], waits["said"]) == ("let Sam Iqbal in as read only", "")
+    assert (waits["wish"], waits["said"]) == ("let Sam Iqbal in as read-only", "")
     assert f"id {waits['id'][-8:]}" in plain("readers", "keira").out
-    assert "Taken back: let Sam Iqbal in as read only." in plain("take-back", waits["id"][-8:]).out
+    assert "Taken back: let Sam Iqbal in as read-only." in plain("take-back", waits["id"][-8:]).out
     assert plain("readers", "keira", "--json").json()["pending"] == []
     assert "No decision that waits has this id" in plain("take-back", "00000000", code=1).err
 
@@ -114,7 +114,7 @@ def test_a_lost_laptop_is_revoked_and_its_owner_reads_again_on_a_new_one(
     shown = plain("join", "--hub", hub.url, *vault, "--json", typed=" ".join(invited["words"])).json()["check_words"]
     assert "not the check words" in plain("laptop", "approve", *reversed(shown), code=1).err
     assert "Another laptop of Ruth Adeyemi is let in." in plain("laptop", "approve", *shown).out
-    assert "In force: let Ruth Adeyemi in as co worker." in plain("readmit", "ruth").out
+    assert "In force: let Ruth Adeyemi in as co-worker." in plain("readmit", "ruth").out
     plain("sync", *vault)
     assert plain("timeline", "keira", *vault, "--json").json()["entries"][0]["said"] == "I actually slept."
     assert plain("readmit", "ruth", code=1).err.startswith("There is no casebook of yours")
@@ -200,9 +200,9 @@ def test_a_supervisor_is_told_whom_she_supervises_and_not_that_they_are_on_her_c
     (listed,) = plain("people", "--all", *ruth, "--json").json()["people"]
     assert (listed["on_caseload"], listed["my_role"]) == (False, "supervisor")
     assert "  On your caseload." in plain("person", "keira").out, "it is her worker's"
-    plain("let-in", "keira", "ruth", "--role", "co worker")
+    plain("let-in", "keira", "ruth", "--role", "co-worker")
     plain("sync", *ruth)
     assert "  On your caseload." in plain("person", "keira", *ruth).out
-    plain("let-in", "keira", "ruth", "--role", "read only")
+    plain("let-in", "keira", "ruth", "--role", "read-only")
     plain("sync", *ruth)
     assert "You can read about 1 more person; --all lists them too." in plain("people", *ruth).out

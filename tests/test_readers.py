@@ -61,13 +61,13 @@ async def test_a_colleague_who_is_let_in_reads_the_whole_history_and_everybody_s
     alex, bea, keira = await a_casebook(team)
     assert who(alex, keira) == {ALEX: "lead", RUTH: "supervisor"}
     decided = decide(alex, keira, "bea", "let_in", Role.CO_WORKER)
-    assert [one.sentence() for one in waiting(alex)] == [f"let {BEA} in as co worker"]
+    assert [one.sentence() for one in waiting(alex)] == [f"let {BEA} in as co-worker"]
     assert (decided.said, who(alex, keira)) == ("", {ALEX: "lead", RUTH: "supervisor"}), "not yet in force"
 
     for laptop in (alex, bea, team.ruth):
         await laptop.sync()
-        assert who(laptop, keira) == {ALEX: "lead", RUTH: "supervisor", BEA: "co worker"}
-        assert told(laptop, keira)[-1] == f"{ALEX} let {BEA} in as co worker."
+        assert who(laptop, keira) == {ALEX: "lead", RUTH: "supervisor", BEA: "co-worker"}
+        assert told(laptop, keira)[-1] == f"{ALEX} let {BEA} in as co-worker."
     assert waiting(alex) == []
     assert bea.titles(keira) == ["before anybody else came"]
     bea.write(keira, "Bea's first visit")
@@ -143,7 +143,7 @@ async def test_who_comes_back_goes_on_from_where_they_left(team: Team) -> None:
         await alex.sync()
         await bea.sync()
     assert bea.titles(keira) == ["before anybody else came", "after let_in", "after take_out", "after let_in"]
-    assert who(bea, keira)[BEA] == "read only"
+    assert who(bea, keira)[BEA] == "read-only"
     await agree(alex, bea)
 
 
@@ -154,7 +154,7 @@ async def test_handing_over_changes_the_one_lead_and_the_one_before_goes_on_as_w
     await team.ruth.sync()
     for laptop in (alex, bea):
         await laptop.sync()
-        assert who(laptop, keira) == {BEA: "lead", ALEX: "co worker", RUTH: "supervisor"}
+        assert who(laptop, keira) == {BEA: "lead", ALEX: "co-worker", RUTH: "supervisor"}
     with pytest.raises(Refused, match=f"Only its lead, {BEA}, or a supervisor or manager decides"):
         decide(alex, keira, "bea", "take_out")
     with pytest.raises(Refused, match="leads this casebook. Make somebody else the lead first"):
@@ -179,7 +179,7 @@ async def test_of_two_who_name_a_lead_at_once_the_second_is_told_and_looks_again
     await team.ruth.sync()
     for laptop in (team.ruth, cem, alex):
         await laptop.sync()
-        assert who(laptop, keira) == {CEM: "lead", ALEX: "co worker", RUTH: "supervisor"}
+        assert who(laptop, keira) == {CEM: "lead", ALEX: "co-worker", RUTH: "supervisor"}
     (late,) = waiting(team.ruth)
     assert late.said == "Somebody else has changed who leads this casebook meanwhile. Look again, and decide again."
     team.ruth.desk.do_now(readers.take_back, late.id)
@@ -286,7 +286,7 @@ async def test_a_lead_who_has_a_new_laptop_before_anybody_synced_blocks_no_caseb
     await new.sync()
     await bea.sync()
     assert new.titles(keira) == ["before the bag was stolen", "while they have no laptop"]
-    assert who(new, keira) == {ALEX: "lead", RUTH: "supervisor", BEA: "co worker"}
+    assert who(new, keira) == {ALEX: "lead", RUTH: "supervisor", BEA: "co-worker"}
     await agree(ruth, new, bea)
 
 
@@ -341,7 +341,7 @@ async def test_what_others_did_to_who_reads_is_news_until_it_was_looked_at(team:
     await team.ruth.sync()
     await alex.sync()
     (said,) = alex.desk.ask_now(readers.news, keira)
-    assert said.sentence == f"{RUTH} let {BEA} in as read only."
+    assert said.sentence == f"{RUTH} let {BEA} in as read-only."
     alex.desk.do_now(readers.looked, keira, said.seq)
     assert alex.desk.ask_now(readers.news, keira) == ()
 

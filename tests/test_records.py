@@ -24,9 +24,9 @@ from leadworker.domain.alerts import Alert
 from leadworker.domain.journal import JournalEntry, NewEntry
 from leadworker.domain.people import Person
 from leadworker.errors import NotFound, NotUnderstood
+from leadworker.record import LARGEST_NUMBER
 from leadworker.text import clean
 from storage import anchor, backing_up, checking, opening, rebuilding, taking_in
-from storage.projection import LARGEST_NUMBER
 from storage.shelf import VaultShelf
 from storage.vault import Vault
 from tests import vault_work, vaults
@@ -37,10 +37,12 @@ TEXTS = ("plain", "", "Zażółć «قال لي» 我不想", "two\nlines", "  s
 NUMBERS = (0, 1, -1, 59, 2**31, LARGEST_NUMBER, -LARGEST_NUMBER)
 
 
-def values_of(kind: type[record.Record], chance: random.Random) -> dict[str, Any]:
-    """Return something that may stand in every field of a record type."""
+def values_of(kind: type[record.Record], chance: random.Random, person: str) -> dict[str, Any]:
+    """Return something that may stand in every field of a record type, about the person whose casebook it is in."""
     choices: dict[Any, tuple[Any, ...]] = {str: TEXTS, int: NUMBERS, bool: (True, False)}
-    return {name: chance.choice(choices[kind.model_fields[name].annotation or str]) for name in record.kept_fields(kind)}
+    fields = record.kept_fields(kind)
+    values = {name: chance.choice(choices[kind.model_fields[name].annotation or str]) for name in fields}
+    return values | ({"person_id": person} if "person_id" in fields else {})
 
 
 @pytest.mark.parametrize("topic", sorted(record.topics()))
@@ -50,12 +52,12 @@ def test_every_type_of_record_keeps_what_is_written_and_is_made_again_from_the_l
     person = do(vault, people.add, "Keira Lane")
     written: dict[str, dict[str, Any]] = {}
     for _ in range(12):
-        values = values_of(kind, chance)
+        values = values_of(kind, chance, person)
         written[do(vault, VaultShelf.add, kind, person, **values)] = values
     if not kind.frozen:
         free = [name for name, kept in record.kept_fields(kind).items() if kept.rule is not record.Rule.APPEND]
         for record_id, values in written.items():
-            values |= {name: value for name, value in values_of(kind, chance).items() if name in free and chance.random() < 0.5}
+            values |= {name: value for name, value in values_of(kind, chance, person).items() if name in free and chance.random() < 0.5}
             do(vault, VaultShelf.amend, kind, record_id, **{name: values[name] for name in free})
     for again in (False, True):
         for record_id, values in written.items():

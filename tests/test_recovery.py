@@ -367,6 +367,36 @@ async def test_what_stands_between_is_fetched_at_once_so_that_a_lost_answer_leav
     assert day.alex.titles(day.keira).count("alex, whose answer was lost") == 1
 
 
+async def test_a_receipt_counts_only_once_what_stands_before_it_is_here_so_that_a_restored_store_never_waits_for_it(day: Day) -> None:
+    """Ruth is cut off between her receipt and what stands before it, and the store is lost in that second: she had said nothing."""
+    day.alex.write(day.keira, "alex, whose answer was lost")
+    day.ruth.write(day.keira, "ruth, numbered after it")
+    push = day.ruth.client.push
+
+    async def after_alex(runs: tuple[wire.Run, ...]) -> wire.Pushed:
+        day.ruth.client.push = push  # type: ignore[method-assign]
+        day.alex.line.after = lambda number: day.alex.line.requests[-1] == "POST /v1/push"
+        with pytest.raises(Offline):
+            await day.alex.sync_somehow()
+        pushed = await push(runs)
+        day.ruth.line.before = lambda number: True
+        return pushed
+
+    day.ruth.client.push = after_alex  # type: ignore[method-assign]
+    with pytest.raises(Offline):
+        await day.ruth.sync()
+    assert day.ruth.where(day.keira)[-1] == day.alex.where(day.keira)[-1] == "here"
+    day.ruth.line.before = day.alex.line.after = lambda number: False
+    restore(day.office, day.backup)
+    begin(day.office)
+    for laptop in day.all:
+        await gives_back(laptop)
+    await day.end()
+    await agree(*day.all)
+    assert sorted(day.bea.titles(day.keira)) == ["alex, whose answer was lost", "before the backup", "ruth, numbered after it"]
+    assert day.ruth.where(day.keira)[-1] == day.alex.where(day.keira)[-1] == "on the central store"
+
+
 async def test_a_laptop_that_lies_about_what_was_numbered_is_refused(day: Day) -> None:
     """Alex wants a note to have been numbered before the accident that never was, and Ruth's not to have been."""
     day.ruth.write(day.keira, "ruth, numbered")
@@ -406,6 +436,26 @@ async def test_a_forged_receipt_moves_no_goal(day: Day) -> None:
             await day.alex.client.report(wire.Report((lie,), ()))
         assert refused.value.code == "not_vouched"
     assert status(day.office).books == []
+
+
+async def test_a_laptop_whose_report_was_refused_is_waited_for(day: Day) -> None:
+    """Taken for one that has nothing to give, it would have its numbers given a second time when the recovery ends."""
+    day.alex.write(day.keira, "of the day after the backup")
+    await day.alex.sync()
+    restore(day.office, day.backup)
+    begin(day.office)
+    held = {one.book: one for one in await day.alex.box.holdings()}[day.alex.book(day.keira)]
+    bent = wire.Holding(held.book, held.n, held.digest, held.last, held.received_ms + 1, held.receipt)
+    with pytest.raises(Refused) as refused:
+        await day.alex.client.report(wire.Report((bent,), ()))
+    assert refused.value.code == "not_vouched"
+    for laptop in (day.ruth, day.bea):
+        await gives_back(laptop)
+    assert status(day.office).missing == [day.alex.box.device]
+    with pytest.raises(HubTrouble, match="1 laptop has not reported yet"):
+        end(day.office)
+    await gives_back(day.alex)
+    await day.end()
 
 
 async def test_what_a_laptop_has_proved_is_waited_for_until_it_is_here(day: Day) -> None:

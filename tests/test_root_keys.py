@@ -172,3 +172,26 @@ async def test_who_is_no_administrator_neither_asks_nor_witnesses(empty_office: 
     await organising.appoint(ruth.box, ruth.client, ruth.person_of(cem), admin=True)
     await cem.sync()
     assert (await root_keys.witness(cem.box, cem.client, request)).witness == cem.box.device.hex()
+
+
+async def test_a_casebook_follows_another_escrow_key_also_when_somebody_else_speaks_of_it_at_that_moment(empty_office: Office) -> None:
+    ruth, alex, root = await founded(empty_office)
+    bea = await empty_office.let_in(ruth, BEA)
+    keira = alex.add(KEIRA)
+    await alex.sync()
+    await ruth.sync()
+    escrow = Identity.new()
+    await root_keys.renew_escrow(ruth.box, ruth.client, root, escrow.unsealing_public)
+    await ruth.sync()
+    control = alex.client.control
+
+    async def second(changes: tuple[wire.OpenChange, ...]) -> wire.Outcome:
+        alex.client.control = control  # type: ignore[method-assign]
+        await add_member(ruth, keira, bea, Role.CO_WORKER)
+        return await control(changes)
+
+    alex.client.control = second  # type: ignore[assignment,method-assign]
+    await alex.sync()
+    said = await last_rotation(alex, keira)
+    secret = escrow.unseal(said.escrow, key_info(alex.book(keira), said.epoch, ESCROW))
+    assert BookKey(alex.book(keira), said.epoch, secret).commitment() == said.commitment

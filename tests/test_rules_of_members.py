@@ -6,12 +6,15 @@ import secrets
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from leadworker import change
+from leadworker.change import Header, Kind
 from leadworker.crypto.identity import Identity
 from leadworker.directory import Directory
 from leadworker.membership import BookMembers
 from leadworker.postbox import Joined
+from leadworker.proof import HEAD
 from leadworker.statements import (
     Appoint,
     BookStatement,
@@ -26,6 +29,7 @@ from leadworker.statements import (
     Role,
     Rotation,
     root_id,
+    write_statement,
 )
 from sync.founding import Speaker, chained, found_book
 
@@ -125,6 +129,14 @@ RULES: dict[str, Broken] = {
     "a lead who reads nothing": (
         SUPERVISOR, lambda b: b.membership(remove=[b.device(LEAD), b.device(LEAD, 1)]), "a book has exactly one lead, and the lead is a member",
     ),
+    "a lead who stays a co-worker": (
+        SUPERVISOR, lambda b: b.membership([b.member(LEAD, Role.CO_WORKER, one) for one in (0, 1)], lead=CO_WORKER),
+        "a book has exactly one key worker, who leads it",
+    ),
+    "a lead who never read it": (
+        SUPERVISOR, lambda b: b.membership([b.member(LEAD, Role.CO_WORKER, one) for one in (0, 1)], lead=OUTSIDER),
+        "a book has exactly one lead, and the lead is a member",
+    ),
     "two roles for one person": (
         LEAD, lambda b: b.membership([b.member(READER, Role.CO_WORKER, 1)]), "a person has one role in a book, on each of their laptops",
     ),
@@ -166,9 +178,15 @@ RULES: dict[str, Broken] = {
     "a key that forgets somebody": (
         LEAD, lambda b: b.rotation(to=[b.device(LEAD)]), "a new key goes to every member device and to nobody else",
     ),
+    "a key that escrow is not given": (LEAD, lambda b: replace(b.rotation(), escrow=b""), "a new key is sealed to escrow as well"),
+    "a key that leads to none before it": (
+        LEAD, lambda b: replace(b.rotation(), ladder=b""), "every key but the first carries the one before it",
+    ),
     "an outsider hands the key out": (OUTSIDER, lambda b: Grant(1, {b.device(LEAD): bytes(80)}), "only a member hands out a book's key"),
     "the key for an outsider": (LEAD, lambda b: Grant(1, {b.device(OUTSIDER): bytes(80)}), "a key goes to member devices only"),
     "a key that the book never had": (LEAD, lambda b: Grant(2, {b.device(READER): bytes(80)}), "only a key that the book has or had is handed out"),
+    "a key before the first": (LEAD, lambda b: Grant(0, {b.device(READER): bytes(80)}), "only a key that the book has or had is handed out"),
+    "a key that is handed to nobody": (LEAD, lambda b: Grant(1, {}), "a key goes to member devices only"),
     "a reader hands the key to a colleague": (
         READER, lambda b: Grant(1, {b.device(LEAD): bytes(80)}), "a read-only member hands keys to their own laptops only",
     ),
@@ -185,6 +203,18 @@ def test_a_statement_that_breaks_one_rule_is_refused_in_its_words_and_changes_no
         casebook.say(who, statement)
     assert str(refused.value) == words
     assert casebook.members.__dict__ == before
+
+
+def test_a_statement_under_another_kind_s_header_is_refused() -> None:
+    """The store and every list of what was said go by the header alone: a removal must not pass for a grant."""
+    casebook = Casebook()
+    signer, members = casebook.laptops[LEAD][0], casebook.members
+    body = write_statement(casebook.membership([casebook.member(OUTSIDER, Role.CO_WORKER)]))
+    header = Header(
+        Kind.GRANT, casebook.book, signer.device, change.CONTROL_LANE, members.seq + 1, members.head, len(body), change.commitment(body)
+    ).pack()
+    with pytest.raises(NotAllowed, match="the kind of a statement does not fit its body"):
+        members.apply(header, body, signer.sign(HEAD, change.change_id(header)), casebook.directory)
 
 
 ALLOWED: dict[str, tuple[int, Callable[[Casebook], BookStatement]]] = {

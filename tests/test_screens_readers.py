@@ -39,7 +39,7 @@ async def test_who_reads_who_leads_and_what_is_new_stand_on_one_page(app: Leadwo
         app.open_person(keira)
         await settle(pilot)
         said = words(app)
-        assert "Ruth Adeyemi let Bea Lindqvist in as co worker. w shows who can read this." in said
+        assert "Ruth Adeyemi let Bea Lindqvist in as co-worker. w shows who can read this." in said
         assert said.index("Craig may be home") < said.index("let Bea Lindqvist in"), "what keeps people safe comes first"
         await type_in(pilot, "w")
         await settle(pilot)
@@ -48,7 +48,7 @@ async def test_who_reads_who_leads_and_what_is_new_stand_on_one_page(app: Leadwo
         assert "Alex Morgan (you) leads" in shown
         assert "Ruth Adeyemi supervisor since" in shown
         assert "two of three officers together" in shown
-        assert "! New: Ruth Adeyemi let Bea Lindqvist in as co worker." in shown
+        assert "! New: Ruth Adeyemi let Bea Lindqvist in as co-worker." in shown
         await type_in(pilot, "enter")
         await settle(pilot)
         assert "check words: acid bird cook" in words(app)
@@ -119,12 +119,12 @@ async def test_a_colleague_is_let_in_by_name_and_role(app: LeadworkerApp) -> Non
         await type_in(pilot, "sam", "tab", "ctrl+a", "ctrl+k")
         await type_in(pilot, "mayor", "ctrl+s")
         await settle(pilot)
-        assert "is no role. The roles are: key worker, co worker" in words(app)
-        app.screen.query_one("#field-role").value = "read only"  # type: ignore[attr-defined]
+        assert "is no role. The roles are: key worker, co-worker" in words(app)
+        app.screen.query_one("#field-role").value = "read-only"  # type: ignore[attr-defined]
         await type_in(pilot, "ctrl+s")
         await settle(pilot)
         (decided,) = await app.desk.ask(readers.decisions, keira)
-        assert decided.sentence() == "let Sam Iqbal in as read only"
+        assert decided.sentence() == "let Sam Iqbal in as read-only"
 
 
 async def test_who_may_not_decide_is_told_whom_to_ask(app: LeadworkerApp) -> None:

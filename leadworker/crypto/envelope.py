@@ -38,7 +38,7 @@ class BookKey:
 
     def commitment(self) -> bytes:
         """Return the 16 bytes that the signed rotation says of this key, so that everyone is given the same one."""
-        return hashlib.sha256(b"lw/kc/v1\0" + self.book + self._prefix + self.secret).digest()[:16]
+        return commitment_to(self.book, self.epoch, self.secret)
 
     def seal(self, header: bytes, body: bytes) -> bytes:
         """Return ``epoch ‖ nonce ‖ ciphertext`` of a body, padded to the size that its header names."""
@@ -68,13 +68,17 @@ class BookKey:
         nonce = hmac.digest(self._nonces, b"ladder", "sha256")[:12]
         return nonce + self._aead.encrypt(nonce, older.secret, b"lw/ladder/v1\0" + self.book + self._prefix)
 
-    def climb_down(self, ladder: bytes) -> BookKey:
-        """Return the key of the epoch before; raise `CannotOpen`."""
+    def climb_down(self, ladder: bytes) -> bytes:
+        """Return the secret that a ladder carries, of an epoch before; raise `CannotOpen`."""
         try:
-            secret = self._aead.decrypt(ladder[:12], ladder[12:], b"lw/ladder/v1\0" + self.book + self._prefix)
+            return self._aead.decrypt(ladder[:12], ladder[12:], b"lw/ladder/v1\0" + self.book + self._prefix)
         except (InvalidTag, ValueError) as error:
             raise CannotOpen("the ladder of this epoch does not hold") from error
-        return BookKey(self.book, self.epoch - 1, secret)
+
+
+def commitment_to(book: bytes, epoch: int, secret: bytes) -> bytes:
+    """Return what the signed rotation of an epoch says of its key: for trying a secret without making a key of it."""
+    return hashlib.sha256(b"lw/kc/v1\0" + book + _EPOCH.pack(epoch) + secret).digest()[:16]
 
 
 def sealed_epoch(sealed: bytes) -> int:

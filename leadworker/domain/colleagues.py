@@ -7,12 +7,21 @@ from collections.abc import Iterable
 import msgspec
 from sqlalchemy import bindparam, func, or_, select
 
-from leadworker.errors import Ambiguous, NotFound
+from leadworker.errors import Ambiguous, NotFound, NotUnderstood
 from leadworker.record import books, readers
 from leadworker.record import colleagues as _table
 from leadworker.shelf import Shelf
 from leadworker.statements import Role
 from leadworker.text import begins, one_line, skeleton
+
+
+def role_named(words: str) -> Role:
+    """Return the role that somebody names; raise `NotUnderstood`."""
+    for role in Role:
+        if skeleton(words) == skeleton(role.words):
+            return role
+    named = ", ".join(role.words for role in Role)
+    raise NotUnderstood(f"“{one_line(words)[:40]}” is no role. The roles are: {named}. Nothing was changed.")
 
 
 class Laptop(msgspec.Struct, frozen=True):

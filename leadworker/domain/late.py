@@ -6,6 +6,7 @@ they were written.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 import msgspec
@@ -13,10 +14,11 @@ from sqlalchemy import bindparam, func, select
 
 from leadworker import change
 from leadworker.change import DROP, Content
+from leadworker.clock import Moment
 from leadworker.domain.journal import JournalEntry
 from leadworker.domain.people import Person
 from leadworker.errors import NotFound, Refused
-from leadworker.record import Record, Rule, books, kept_fields, lanes, receipts, table_of, topics
+from leadworker.record import LARGEST_NUMBER, RECORD_ID, Record, Rule, books, kept_fields, lanes, receipts, table_of, topics
 from leadworker.shelf import Shelf
 from leadworker.text import clean, one_line
 from leadworker.words.saying import say_count
@@ -156,18 +158,14 @@ def take_in(shelf: Shelf, late_id: str) -> TakenIn:
     found = shelf.rows(_WRITABLE, _Writable, person_id=submission.subject)
     if not found or not found[0].writable:
         raise Refused("You may not write in this casebook any more, so nothing was taken in. Ask its lead to sync.")
-    counts = {"entries": 0, "others": 0, "unread": 0, "there": 0}
-    unread: list[bytes] = []
-    for body in submission.bodies:
-        became = _write(shelf, submission, _content(body))
-        counts[became] += 1
-        unread += [body] if became == "unread" else []
-    if unread:  # a newer leadworker can read them; until then they wait here
-        rest = msgspec.structs.replace(submission, bodies=tuple(unread))
-        shelf.keep(DRAWER, late_id, msgspec.msgpack.encode(rest))
+    became = [(_write(shelf, submission, _content(body)), body) for body in submission.bodies]
+    counts = Counter(what for what, _ in became)
+    newer = tuple(body for what, body in became if what == "newer")
+    if newer:  # a newer leadworker can read them; until then they wait here
+        shelf.keep(DRAWER, late_id, msgspec.msgpack.encode(msgspec.structs.replace(submission, bodies=newer)))
     else:
         shelf.throw_away(DRAWER, late_id)
-    return TakenIn(**counts)
+    return TakenIn(counts["entries"], counts["others"], counts["newer"] + counts["unfit"], counts["there"])
 
 
 def _kept(shelf: Shelf) -> list[Submission]:
@@ -202,11 +200,17 @@ def _content(body: bytes) -> Content | None:
 
 
 def _write(shelf: Shelf, submission: Submission, content: Content | None) -> str:
-    """Write one change anew; return which count it goes to."""
+    """Write one change anew; return what became of it: ``entries``, ``others``, ``there``, ``newer``, or ``unfit`` for what no leadworker
+    writes. Who handed it in says what it is about, and is not believed: it never reaches into another casebook.
+    """
     kind = topics().get(content.topic) if content is not None else None
     if content is None or kind is None:
-        return "unread"
+        return "newer"
+    if not RECORD_ID.match(content.record) or not Moment(content.wrote_at, content.offset).is_on_calendar():
+        return "unfit"
     values = _sound(kind, content.values)
+    if "person_id" in kept_fields(kind):
+        values["person_id"] = submission.subject
     if kind is JournalEntry:
         if _stands(shelf, submission, content, values):
             return "there"
@@ -214,11 +218,13 @@ def _write(shelf: Shelf, submission: Submission, content: Content | None) -> str
         shelf.add(JournalEntry, submission.subject, **values | told)
         return "entries"
     try:
-        shelf.require(kind, content.record)
+        known = shelf.get(kind, content.record)
     except NotFound:
         if content.verb != DROP:
             shelf.add(kind, submission.subject, record_id=content.record, **values)
         return "others"
+    if known.book != submission.book:
+        return "unfit"
     if content.verb == DROP:
         shelf.drop(kind, content.record)
     elif not kind.frozen:
@@ -241,6 +247,7 @@ def _stands(shelf: Shelf, submission: Submission, content: Content, values: dict
 def _sound(kind: type[Record], values: dict[str, Any]) -> dict[str, Any]:
     """Return the values that this record type has, each of its declared type; what a rogue laptop made up is left out."""
     fields = kept_fields(kind)
-    return {n: v for n, v in values.items() if n in fields and type(v) is (kind.model_fields[n].annotation or str)}
+    typed = {n: v for n, v in values.items() if n in fields and type(v) is (kind.model_fields[n].annotation or str)}
+    return {n: v for n, v in typed.items() if isinstance(v, str) or abs(v) <= LARGEST_NUMBER}
 
 

@@ -28,6 +28,7 @@ SEEN: Final = "access seen"
 
 FIRST, LET_IN, TAKEN_OUT, LOST = "first", "let in", "taken out", "lost"
 ROLE, LAPTOP, LEADS, KEY = "role", "laptop", "leads", "key"
+UNOPENED = "unopened"
 
 _NOT_ONESELF: Final = (
     "Nobody takes themselves out: the new key that follows has to be made by somebody who stays. Hand the casebook over, "
@@ -377,4 +378,5 @@ def _told(line: _Line) -> str:
         LAPTOP: f"{whom} reads it on another laptop.",
         LEADS: f"{whom} leads it from then on." if line.of_themselves else f"{by} made {whom} the lead.",
         KEY: f"{by} gave it a new key.",
+        UNOPENED: f"{by} signed a key of it that does not open on this laptop.",
     }.get(line.what, "Something happened that a newer leadworker can tell.")

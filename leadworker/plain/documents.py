@@ -187,8 +187,8 @@ class Today(msgspec.Struct, frozen=True):
 class PersonInList(msgspec.Struct, frozen=True):
     """A person in a list. `born_on` may stop early; `age_about` is 0 unless only an age was said, on `age_said_on`.
 
-    `on_caseload`: the work with them is yours. `my_role` is as what you read their casebook: ``key worker``, ``co worker``,
-    ``supervisor``, ``manager``, ``read only``, or empty while nobody but you reads it or where you have no part in it.
+    `on_caseload`: the work with them is yours. `my_role` is as what you read their casebook: ``key worker``, ``co-worker``,
+    ``supervisor``, ``manager``, ``read-only``, or empty while nobody but you reads it or where you have no part in it.
     """
 
     id: str

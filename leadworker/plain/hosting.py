@@ -260,7 +260,7 @@ def hub_parts() -> Iterator[None]:
     """Use the central store's parts, which a laptop does not need, and say its troubles as a command does."""
     try:
         import sync.hub.serve  # noqa: F401 - whether it can be imported is the question
-        from sync.hub.store import HubTrouble
+        from sync.hub.store import HubTrouble, StoreAway
     except ImportError as error:
         raise LeadworkerError(
             "The central store's parts are not installed here. Install leadworker with its “hub” extra: leadworker[hub]. "
@@ -270,6 +270,8 @@ def hub_parts() -> Iterator[None]:
         yield
     except HubTrouble as trouble:
         raise LeadworkerError(trouble.sentence) from trouble
+    except StoreAway as away:
+        raise LeadworkerError(away.in_words().sentence) from away
 
 
 def named(database: str) -> str:

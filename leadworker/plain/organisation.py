@@ -15,7 +15,7 @@ from leadworker.errors import NotUnderstood, Refused
 from leadworker.plain import asking, documents, output
 from leadworker.plain.command import argument, command, flag, group, option
 from leadworker.plain.place import Open, Place
-from leadworker.plain.post import Invited, invited_words, read_role, run_sync
+from leadworker.plain.post import Invited, invited_words, run_sync
 
 if TYPE_CHECKING:
     pass
@@ -145,7 +145,7 @@ def appoint(
     """
     from sync import organising
 
-    wanted = read_role(role) if role else None
+    wanted = colleagues.role_named(role) if role else None
     if admin and not_admin:
         raise NotUnderstood("--admin and --not-admin cannot both be. Nothing was changed.")
     with place.opened() as opened:

@@ -16,14 +16,15 @@ from leadworker.clock import Moment
 from leadworker.crypto.identity import CannotOpen, open_name
 from leadworker.crypto.words import check_words
 from leadworker.directory import Enrolled
-from leadworker.errors import NotUnderstood, PostError
+from leadworker.domain import colleagues
+from leadworker.errors import PostError
 from leadworker.plain import asking, documents, output, secret
 from leadworker.plain import waiting as what_waits
 from leadworker.plain.command import command, flag, option
 from leadworker.plain.place import Open, Place
 from leadworker.postbox import Counts, Joined
 from leadworker.statements import Role
-from leadworker.text import one_line, skeleton
+from leadworker.text import one_line
 from leadworker.words.saying import say_count, say_time
 
 if TYPE_CHECKING:
@@ -104,13 +105,6 @@ def register(app: typer.Typer) -> None:
     command(app, "devices")(devices)
 
 
-def read_role(words: str) -> Role:
-    """Return the role that somebody names; raise `NotUnderstood`."""
-    for role in Role:
-        if skeleton(words) == skeleton(role.words):
-            return role
-    named = ", ".join(role.words for role in Role)
-    raise NotUnderstood(f"“{one_line(words)[:40]}” is no role. The roles are: {named}. Nothing was changed.")
 
 
 def sync(
@@ -201,7 +195,7 @@ def invite(
 
     24 words that hold for 72 hours, once. Hand them over in person or by telephone.
     """
-    wanted = read_role(role)
+    wanted = colleagues.role_named(role)
     with place.opened() as opened:
         made, now = _invite(opened, name, wanted, team, admin), opened.now()
     document = Invited(

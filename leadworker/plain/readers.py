@@ -16,7 +16,7 @@ from leadworker.errors import NotUnderstood, Offline, Refused
 from leadworker.plain import documents, output
 from leadworker.plain.command import argument, command, flag, option
 from leadworker.plain.place import Open, Place
-from leadworker.plain.post import read_role, run_sync
+from leadworker.plain.post import run_sync
 from leadworker.shelf import Shelf, UpTo
 from leadworker.statements import Role
 
@@ -143,11 +143,11 @@ def let_in(
     place: Place,
     person: Person,
     colleague: Whom,
-    role: Annotated[str, option("--role", "ROLE", "co worker, supervisor, read only or manager.")] = "co worker",
+    role: Annotated[str, option("--role", "ROLE", "co-worker, supervisor, read-only or manager.")] = "co-worker",
     later: Later = False,
 ) -> None:
     """Let a colleague read a casebook with its whole history, or change their role in it."""
-    _decide(place, person, colleague, later, readers.let_in, read_role(role))
+    _decide(place, person, colleague, later, readers.let_in, colleagues.role_named(role))
 
 
 def take_out(place: Place, person: Person, colleague: Whom, later: Later = False) -> None:
@@ -162,13 +162,13 @@ def hand_over(
     place: Place,
     person: Person,
     colleague: Whom,
-    then: Annotated[str, option("--then", "ROLE", "What the lead before becomes, or “nothing”.")] = "co worker",
+    then: Annotated[str, option("--then", "ROLE", "What the lead before becomes, or “nothing”.")] = "co-worker",
     later: Later = False,
 ) -> None:
     """Make a colleague the lead of a casebook. There is exactly one."""
-    role = None if then.strip().casefold() == "nothing" else read_role(then)
+    role = None if then.strip().casefold() == "nothing" else colleagues.role_named(then)
     if role is Role.KEY_WORKER:
-        raise NotUnderstood("A casebook has one key worker, who leads it. Say what the one before becomes: --then “co worker”.")
+        raise NotUnderstood("A casebook has one key worker, who leads it. Say what the one before becomes: --then “co-worker”.")
     _decide(place, person, colleague, later, readers.hand_over, role)
 
 

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from leadworker.domain import colleagues
 from leadworker.errors import NotUnderstood
 from leadworker.plain import asking, ceremony, hosting, output, recovery, secret
 from leadworker.plain.ceremony import KeyFile, Passphrases
 from leadworker.plain.command import command, group, option
 from leadworker.plain.place import Open, Place
-from leadworker.plain.post import HubAddress, RoleNamed, Team, read_role
+from leadworker.plain.post import HubAddress, RoleNamed, Team
 
 if TYPE_CHECKING:
     from leadworker.statements import Role
@@ -71,7 +72,7 @@ def init(
 
     Writes the root's key and the escrow key as sealed files. Any two of three officers open the escrow key together.
     """
-    wanted, seal = read_role(role), ceremony.sealer()
+    wanted, seal = colleagues.role_named(role), ceremony.sealer()
     ceremony.prepare_folder(keys_folder, seal)
     code = _code(setup_code_file)
     chosen = ceremony.choose_passphrases()

@@ -30,6 +30,9 @@ _UNREAD: Final = frozenset({408, 413, 429})
 _PIECE: Final = 64 * 1024
 """Bytes of an answer that are handed on at once. What the asker does not take in stays here, where it is counted and let go of."""
 
+_SHARES: Final = 16
+"""One laptop has this part of the bytes of answers on their way, so that none keeps the store too busy for its colleagues."""
+
 _PATIENCE_S: Final = 2.0
 """How long a refused body is still listened to, so that its sender hears the words and not only a closed line."""
 
@@ -99,10 +102,12 @@ class Answer(Response):
         """Send it, or the word that too much is on its way already."""
         hub: Hub = scope["app"].state.hub
         body = memoryview(self.body)
-        if len(body) > _PIECE and hub.answered_bytes + len(body) > hub.limits.most_answered:
+        asker = Request(scope).headers.get(wire.DEVICE_HEADER, "")  # checked: nobody else is told so much
+        if len(body) > _PIECE and _is_too_much(hub, asker, len(body)):
             await trouble(scope, _busy())(scope, receive, send)
             return
         hub.answered_bytes += len(body)
+        hub.answered_of[asker] += len(body)
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(hub.limits.answer_seconds):  # it waits behind an answer that was not taken in
@@ -113,6 +118,15 @@ class Answer(Response):
                         await send(piece)
         finally:
             hub.answered_bytes -= len(body)
+            hub.answered_of[asker] -= len(body)
+            if not hub.answered_of[asker]:
+                del hub.answered_of[asker]
+
+
+def _is_too_much(hub: Hub, asker: str, size: int) -> bool:
+    """Return whether an answer is one too many: for the store, or for a laptop that has yet to take in an earlier one."""
+    own, most = hub.answered_of[asker], hub.limits.most_answered
+    return hub.answered_bytes + size > most or (own > 0 and own + size > most // _SHARES)
 
 
 def answer(message: msgspec.Struct | bytes, status: int = 200) -> Response:

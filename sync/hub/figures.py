@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from sync.hub.hub import Hub
-from sync.hub.listening import listen, silence_uvicorn
+from sync.hub.listening import CalmServer, listen, silence_uvicorn
 from sync.hub.metrics import MEDIA_TYPE
 from sync.hub.store import StoreAway
 
@@ -33,7 +33,7 @@ class FiguresListener:
             self._app, interface="asgi3", access_log=False, log_config=None, lifespan="off", ws="none", proxy_headers=False,
             server_header=False, timeout_graceful_shutdown=1,
         )  # fmt: skip
-        self._server = uvicorn.Server(plain)
+        self._server = CalmServer(hub, plain)
         self._thread = threading.Thread(target=self._run, name="hub-figures", daemon=True)
 
     def __enter__(self) -> Self:

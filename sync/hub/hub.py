@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TextIO, TypeVar
@@ -21,7 +22,7 @@ from sync.hub.metrics import Metrics
 from sync.hub.recent import RecentDevices
 from sync.hub.rules import Refusal
 from sync.hub.statements import DIRECTORY_SETTING, Registry
-from sync.hub.store import Alarm, Device, Session, Store
+from sync.hub.store import Alarm, Device, Session, Store, StoreAway
 
 Answer = TypeVar("Answer")
 
@@ -63,7 +64,7 @@ class Hub:
 
     `setup_code` is the one-time code for founding the organisation, known only to the process that made it, and empty
     otherwise; `was_founded` says whether there was an organisation already at the start. `now_ms` is the store's clock;
-    tests give their own.
+    tests give their own. Raises `HubTrouble` where the database does not answer, and lets go of it.
     """
 
     def __init__(
@@ -83,17 +84,22 @@ class Hub:
         self.stopping = False
         self.held_bytes = self.held_unknown = 0
         self.answered_bytes = 0
+        self.answered_of: Counter[str] = Counter()
         self.nonces, self._recent = Nonces(), RecentDevices()
         self.allowed = Allowance()
         self._allowed_until = 0.0
         self._devices, self._addresses, self._noted = Buckets(), Buckets(), Buckets()
         self._directory_id = b""
-        secret, self.setup_code, self.was_founded = store.write(lambda session: first_start(session, new_setup_code)).result()
+        try:
+            secret, self.setup_code, self.was_founded = store.write(lambda session: first_start(session, new_setup_code)).result()
+            store.read(self._refresh_allowance).result()
+        except StoreAway as away:
+            store.close()
+            raise away.in_words() from away
         self._key = Ed25519PrivateKey.from_private_bytes(secret)
         self.public_key = self._key.public_key().public_bytes_raw()
         self.registry = Registry(self.public_key, self._key.sign)
         self.live = Live(self._read, self._directory, store.listen, self.log)
-        store.read(self._refresh_allowance).result()
 
     def close(self) -> None:
         """Finish what is queued and let go of the database."""

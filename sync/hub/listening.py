@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import h11
 import uvicorn
@@ -191,12 +191,33 @@ def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
     return listener
 
 
-class Server(uvicorn.Server):
-    """Serves a hub until `should_exit`. It hangs up on who listens first: their requests would not end by themselves."""
+class CalmServer(uvicorn.Server):
+    """Serves until `should_exit`; what its event loop stumbles over is a line of the store's log and not a text of Python's.
+
+    Above all a line that cannot be taken because this process has too many open, which the loop finds thousands of times a
+    second for as long as that lasts.
+    """
 
     def __init__(self, hub: Hub, serving: uvicorn.Config) -> None:
         super().__init__(serving)
         self._hub = hub
+        self._quiet_until = 0.0
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to take lines."""
+        if self.config.ssl is not None:
+            self.config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3  # every laptop speaks it (security B, 5)
+        asyncio.get_running_loop().set_exception_handler(self._stumbled)
+        await super().startup(sockets)
+
+    def _stumbled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if loop.time() >= self._quiet_until:  # even to look at each of them would take the time that others need
+            self._quiet_until = loop.time() + 1
+            self._hub.log.fault(context.get("exception") or RuntimeError())
+
+
+class Server(CalmServer):
+    """Serves a hub until `should_exit`. It hangs up on who listens first: their requests would not end by themselves."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Hang up, finish what is under way, and end."""

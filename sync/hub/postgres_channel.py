@@ -12,6 +12,8 @@ from typing import Final
 
 import psycopg
 
+from sync.hub.postgres_schema import connect
+
 CHANNEL: Final = "leadworker_moved"
 
 _LOOK_UP_S: Final = 1.0
@@ -33,9 +35,7 @@ def _listen(url: str, heard: Callable[[str], None], stopped: threading.Event) ->
     wait = _FIRST_WAIT_S
     while not stopped.is_set():
         try:
-            with psycopg.connect(
-                url, autocommit=True, connect_timeout=10, keepalives_idle=30, keepalives_interval=10, keepalives_count=3
-            ) as line:
+            with connect(url) as line:
                 line.execute(f"LISTEN {CHANNEL}")
                 wait = _FIRST_WAIT_S
                 while not stopped.is_set():

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from sync.hub import schema
 from sync.hub.store import HubTrouble
+
+_ALIVE: Final[dict[str, Any]] = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
+"""When a database machine that went without a word, by a power cut or a move to its standby, is taken for gone: after a minute. The
+system by itself would wait for two hours, and every request with it. An address may say otherwise."""
 
 _SCHEMA_LOCK: Final = 0x6C77687562
 """Held while tables are made, so that two hub processes that start at once do not make them twice."""
@@ -16,7 +20,8 @@ _SCHEMA_LOCK: Final = 0x6C77687562
 
 def connect(url: str) -> psycopg.Connection[Any]:
     """Return a connection that commits each statement by itself unless told otherwise; raises `psycopg.Error`."""
-    database = psycopg.connect(url, autocommit=True, connect_timeout=10)
+    address = make_conninfo(url, **(_ALIVE | conninfo_to_dict(url)))
+    database = psycopg.connect(address, autocommit=True, connect_timeout=10)
     # An acknowledgement must not outrun the disk, whatever the server's own default is.
     database.execute("SET synchronous_commit = on")
     database.execute("SET default_transaction_isolation = 'read committed'")

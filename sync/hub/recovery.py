@@ -78,10 +78,18 @@ def refuse_numbers(session: Session) -> None:
 
 
 def report(session: Session, device: bytes, told: wire.Report, now_ms: int, hub_key: bytes) -> list[wire.Stand]:
-    """Note what a laptop holds and say where the store stands with it. Only what the store's own receipt proves counts."""
+    """Note what a laptop holds and say where the store stands with it. Only what the store's own receipt proves counts.
+
+    All of it is checked before any is noted: who was refused has not reported, and is waited for.
+    """
     if len(told.holdings) + len(told.others) > MOST_REPORTED:
         raise Refusal("too_many", f"A report holds at most {MOST_REPORTED:,} books. Nothing was noted.", 413)
     _refuse_usual(session)
+    for holding in told.holdings:
+        said = wire.receipt_message(holding.book, holding.last, holding.n, holding.digest, holding.received_ms)
+        if not wire.is_signed(hub_key, wire.RECEIPT, said, holding.receipt):
+            session.count_alarm("not_vouched", holding.book, device, now_ms)
+            raise _not_vouched()
     directory = session.setting(DIRECTORY_SETTING) or b""
     if all(one.book != directory for one in told.holdings):  # who has nothing to give has reported all the same
         session.note_report(DeviceReport(device, directory, 0, WHOLE, now_ms))
@@ -89,10 +97,6 @@ def report(session: Session, device: bytes, told: wire.Report, now_ms: int, hub_
     heads = session.heads({one.book for one in told.holdings})
     stands = []
     for holding in told.holdings:
-        said = wire.receipt_message(holding.book, holding.last, holding.n, holding.digest, holding.received_ms)
-        if not wire.is_signed(hub_key, wire.RECEIPT, said, holding.receipt):
-            session.count_alarm("not_vouched", holding.book, device, now_ms)
-            raise _not_vouched()
         head = heads.get(holding.book) or new_head(holding.book)
         same = head.n < holding.n or session.digest_at(holding.book, holding.n) == holding.digest
         state = OTHER if holding.book in others or not same else AHEAD if head.n < holding.n else WHOLE

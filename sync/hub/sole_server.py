@@ -56,6 +56,7 @@ def _take(path: Path) -> int | None:
         try:
             if not _lock(file):
                 return None
+            _hand_over(path, file)
             mine = _is_there(path, file)  # or its server took it away as it stopped, and a lock on it would keep nobody off
             if mine:
                 return file
@@ -81,6 +82,9 @@ if sys.platform == "win32":
             return False
         return True
 
+    def _hand_over(path: Path, file: int) -> None:
+        """Nobody is root here."""
+
     def _let_go(path: Path, file: int) -> None:
         os.close(file)
         with contextlib.suppress(OSError):  # the next server has it open already
@@ -95,6 +99,13 @@ else:
         except BlockingIOError:
             return False
         return True
+
+    def _hand_over(path: Path, file: int) -> None:
+        """Give root's lock to the owner of the database, as SQLite does with its files: left after a kill it would shut them out."""
+        if os.geteuid() == 0:
+            with contextlib.suppress(OSError):  # there is no database yet, and it will be root's own
+                owner = os.stat(str(path).removesuffix(ENDING))
+                os.fchown(file, owner.st_uid, owner.st_gid)
 
     def _let_go(path: Path, file: int) -> None:
         with contextlib.suppress(OSError):  # it does no harm where it lies

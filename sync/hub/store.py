@@ -24,6 +24,14 @@ class HubTrouble(Exception):
 class StoreAway(Exception):
     """The database does not answer or cannot write: nothing of the request was taken. Holds no words of the request."""
 
+    def in_words(self) -> HubTrouble:
+        """Return it for whoever started the store or a command about it, with what the database itself says."""
+        reason = " ".join(str(self.__cause__ or "it does not answer").split()).rstrip(".")
+        return HubTrouble(
+            f"The central store cannot use its database just now: {reason}. Nothing was changed. Check that it runs, that it has room, "
+            "and that it takes as many connections as this store needs."
+        )
+
 
 class Again(Exception):
     """Two hub processes met at the same row; nothing was kept, and the deed is simply run again."""

@@ -1,0 +1,113 @@
+"""A decision about who reads a casebook is let go of only when the casebook shows that it is in force (security C.6)."""
+
+from __future__ import annotations
+
+import pytest
+
+from leadworker.directory import Directory
+from leadworker.domain import colleagues, readers
+from leadworker.domain.readers import OVERDUE_MS
+from sync import wire
+from sync.readers import AGAIN, NOT_SHOWN, TRIES
+from tests.laptops import BEA, CEM, Laptop, Team, rotate
+from tests.test_hostile_keys import Trio, trio_of, turns
+
+pytest_plugins = ["tests.laptop_fixtures"]
+
+Control = tuple[wire.OpenChange, ...]
+
+
+@pytest.fixture
+async def trio(team: Team) -> Trio:
+    return await trio_of(team)
+
+
+def take_bea_out(trio: Trio) -> None:
+    trio.alex.desk.do_now(lambda shelf: readers.take_out(shelf, trio.keira, colleagues.resolve(shelf, BEA)))
+
+
+def reads(trio: Trio, laptop: Laptop) -> bool:
+    return laptop.box.device in trio.alex.members(trio.book)
+
+
+async def test_taking_somebody_out_who_gives_a_bad_key_in_that_very_moment_comes_about_at_the_next_sync(
+    trio: Trio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_bea_out(trio)
+    send, turned = trio.alex.client.control, list[bool]()
+
+    async def control(changes: Control) -> wire.Outcome:
+        if not turned:
+            turned.append(True)
+            await turns(trio, trio.alex, words=False)
+        return await send(changes)
+
+    monkeypatch.setattr(trio.alex.client, "control", control)
+    assert (await trio.alex.sync_somehow()).alarms == (AGAIN,)
+    (waiting,) = await trio.alex.box.decisions()
+    assert reads(trio, trio.bea) and not waiting.said, "it is not called done, and not given up"
+    await trio.alex.sync_somehow()
+    assert await trio.alex.box.decisions() == ()
+    assert not reads(trio, trio.bea)
+
+
+async def test_a_store_that_says_that_it_took_a_removal_and_does_not_show_it_is_told_of_and_the_decision_stays(
+    trio: Trio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_bea_out(trio)
+
+    async def control(changes: Control) -> wire.Outcome:
+        return wire.Outcome(trio.book, "", "", (1,), 1, bytes(32), 0, bytes(64))
+
+    with monkeypatch.context() as lies:
+        lies.setattr(trio.alex.client, "control", control)
+        assert (await trio.alex.sync_somehow()).alarms == (NOT_SHOWN,)
+        trio.alex.clock.wrong_by = OVERDUE_MS / 1000 + 60
+        late = [said for said in (await trio.alex.counts()).troubled if BEA in said]
+        assert len(late) == 1, "after a quarter of an hour it is an alarm"
+        trio.alex.clock.wrong_by = 0
+    await trio.alex.sync()
+    assert await trio.alex.box.decisions() == () and not reads(trio, trio.bea)
+
+
+async def test_a_decision_that_others_were_always_before_is_tried_again_as_it_says(trio: Trio, monkeypatch: pytest.MonkeyPatch) -> None:
+    take_bea_out(trio)
+    send, tried = trio.alex.client.control, list[int]()
+
+    async def control(changes: Control) -> wire.Outcome:
+        tried.append(1)
+        return wire.Outcome(trio.book, "head_moved", "", (), 0, bytes(32), 0, b"") if len(tried) <= TRIES else await send(changes)
+
+    monkeypatch.setattr(trio.alex.client, "control", control)
+    assert (await trio.alex.sync_somehow()).alarms == (AGAIN,)
+    assert not (await trio.alex.box.decisions())[0].said
+    await trio.alex.sync()
+    assert await trio.alex.box.decisions() == () and not reads(trio, trio.bea)
+
+
+@pytest.mark.parametrize("decide", ["take out", "new key"])
+async def test_a_key_made_upon_a_directory_that_grew_during_the_sync_gives_no_decision_up(
+    trio: Trio, monkeypatch: pytest.MonkeyPatch, decide: str
+) -> None:
+    """Cem is let in and Bea's laptop, which has heard of it, gives a new key, between Alex's directory and his casebooks."""
+    alex, grown = trio.alex, list[bool]()
+    if decide == "take out":
+        take_bea_out(trio)
+    else:
+        alex.desk.do_now(readers.give_new_key, trio.keira)
+    directory = alex.box.directory
+
+    async def as_it_was() -> Directory | None:
+        known = await directory()
+        if not grown:
+            grown.append(True)
+            await trio.team.office.let_in(trio.ruth, CEM)
+            await rotate(trio.bea, trio.keira)
+        return known
+
+    monkeypatch.setattr(alex.box, "directory", as_it_was)
+    trio.ruth.write(trio.keira, "something new, so that the casebook is fetched")
+    await trio.ruth.sync()
+    assert (await alex.sync_somehow()).alarms == ()
+    assert await alex.box.decisions() == ()
+    assert reads(trio, trio.bea) == (decide == "new key")
