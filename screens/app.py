@@ -18,7 +18,7 @@ from textual.screen import Screen
 
 from leadworker.clock import Clock, SystemClock
 from leadworker.errors import LeadworkerError
-from screens import crash, glyphs, hangup, keys, lastline, tidying
+from screens import crash, glyphs, hangup, keys, lastline, pasting, tidying
 from screens.base import BOTTOM, Ending, Page, Undo
 from screens.frame import TopLine
 from screens.hide import HideScreen
@@ -80,6 +80,7 @@ class LeadworkerApp(MayLeave, inherit_bindings=False):
         `opening` opens a vault right after the first picture without asking anybody, for the demonstration.
         """
         lastline.install()
+        pasting.install()
         hangup.install()
         super().__init__()
         self.door = door

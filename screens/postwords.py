@@ -26,8 +26,10 @@ LONG_WITHOUT_SENDING_DAYS = 2
 
 
 def unsent_words(state: PostState, now: datetime, wide: bool) -> Content:
-    """Return the words for the top line, in full when `wide`; what waits for a choice is said after what waits to be sent."""
+    """Return the words for the top line, in full when `wide`; what else waits for a person is said after what waits to be sent."""
     words = _sending_words(state, now, wide)
+    if state.to_take_in:
+        words = join(words, plain(f", {state.to_take_in} to take in", Tone.SAFETY))
     return join(words, plain(f", {state.apart} apart", Tone.LATE)) if state.apart else words
 
 

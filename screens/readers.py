@@ -254,8 +254,7 @@ class ReadersPage(Page):
         except LeadworkerError as error:
             self.shell.say(error.sentence, "warning", 12)
             return
-        unread = f" {made.unread} could not be read here." if made.unread else ""
-        self.shell.say(f"Taken in from {one.name}: {say_count(made.entries + made.others, 'change', 'changes')}.{unread}")
+        self.shell.say(f"Taken in from {one.name}: {say_count(made.entries + made.others, 'change', 'changes')}.{made.rest()}")
 
     async def _hand_in(self) -> None:
         try:
@@ -270,7 +269,7 @@ def _rows(shown: Shown) -> Iterable[Line | Heading]:
     for one in shown.readers:
         yield Line(one.person, one)
     if shown.late:
-        yield Heading(plain("Handed in late", Tone.HEADING))
+        yield Heading(join(plain("Handed in late", Tone.HEADING), plain("  i takes the selected one in", Tone.MUTED)))
         yield from (Line(waits.id, waits) for waits in shown.late)
     if shown.decisions:
         yield Heading(plain("Decided here", Tone.HEADING))

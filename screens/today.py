@@ -17,7 +17,7 @@ from leadworker.domain.drafts import Draft
 from leadworker.domain.journal import EntryView
 from leadworker.domain.today import NewsRow
 from leadworker.domain.visits import VisitRow
-from leadworker.words.saying import MONTHS, WEEKDAYS, say_clock, say_count, say_date, say_time, say_visit
+from leadworker.words.saying import MONTHS, WEEKDAYS, say_clock, say_count, say_date, say_day, say_time, say_visit
 from screens import glyphs
 from screens.base import Page
 from screens.entry_rows import kind_words, short_time, where_words
@@ -224,9 +224,11 @@ class TodayPage(Page):
         return [sides(left, plain(short_time(local(news.received_ms, self._now), self._now), Tone.MUTED), width)]
 
     def _draw_written(self, entry: EntryView, width: int) -> list[Content]:
+        at = entry.happened().local()
+        when = say_time(at, self._now) if entry.precision == "exact" else say_day(at.date(), self._today)
         left = join(
             single(kind_words(entry.kind), Tone.STRONG),
-            plain(f"  {say_time(entry.happened().local(), self._now)}  "),
+            plain(f"  {when}  "),
             single(entry.person_name, Tone.MUTED),
         )
         return [sides(left, where_words(entry, self._now, width - left.cell_length - 1), width)]

@@ -38,7 +38,9 @@ async def test_who_reads_who_leads_and_what_is_new_stand_on_one_page(app: Leadwo
         keira = await shared(app)
         app.open_person(keira)
         await settle(pilot)
-        assert "Ruth Adeyemi let Bea Lindqvist in as co-worker. w shows who can read this." in words(app)
+        said = words(app)
+        assert "Ruth Adeyemi let Bea Lindqvist in as co-worker. w shows who can read this." in said
+        assert said.index("Craig may be home") < said.index("let Bea Lindqvist in"), "what keeps people safe comes first"
         await type_in(pilot, "w")
         await settle(pilot)
         shown = words(app)
@@ -53,6 +55,15 @@ async def test_who_reads_who_leads_and_what_is_new_stand_on_one_page(app: Leadwo
         await type_in(pilot, "escape")
         await settle(pilot)
         assert "w shows who can read this" not in words(app), "it was looked at"
+
+
+async def test_who_reads_now_pushes_no_alert_off_a_low_window(app: LeadworkerApp) -> None:
+    async with opened(app, (80, 16)) as pilot:
+        keira = await shared(app)
+        app.open_person(keira)
+        await settle(pilot)
+        assert "Craig may be home. Leave no messages with him." in words(app)
+        assert "Who can read this has changed; w shows it." in words(app)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 20), (120, 32)])
@@ -141,8 +152,12 @@ async def test_what_was_handed_in_is_taken_in_by_one_key_under_its_writer_s_name
     async with opened(app) as pilot:
         keira = await shared(app)
         await app.desk.do(handed_in, keira, "What Bea still wrote", 1763000000000)
+        await pilot.press("6")
+        await settle(pilot)
+        assert "Bea Lindqvist about Keira Okafor-Lane, handed in late; open the person, w, i" in words(app)
         app.who_reads(keira)
         await settle(pilot)
+        assert "Handed in late i takes the selected one in" in words(app)
         assert "from Bea Lindqvist 1 entry" in words(app)
         await type_in(pilot, "i")
         await settle(pilot)
