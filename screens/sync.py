@@ -169,7 +169,7 @@ class SyncPage(Page):
     def _draw_entry(self, entry: EntryView, width: int) -> list[Content]:
         day = say_date(entry.happened().day(), self._now.date())
         left = join(
-            plain(kind_words(entry.kind), Tone.STRONG), f", {day}  ", single(entry.person_name, Tone.MUTED), "  ",
+            plain(kind_words(entry.kind, entry.continues), Tone.STRONG), f", {day}  ", single(entry.person_name, Tone.MUTED), "  ",
             single("" if entry.by_me else author_words(entry), Tone.MUTED),
         )  # fmt: skip
         return [sides(left, where_words(entry, self._now, width - left.cell_length - 1), width)]

@@ -218,7 +218,7 @@ class TodayPage(Page):
         day = say_date(Moment(news.happened_ms, news.happened_offset).day(), self._today)
         left = join(
             single(news.written_by or "Somebody", Tone.STRONG),
-            plain(f"  {kind_words(news.kind)}, {day}  "),
+            plain(f"  {kind_words(news.kind, news.continues)}, {day}  "),
             single(news.person_name, Tone.MUTED),
         )
         return [sides(left, plain(short_time(local(news.received_ms, self._now), self._now), Tone.MUTED), width)]
@@ -227,7 +227,7 @@ class TodayPage(Page):
         at = entry.happened().local()
         when = say_time(at, self._now) if entry.precision == "exact" else say_day(at.date(), self._today)
         left = join(
-            single(kind_words(entry.kind), Tone.STRONG),
+            single(kind_words(entry.kind, entry.continues), Tone.STRONG),
             plain(f"  {when}  "),
             single(entry.person_name, Tone.MUTED),
         )

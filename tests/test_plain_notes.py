@@ -113,6 +113,29 @@ def test_a_note_of_a_megabyte_is_saved_whole(plain: Plain) -> None:
     assert {in_order[part]["continues"] for part in answer["parts"][1:]} == {answer["id"]}
 
 
+def test_a_long_note_is_parted_between_words_takes_its_time_once_and_says_continued(plain: Plain) -> None:
+    words = [f"gran{number}" for number in range(9_000)]
+    plain("note", "yusuf", "-", "--minutes", "31", typed=" ".join(words))
+    entries = plain("timeline", "yusuf", "--limit", "9", "--json").json()["entries"]
+
+    assert len(entries) > 1
+    assert sorted(word for entry in entries for word in entry["noticed"].split()) == sorted(words), "no word is cut in two"
+    assert sorted(entry["minutes"] for entry in entries) == [*[0] * (len(entries) - 1), 31], "the visit was made once"
+    told = plain("timeline", "yusuf", "--limit", "9").out
+    assert told.count("31 min") == 1
+    assert told.count(", continued") == len(entries) - 1
+
+
+def test_a_long_note_with_lines_is_parted_between_lines(plain: Plain) -> None:
+    lines = [f"{number} gran said that she would come on Thursday" for number in range(1_200)]
+    plain("note", "yusuf", "-", typed="\n".join(lines))
+    entries = plain("timeline", "yusuf", "--limit", "9", "--json").json()["entries"]
+
+    assert len(entries) > 1
+    kept = [line for entry in entries for line in entry["noticed"].split("\n")]
+    assert sorted(kept) == sorted(lines)
+
+
 def test_one_line_of_a_megabyte_is_saved_whole(plain: Plain) -> None:
     text = "abcdefghi " * 105_000
     plain("note", "yusuf", "-", typed=text)

@@ -762,3 +762,15 @@ async def test_after_saving_the_new_entry_is_seen_on_the_persons_page_and_on_tod
         await pilot.press("enter")
         await settle(pilot)
         assert isinstance(app.screen, PersonPage) and "He will come" in words(app)
+
+
+async def test_the_parts_of_a_long_note_can_be_told_from_one_another_on_today(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        about = await keira(app)
+        long = " ".join(f"gran{number}" for number in range(9_000))
+        await app.desk.do(journal.write, journal.NewEntry(about, kind="visit", minutes=31, noticed=long))
+        await pilot.press("1")
+        await settle(pilot)
+        lines = [line for line in seen(app).splitlines() if "Visit" in line and "here" in line]
+        assert len(lines) > 1
+        assert len([line for line in lines if "Visit, continued" in line]) == len(lines) - 1

@@ -340,7 +340,7 @@ def _found(people: tuple[PersonRow, ...], hits: tuple[tuple[Hit, EntryView], ...
         yield f"Person: {sentences.in_list(row, now)}"
     for hit, view in hits:
         day = say_day(view.happened().day(), now.date())
-        yield f"{sentences.sentence(view.person_name, sentences.kind_words(view.kind), day)} Id {sentences.short(view.id)}."
+        yield f"{sentences.sentence(view.person_name, sentences.kind_words(view.kind, view.continues), day)} Id {sentences.short(view.id)}."
         yield f"  {_plain(hit.snippet)}"
     if not people and not hits:
         yield f"Nothing matches “{one_line(asked)[:60]}”."
