@@ -219,13 +219,14 @@ def is_typed(key: str) -> bool:
     return len(key) == 1 or key in ("slash", "question_mark", "space", "at")
 
 
-def footer(place: str, typing: bool, needed: frozenset[str] = frozenset()) -> list[Key]:
+def footer(place: str, typing: bool, needed: frozenset[str] = frozenset(), idle: frozenset[str] = frozenset()) -> list[Key]:
     """Return what the footer of a screen shows: without the keys that the field in use would swallow.
 
-    `needed` are the ids of keys that stand there only now and then; each takes the place of another.
+    `needed` are the ids of keys that stand there only now and then; each takes the place of another. `idle` are those that
+    would only answer why they do nothing just now.
     """
     left_out = {key.instead_of for key in PLACES[place] if key.id in needed}
-    left_out |= {key.id for key in PLACES[place] if key.instead_of and key.id not in needed}
+    left_out |= {key.id for key in PLACES[place] if key.instead_of and key.id not in needed} | idle
     shown = [key for key in PLACES[place] if key.words and key.id not in left_out and not (typing and key.typed)]
     return [*shown, next(key for key in EVERYWHERE if key.id == "everywhere.help")]
 

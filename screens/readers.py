@@ -98,14 +98,30 @@ class ReadersPage(Page):
     async def load(self) -> None:
         """Ask for everything, show it, and take note that it was looked at."""
         self._now = self.shell.now()
-        self._shown = shown = await self.desk.ask(ask_all, self._person_id)
+        before, shown = self._shown, await self.desk.ask(ask_all, self._person_id)
+        self._shown = shown
         self._show_about()
+        self._offer(shown)
+        if before is not None:
+            self._say_in_force(before, shown)
         self._list.show(list(_rows(shown)))
         self._list.say_when_empty(plain("Nobody else. It is sent when there is an organisation and a network.", Tone.MUTED))
         newest = max((one.seq for one in shown.history), default=0)
         if shown.news and newest != self._upto:
             self._upto = newest
             await self.desk.do(readers.looked, self._person_id, newest)
+
+    def _offer(self, shown: Shown) -> None:
+        """Offer in the footer what is theirs to do; the other keys still answer with the reason."""
+        not_theirs = {"readers.add", "readers.away", "readers.lead"} if shown.why_not else set()
+        self.offer_keys(idle=not_theirs - ({"readers.away"} if shown.decisions else set()))
+
+    def _say_in_force(self, before: Shown, shown: Shown) -> None:
+        """Say which decision made here has come into force, over the notice that it is to come."""
+        known = max((one.seq for one in before.history), default=0)
+        mine = next((one for one in shown.history if one.mine and one.seq > known), None)
+        if mine is not None:
+            self.shell.say(f"In force now: {mine.sentence}")
 
     def on_resize(self) -> None:
         """Lay the words out for this width."""
@@ -282,10 +298,15 @@ def _rows(shown: Shown) -> Iterable[Line | Heading]:
 def note(shell: Shell, decision: Decision) -> None:
     """Say that a decision was noted, and that ``u`` takes it back while it is not in force."""
     desk = shell.desk
-    shell.offer_undo(
-        f"Decided: {decision.sentence()}. The next sync carries it out.",
-        Undo(lambda: desk.do(readers.take_back, decision.id), "Taken back. Nothing was changed."),
-    )
+    undo = Undo(lambda: desk.do(readers.take_back, decision.id), "Taken back. Nothing was changed.", "Until then u undoes it.")
+    shell.offer_undo(_noted(shell, decision), undo)
+
+
+def _noted(shell: Shell, decision: Decision) -> str:
+    """Say what was decided and when it comes into force. With a network that may be in the next moment."""
+    is_offline = shell.desk.post.state.word == "offline"
+    comes = "No network now: the next sync carries it out." if is_offline else "It comes into force at the central store."
+    return f"Decided: {decision.sentence()}. {comes}"
 
 
 class LetInForm(Form):
@@ -321,7 +342,7 @@ class LetInForm(Form):
             return readers.let_in(shelf, self._person_id, colleagues.resolve(shelf, values["colleague"]), role)
 
         self._decision = await self.desk.do(deed)
-        return f"Decided: {self._decision.sentence()}. The next sync carries it out."
+        return _noted(self.shell, self._decision)
 
     def after(self, said: str) -> None:
         """Offer to take it back."""

@@ -21,7 +21,6 @@ from leadworker.words.saying import MONTHS, WEEKDAYS, say_clock, say_count, say_
 from screens import glyphs
 from screens.base import Page
 from screens.entry_rows import kind_words, short_time, where_words
-from screens.frame import FootLine
 from screens.lines import hang, sides
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.postwords import local, waiting_words
@@ -127,8 +126,7 @@ class TodayPage(Page):
             ("visits", gathered.visits), ("apart", gathered.apart), ("unfinished", unfinished), ("written", self._written),
             ("todo", gathered.todo), ("news", gathered.news),
         )  # fmt: skip
-        self.keys_needed = frozenset({"today.apart"} if gathered.apart else ())
-        self.query_one(FootLine).refresh()
+        self.offer_keys(needed=["today.apart"] if gathered.apart else [])
         for name, items in shown:
             panel: VList[object] = self.query_one(f"#{name}", VList)
             panel.show(items, select=self._saved if name == "written" else None)

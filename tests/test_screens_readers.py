@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import msgspec
 import pytest
 
-from leadworker.desk import Desk
+from leadworker.desk import Bell, Desk
 from leadworker.domain import journal, late, readers
+from leadworker.domain.readers import Decision
 from leadworker.statements import Role
 from screens.app import LeadworkerApp
 from screens.readers import LetInForm, ReadersPage
 from storage.vault import Vault
-from tests.screen_world import opened, seen, settle, type_in
-from tests.shared_casebook import RUTH, handed_in, shared
+from tests.screen_world import StillPost, opened, seen, settle, type_in
+from tests.shared_casebook import BEA, ME, RUTH, handed_in, shared
 
 pytest_plugins = ["tests.screen_fixtures"]
 
@@ -21,6 +23,21 @@ pytest_plugins = ["tests.screen_fixtures"]
 def words(app: LeadworkerApp) -> str:
     """Return the words on the screen with single spaces."""
     return " ".join(seen(app).split())
+
+
+async def in_force(app: LeadworkerApp, keira: str, decided: Decision) -> None:
+    """Let a sync have carried out that Bea is taken out."""
+    vault = cast(Vault, cast(Desk, app.open_desk)._keeper)
+    book = await app.desk.ask(lambda shelf: shelf.casebook_of(keira))
+
+    def fill() -> None:
+        c = vault.connection
+        c.execute("DELETE FROM reader WHERE book = ? AND person = ?", (book, BEA))
+        c.execute("INSERT INTO access VALUES (?, 9, 0, 1763000000000, ?, 'taken out', ?, 2)", (book, ME, BEA))
+
+    vault.submit(fill).result()
+    await app.desk.do(readers.take_back, decided.id)
+    app.desk.ring(Bell(frozenset({"reader", "decision"}), frozenset()))
 
 
 async def on_page(app: LeadworkerApp, pilot: Any, **given: Any) -> str:
@@ -136,6 +153,41 @@ async def test_who_may_not_decide_is_told_whom_to_ask(app: LeadworkerApp) -> Non
             await settle(pilot)
             assert isinstance(app.screen, ReadersPage)
         assert await app.desk.ask(readers.decisions) == ()
+
+
+async def test_the_footer_offers_a_co_worker_only_what_is_theirs_to_do(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        await on_page(app, pilot, lead=RUTH)
+        foot = seen(app).splitlines()[-1]
+        assert "check words" in foot and "help" in foot
+        assert not any(said in foot for said in ("let in", "take out", "make lead"))
+
+
+async def test_the_footer_offers_the_lead_to_decide(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        await on_page(app, pilot)
+        assert all(said in seen(app).splitlines()[-1] for said in ("let in", "take out", "make lead"))
+
+
+@pytest.mark.parametrize(("state", "comes"), [("offline", "No network now: the next sync"), ("up to date", "It comes into force at the")])
+async def test_what_is_said_of_a_decision_is_true_with_and_without_a_network(
+    app: LeadworkerApp, state: str, comes: str
+) -> None:
+    async with opened(app) as pilot:
+        keira = await on_page(app, pilot)
+        post = cast(StillPost, app.desk.post)
+        post.become(msgspec.structs.replace(post.state, word=state))
+        await type_in(pilot, "down", "x", "x")
+        await settle(pilot)
+        assert comes in words(app) and "Until then u undoes it." in words(app)
+        (decided,) = await app.desk.ask(readers.decisions, keira)
+        await in_force(app, keira, decided)
+        await settle(pilot)
+        assert "In force now: Alex Morgan took Bea Lindqvist out." in words(app)
+        assert comes not in words(app), "the notice that it is to come stands no longer"
+        await type_in(pilot, "u")
+        await settle(pilot)
+        assert "It is in force already, so it cannot be taken back." in words(app)
 
 
 async def test_what_cannot_be_sent_any_more_is_handed_in_by_one_key(app: LeadworkerApp) -> None:
