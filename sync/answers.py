@@ -136,7 +136,7 @@ class Answer:
             raise HubMistrusted(NOT_VOUCHED)
         self._ring(await self._box.take(frame.book, state.n, checked.received, checked.keys, checked.after.digest, receipt))
         self.confirmed += sum(item.own for item in checked.received)
-        self.received += sum(item.content is not None or bool(item.why) for item in checked.received)
+        self.received += sum(item.by_colleague for item in checked.received)
         self._tell(Progress("reading", self.received + self.confirmed, 0))
 
 

@@ -50,7 +50,9 @@ _ON_ITS_WAY = Bell(frozenset({"journal_entry", "receipt"}), frozenset())
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What a sync did. `alarms` are sentences about books that could not be synced; `admitted` are colleagues let in."""
+    """What a sync did. `received` are changes that others wrote, without the statements that founded or shared a casebook.
+
+    `alarms` are sentences about books that could not be synced; `admitted` are colleagues let in."""
 
     received: int = 0
     sent: int = 0
@@ -89,6 +91,7 @@ class Exchange:
         self._hub_key = b""
         self._behind: set[bytes] = set()
         self._renewed: set[bytes] = set()
+        self._numbered = 0
         self._received = 0
         self._sent = 0
         self._whole = 0
@@ -270,8 +273,9 @@ class Exchange:
                 )
                 self._ring(bell)
                 state = after
-                self._received += sum(not item.own for item in checked.received)
-                self._tell(Progress("receiving", self._received, total, whole=self._whole, casebooks=self._casebooks))
+                self._numbered += sum(not item.own for item in checked.received)
+                self._received += sum(item.by_colleague for item in checked.received)
+                self._tell(Progress("receiving", self._numbered, total, whole=self._whole, casebooks=self._casebooks))
 
     async def _keep_readers(self, readers: Readers, news: wire.News, joined: Joined, directory: Directory) -> None:
         """Carry out what was decided about readers, and bring casebooks into step with the directory (C.6).

@@ -127,6 +127,23 @@ def test_a_vault_that_is_alone_says_how_to_join(plain: Plain, command: tuple[str
     assert "This vault is on this laptop only." in plain(*command, code=1).err
 
 
+def test_what_this_laptop_said_itself_is_not_counted_as_received(
+    plain: Plain, hub: EmbeddedHub, tmp_path: Path, quick_seals: None
+) -> None:
+    set_up(plain, hub, tmp_path)
+    invite = plain("invite", "Ruth Adeyemi", "--team", "north", "--role", "supervisor", "--json").json()
+    ruth = ["--vault", str(tmp_path / "ruth")]
+    plain("init", "--name", "Ruth Adeyemi", *ruth)
+    plain("join", "--hub", hub.url, *ruth, typed=" ".join(invite["words"]))
+    assert plain("sync").out.startswith("Received 0 changes, sent ")
+    assert plain("sync").out.startswith("Received 0 changes, sent 0 changes."), "its own statements come back to it"
+    received = plain("sync", *ruth, "--json").json()["received"]
+    assert received > 0
+    plain("note", "yusuf", "Call", "--said", "Nan rang")
+    plain("sync")
+    assert plain("sync", *ruth, "--json").json()["received"] == 1, "one entry, and the statements around it are not counted"
+
+
 def test_sync_can_be_quiet(plain: Plain, hub: EmbeddedHub, tmp_path: Path, quick_seals: None) -> None:
     set_up(plain, hub, tmp_path)
     answer = plain("sync", "--quiet")
