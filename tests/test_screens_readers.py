@@ -155,6 +155,21 @@ async def test_who_may_not_decide_is_told_whom_to_ask(app: LeadworkerApp) -> Non
         assert await app.desk.ask(readers.decisions) == ()
 
 
+@pytest.mark.parametrize("size", [(120, 32), (80, 24), (60, 15)])
+async def test_the_help_says_what_to_do_when_the_words_of_two_colleagues_differ(app: LeadworkerApp, size: tuple[int, int]) -> None:
+    async with opened(app, size) as pilot:
+        await on_page(app, pilot)
+        await type_in(pilot, "f1")
+        await settle(pilot)
+        read = seen(app)
+        for _ in range(14):
+            await type_in(pilot, "down", "down")
+            await settle(pilot)
+            read += seen(app)
+        for said in ("two different", "keeps something back", "administrator at once."):
+            assert said in " ".join(read.replace("▌", " ").split())
+
+
 async def test_the_footer_offers_a_co_worker_only_what_is_theirs_to_do(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
         await on_page(app, pilot, lead=RUTH)
