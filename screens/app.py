@@ -58,9 +58,10 @@ class LeadworkerApp(MayLeave, inherit_bindings=False):
     TOOLTIP_DELAY = 3600.0
     BINDINGS: ClassVar[list[BindingType]] = list(keys.app_bindings())
     CSS = """
-    ToastRack { margin-bottom: 1; }
+    ToastRack { margin-bottom: 1; padding-right: 2; scrollbar-size-vertical: 0; }
     Toast { background: $panel; border-left: outer $primary; padding: 0 1; width: auto; max-width: 76; }
-    .-tiny Toast { width: 1fr; max-width: 100%; }
+    .-tiny Toast, .-narrow Toast { max-width: 100%; }
+    .-tiny Toast { width: 1fr; }
     Toast.-warning { border-left: outer $warning; }
     Toast.-error { border-left: outer $error; }
     """

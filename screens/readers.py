@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 from textual import on
+from textual.containers import VerticalScroll
 from textual.widget import Widget
 
 from leadworker.domain import caseload, colleagues, late, readers
@@ -69,9 +70,9 @@ class ReadersPage(Page):
     KEYS = "readers"
     TOPICS = frozenset({"reader", "colleague", "decision", "late", "hand in", "handed in", "receipt", "post"})
     DEFAULT_CSS = """
-    ReadersPage #about { height: auto; max-height: 60%; padding: 0 2; margin-bottom: 1; }
+    ReadersPage #all { height: 1fr; scrollbar-size-vertical: 1; }
+    ReadersPage #about { height: auto; padding: 0 2; margin-bottom: 1; }
     ReadersPage.-tall #about { margin: 1 0; }
-    ReadersPage #readers { height: 1fr; }
     """
 
     def __init__(self, person_id: str) -> None:
@@ -83,8 +84,9 @@ class ReadersPage(Page):
 
     def inside(self) -> Iterable[Widget]:
         """Lay out what it is about, and the list."""
-        yield Words(id="about")
-        yield VList[Line](self._draw, lambda line: line.id, id="readers")
+        with VerticalScroll(id="all", can_focus=False):
+            yield Words(id="about")
+            yield VList[Line](self._draw, lambda line: line.id, grows=True, id="readers")
 
     @property
     def _list(self) -> VList[Line]:
@@ -328,11 +330,13 @@ class LetInForm(Form):
     def fields(self) -> Iterable[FieldOf]:
         """Ask for the two."""
         yield FieldOf("colleague", "Colleague", "", "the name, or its beginning")
-        yield FieldOf("role", "Role", "co-worker", "co-worker, supervisor, read-only, manager, or key worker to lead")
+        yield FieldOf("role", "Role", "co-worker")
 
     def hint(self) -> Content:
-        """Say what is safe."""
-        return plain("They read everything in it, also what was written before. It comes into force at the central store.", Tone.MUTED)
+        """Name the roles, which the field cannot while one stands in it, and say what is safe."""
+        roles = "Role: co-worker, supervisor, read-only, manager, or key worker to lead."
+        safe = "They read everything in it, also what was written before. It comes into force at the central store."
+        return plain(f"{roles}\n{safe}", Tone.MUTED)
 
     async def save(self, values: Mapping[str, str]) -> str:
         """Note the decision."""

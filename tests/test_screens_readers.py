@@ -170,6 +170,42 @@ async def test_the_help_says_what_to_do_when_the_words_of_two_colleagues_differ(
             assert said in " ".join(read.replace("▌", " ").split())
 
 
+async def test_a_low_window_scrolls_up_to_the_top_of_the_page(app: LeadworkerApp) -> None:
+    async with opened(app, (60, 15)) as pilot:
+        vault = cast(Vault, cast(Desk, app.open_desk)._keeper)
+        vault.submit(lambda: vault.connection.execute("UPDATE book SET n = 41 WHERE subject != ''").fetchall()).result()
+        await on_page(app, pilot, lead=RUTH, writable=0)
+        assert "Who can read Keira" not in words(app) and "Alex Morgan (you) co-worker" in words(app), "the selected row is in view"
+        for _ in range(5):
+            await type_in(pilot, "up")
+            await settle(pilot)
+        assert "Who can read Keira Okafor-Lane" in words(app) and "Up to change 41" in words(app)
+        await type_in(pilot, "down", "down", "down", "down", "down")
+        await settle(pilot)
+        assert "What happened" in words(app)
+
+
+@pytest.mark.parametrize("size", [(59, 15), (60, 15), (64, 20), (75, 24), (76, 24), (80, 24), (95, 30), (96, 30)])
+async def test_a_notice_loses_no_letter_at_any_width(app: LeadworkerApp, size: tuple[int, int]) -> None:
+    async with opened(app, size) as pilot:
+        for length in range(12, 26):
+            said = ["zo"] * length + ["zis", "zover."]
+            app.say(" ".join(said))
+            await settle(pilot)
+            assert [word for word in seen(app).split() if word in said] == said, length
+
+
+async def test_the_roles_can_be_read_while_the_field_for_one_has_the_focus(app: LeadworkerApp) -> None:
+    async with opened(app, (80, 24)) as pilot:
+        await on_page(app, pilot)
+        await type_in(pilot, "a")
+        await settle(pilot)
+        await type_in(pilot, "tab")
+        await settle(pilot)
+        assert app.focused is app.screen.query_one("#field-role")
+        assert "Role: co-worker, supervisor, read-only, manager, or key worker to lead." in words(app)
+
+
 async def test_the_footer_offers_a_co_worker_only_what_is_theirs_to_do(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
         await on_page(app, pilot, lead=RUTH)

@@ -60,10 +60,11 @@ def refuse_unfinished(session: Session) -> None:
     if behind or missing:
         books = f"{_count(len(behind), 'book is', 'books are')} not as far as a laptop has proved" if behind else ""
         laptops = f"{_count(len(missing), 'laptop has', 'laptops have')} not reported yet" if missing else ""
-        lost = " Wait for them; a laptop that is lost is taken out of the directory afterwards." if missing else " Wait for one that holds the rest."
+        wait = "Wait for them; a laptop that is lost is taken out of the directory afterwards."
+        wait = wait if missing else "Wait for one that holds the rest."
         known = "such a laptop" if missing else "a laptop"
         raise HubTrouble(
-            f"{', and '.join(filter(None, (books, laptops)))}. Nothing was changed.{lost} Ended all the same (--anyway), a number that "
+            f"{', and '.join(filter(None, (books, laptops)))}. Nothing was changed. {wait} Ended all the same (--anyway), a number that "
             f"only {known} knows would be given a second time.",
         )
 
