@@ -85,15 +85,12 @@ def held_up(state: PostState, now: datetime) -> str:
 
 
 def waiting_words(row: Sent, joined: bool) -> Content:
-    """Return where a thing is while the central store lacks something of it; once nothing is lacking, nothing is said.
-
-    Beside a visit's place “here” alone would be read as one.
-    """
+    """Return where a thing is while the central store lacks something of it; once nothing is lacking, nothing is said."""
     if row.n or not joined:
         return BLANK
     if row.sent_ms:
         return plain(f"{glyphs.WAITING} on its way", Tone.SAFETY)
-    return plain(f"{glyphs.HERE} on this laptop", Tone.MUTED)
+    return plain(f"{glyphs.HERE} here", Tone.MUTED)
 
 
 def say_days(days: int) -> str:

@@ -70,7 +70,7 @@ class ReadersPage(Page):
     KEYS = "readers"
     TOPICS = frozenset({"reader", "colleague", "decision", "late", "hand in", "handed in", "receipt", "post"})
     DEFAULT_CSS = """
-    ReadersPage #all { height: 1fr; scrollbar-size-vertical: 1; }
+    ReadersPage #all { height: 1fr; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
     ReadersPage #about { height: auto; padding: 0 2; margin-bottom: 1; }
     ReadersPage.-tall #about { margin: 1 0; }
     """

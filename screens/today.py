@@ -164,10 +164,12 @@ class TodayPage(Page):
             single(visit.person_name or "someone", Tone.STRONG),
             "  ",
             single(visit.place, Tone.MUTED),
-            "  ",
-            waiting_words(visit, self.shell.joined),
         )
-        lines = [sides(left, plain(state, Tone.SAFETY if soon else Tone.MUTED), width)]
+        said = plain(state, Tone.SAFETY if soon else Tone.MUTED)
+        right = run_on([waiting_words(visit, self.shell.joined), said])
+        if left.cell_length + right.cell_length + 2 > width:  # where to go is needed more
+            right = said
+        lines = [sides(left, right, width)]
         indent = "       "
         if visit.contested:
             said = apart_words(visit.contested)

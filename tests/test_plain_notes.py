@@ -215,7 +215,7 @@ def test_the_timeline_stops_where_it_is_told(plain: Plain) -> None:
 def test_the_timeline_says_each_kind_of_statement_after_its_label(plain: Plain) -> None:
     answer = plain("timeline", "keira").out
 
-    assert re.search(r"Visit, home, 50 min, written by you on \w+ \d+ \w+.*, on this laptop only\. Id [0-9a-f]{8}\.", answer)
+    assert re.search(r"Visit, home, 50 min, written by you on \w+ \d+ \w+.*, here only\. Id [0-9a-f]{8}\.", answer)
     assert "  Seen: Keira on her own\n  Said: I actually slept.\n  Noticed: Kitchen tidy, food in.\n  I think: Home feels safer.\n" in answer
     assert "  Next: Ring the clinic about the wait, you, 2 days late." in answer
 

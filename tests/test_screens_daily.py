@@ -430,7 +430,7 @@ async def test_an_entry_says_where_it_is_and_its_two_clocks(app: LeadworkerApp) 
         await pilot.press("enter")
         await settle(pilot)
         assert "Happened Fri 14 Nov 14:00. Written Fri 14 Nov 16:00 by you." in words(app)
-        assert "It is on this laptop only." in words(app)
+        assert "It is here, on this laptop only." in words(app)
 
 
 async def test_an_action_is_ticked_off_on_the_persons_page(app: LeadworkerApp) -> None:

@@ -177,7 +177,7 @@ def where(view: EntryView, now: datetime) -> str:
     """Return where an entry is."""
     match view.whereabouts():
         case "here":
-            return "on this laptop only"
+            return "here only"
         case "on its way":
             return "on its way to the central store"
     return f"on the central store{f' {since(view.received_ms, now)}' if view.received_ms else ''}"
@@ -197,7 +197,7 @@ def place(line: Version | HistoryLine, now: datetime) -> str:
     """Return where a version is."""
     match line.whereabouts():
         case "here":
-            return "on this laptop only"
+            return "here only"
         case "on its way":
             return "on its way to the central store"
     return f"on the central store{f' {since(line.received_ms, now)}' if line.received_ms else ''}"
