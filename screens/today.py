@@ -165,10 +165,10 @@ class TodayPage(Page):
             "  ",
             single(visit.place, Tone.MUTED),
         )
-        said = plain(state, Tone.SAFETY if soon else Tone.MUTED)
-        right = run_on([waiting_words(visit, self.shell.joined), said])
+        how_soon = plain(state, Tone.SAFETY if soon else Tone.MUTED)
+        right = run_on([waiting_words(visit, self.shell.joined), how_soon])
         if left.cell_length + right.cell_length + 2 > width:  # where to go is needed more
-            right = said
+            right = how_soon
         lines = [sides(left, right, width)]
         indent = "       "
         if visit.contested:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from leadworker.desk import Bell, Desk
-from leadworker.domain import journal, late, readers
+from leadworker.domain import actions, journal, late, readers
 from leadworker.domain.readers import Decision
 from leadworker.statements import Role
 from screens.app import LeadworkerApp
@@ -285,3 +285,19 @@ async def test_people_whose_work_i_only_supervise_are_not_said_to_be_on_my_casel
         await type_in(pilot, "/", "keira")
         await settle(pilot)
         assert "supervised by you" in words(app)
+
+
+async def test_an_action_is_given_to_a_colleague_by_name(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        keira = await shared(app)
+        app.open_person(keira)
+        await settle(pilot)
+        await type_in(pilot, "n", "visit", *["tab"] * 5, "ring school thu @Be")
+        await settle(pilot)
+        assert "Bea Lindqvist" in words(app), "the name is offered"
+        await type_in(pilot, "enter")
+        await settle(pilot)
+        await type_in(pilot, "ctrl+s")
+        await settle(pilot)
+        made = next(one for one in await app.desk.ask(actions.of_person, keira) if one.text == "Ring school")
+        assert (made.owner, made.mine) == ("Bea Lindqvist", False)
