@@ -34,6 +34,11 @@ class Bell(msgspec.Struct, frozen=True):
     ids: frozenset[str]
 
 
+CARRIERS = "colleague of your team or an administrator"
+"""Whose laptop can carry what is written here to a stick: it is sealed to those."""
+
+THEIR_CARRIERS = "colleague of the writer's team or an administrator"
+
 AT_ONCE = "What colleagues send is here at once."
 """What `PostState.notices` says while the line for notices is up."""
 
@@ -98,16 +103,16 @@ def _carried(done: Carried) -> Iterator[str]:
         yield f"Carried for {', '.join(done.carried)}. Take the stick back: the answer is on it."
     if done.written:
         yield (
-            f"Wrote {say_count(done.written, 'change', 'changes')} to be carried. Take the stick to a colleague's laptop with a network, "
-            "visit it there, and bring it back."
+            f"Wrote {say_count(done.written, 'change', 'changes')} to be carried. Take the stick to a laptop with a network, of a "
+            f"{CARRIERS}, visit it there, and bring it back."
         )
     elif done.written == 0:
-        yield "Nothing waits here, so a file was written that asks for what is new. A colleague's laptop with a network carries it."
+        yield f"Nothing waits here, so a file was written that asks for what is new. A laptop with a network, of a {CARRIERS}, carries it."
     elif not done.carried and not done.answers:
         yield "Nothing on it is for this laptop. It reaches the central store by itself; a sync sends and receives."
     if done.left:
         waits = say_count(done.left, "file of somebody else waits", "files of others wait")
-        yield f"{waits} on it for a laptop with a network, of a colleague for whom {'it was' if done.left == 1 else 'they were'} written."
+        yield f"{waits} on it for a laptop with a network that may carry {'it' if done.left == 1 else 'them'}: of a {THEIR_CARRIERS}."
 
 
 class Post(Protocol):

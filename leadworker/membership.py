@@ -190,5 +190,5 @@ def _check_roles(members: dict[bytes, Member], statement: Membership, before: Bo
     # A new one of theirs, which the directory may have by now, reads it only when somebody lets it in.
     read_it = before.devices_of(statement.lead)
     lost = statement.lead == before.lead and not any(directory.was_active(device, statement.directory[0]) for device in read_it)
-    if not lost or not members:
+    if not lost:
         raise NotAllowed("a book has exactly one lead, and the lead is a member")

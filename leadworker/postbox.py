@@ -125,6 +125,11 @@ class Received(msgspec.Struct, frozen=True, gc=False):
     why: str = ""
     own: bool = False
 
+    @property
+    def by_colleague(self) -> bool:
+        """Whether it is something that somebody wrote, also if it cannot be read yet: the statements around it are nobody's news."""
+        return self.content is not None or bool(self.why)
+
 
 class UnsentRun(msgspec.Struct, frozen=True):
     """Changes of one of this laptop's lanes that the central store lacks, whole saves only, and their head's signature."""
@@ -337,8 +342,6 @@ class Postbox(Protocol):
 
     async def to_found(self) -> tuple[ToFound, ...]:
         """Return the books that are to be founded at the central store, each with its first key, which is kept before."""
-
-    async def founded(self, book: bytes) -> None: ...
 
     async def unsent(
         self, most: int, stopped: frozenset[bytes], after: Mapping[tuple[bytes, int], int]

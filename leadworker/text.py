@@ -15,6 +15,9 @@ from collections.abc import Iterable
 LONGEST_LINE = 10_000
 """Characters in one line of a field; the rest of the line goes on in the next one, nothing is lost."""
 
+LONGEST_WORD = 1_000
+"""Characters within which a line that is too long is parted between two words; what has no space for so long is parted anywhere."""
+
 LONGEST_FIELD = 32_000
 """Characters of one field that a reader of lines looks at."""
 
@@ -138,5 +141,11 @@ def _has_long_line(text: str) -> bool:
 def _fold_long_lines(text: str) -> str:
     lines: list[str] = []
     for line in text.split("\n"):
-        lines.extend(line[at : at + LONGEST_LINE] for at in range(0, max(len(line), 1), LONGEST_LINE))
+        rest = line
+        while len(rest) > LONGEST_LINE:
+            space = rest.rfind(" ", LONGEST_LINE - LONGEST_WORD, LONGEST_LINE)
+            end = LONGEST_LINE if space < 0 else space + 1
+            lines.append(rest[:end])
+            rest = rest[end:]
+        lines.append(rest)
     return "\n".join(lines)

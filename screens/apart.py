@@ -20,6 +20,7 @@ from leadworker.words.saying import say_count
 from screens.base import Dialog, Page, Shell, Undo
 from screens.form import FieldOf, Form
 from screens.history import HistoryDialog
+from screens.keys import PLACES
 from screens.lines import hang
 from screens.plain import Content, Tone, join, plain, single
 from screens.reading import starts
@@ -46,6 +47,7 @@ class ApartPage(Page):
         """`person_id`: about whom to begin."""
         super().__init__()
         self._person_id = person_id
+        self._had_some = False
 
     def inside(self) -> Iterable[Widget]:
         """Lay out a line of words, and the list."""
@@ -68,8 +70,11 @@ class ApartPage(Page):
         first = next((one.key for one in found if one.person_id == self._person_id), None) if self._person_id else None
         self._person_id = ""
         self.query_one("#facts", Words).show(_facts_words(len(found)))
+        self._had_some = self._had_some or bool(found)
+        self.offer_keys(idle=() if found else (key.id for key in PLACES["apart"]))
         self._list.show(found, select=first)
-        self._list.say_when_empty(plain("Nobody wrote anything apart. Esc goes back.", Tone.MUTED))
+        said = "Nothing is left to choose." if self._had_some else "Nobody wrote anything apart."
+        self._list.say_when_empty(plain(f"{said} Esc goes back.", Tone.MUTED))
 
     def _draw(self, shown: Conflict, width: int) -> list[Content]:
         return conflict_lines(shown, width, self._now)

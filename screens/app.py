@@ -18,7 +18,7 @@ from textual.screen import Screen
 
 from leadworker.clock import Clock, SystemClock
 from leadworker.errors import LeadworkerError
-from screens import crash, glyphs, hangup, keys, lastline, tidying
+from screens import crash, glyphs, hangup, keys, lastline, pasting, tidying
 from screens.base import BOTTOM, Ending, Page, Undo
 from screens.frame import TopLine
 from screens.hide import HideScreen
@@ -58,9 +58,10 @@ class LeadworkerApp(MayLeave, inherit_bindings=False):
     TOOLTIP_DELAY = 3600.0
     BINDINGS: ClassVar[list[BindingType]] = list(keys.app_bindings())
     CSS = """
-    ToastRack { margin-bottom: 1; }
+    ToastRack { margin-bottom: 1; padding-right: 2; scrollbar-size-vertical: 0; }
     Toast { background: $panel; border-left: outer $primary; padding: 0 1; width: auto; max-width: 76; }
-    .-tiny Toast { width: 1fr; max-width: 100%; }
+    .-tiny Toast, .-narrow Toast { max-width: 100%; }
+    .-tiny Toast { width: 1fr; }
     Toast.-warning { border-left: outer $warning; }
     Toast.-error { border-left: outer $error; }
     """
@@ -80,6 +81,7 @@ class LeadworkerApp(MayLeave, inherit_bindings=False):
         `opening` opens a vault right after the first picture without asking anybody, for the demonstration.
         """
         lastline.install()
+        pasting.install()
         hangup.install()
         super().__init__()
         self.door = door

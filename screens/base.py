@@ -215,6 +215,13 @@ class Page(AskingScreen):
 
     keys_needed: frozenset[str] = frozenset()
     """The keys that the footer names only now and then, and that are needed now (`screens.keys.footer`)."""
+    keys_idle: frozenset[str] = frozenset()
+    """The keys that the footer does not offer now, since they would only answer why they do nothing."""
+
+    def offer_keys(self, *, needed: Iterable[str] = (), idle: Iterable[str] = ()) -> None:
+        """Say which keys the footer offers now and which it does not."""
+        self.keys_needed, self.keys_idle = frozenset(needed), frozenset(idle)
+        self.query_one(FootLine).refresh()
 
     def __init_subclass__(cls, **kwargs: bool) -> None:
         """Give each page the bindings of its row in the table of keys."""

@@ -79,7 +79,7 @@ class EntryDialog(Dialog):
         entry, now = self._entry, self.shell.now()
         match entry.whereabouts():
             case "here":
-                return plain(f"It is on this laptop only. {self._why}", Tone.MUTED)
+                return plain(f"It is here, on this laptop only. {self._why}", Tone.MUTED)
             case "on its way":
                 return plain(f"It is on its way to the central store. {self._why}", Tone.MUTED)
         when = say_time(local(entry.received_ms, now), now) if entry.received_ms else ""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from leadworker.clock import Moment
 from leadworker.domain.actions import ActionRow
-from leadworker.domain.journal import EntryView
+from leadworker.domain.journal import CONTINUED, EntryView
 from leadworker.words.kinds import EntryKind
 from leadworker.words.saying import say_clock, say_date, say_day, say_length, say_time
 from screens import glyphs
@@ -60,9 +60,10 @@ def short_time(moment: datetime, now: datetime) -> str:
     return say_clock(moment) if moment.date() == now.date() else say_day(moment.date(), now.date())
 
 
-def kind_words(kind: str) -> str:
-    """Return a kind of entry with a capital: ``Visit``."""
-    return EntryKind(kind).said if kind in _KINDS else kind[:1].upper() + kind[1:]
+def kind_words(kind: str, continues: str = "") -> str:
+    """Return a kind of entry with a capital: ``Visit``; of a further part of a long note ``Visit, continued``."""
+    said = EntryKind(kind).said if kind in _KINDS else kind[:1].upper() + kind[1:]
+    return f"{said}, {CONTINUED}" if continues else said
 
 
 def author_words(entry: EntryView) -> str:
@@ -94,7 +95,7 @@ def _first_line(entry: EntryView, now: datetime) -> Content:
     facts.append(single(author_words(entry), Tone.MUTED))
     if (recorded.date() - happened.date()).days > 1:
         facts.append(plain(f"written {say_day(recorded.date(), now.date())}", Tone.MUTED))
-    kind = kind_words(entry.kind) + (", goes on" if entry.continues else "")
+    kind = kind_words(entry.kind, entry.continues)
     return join(plain(f"{day}{clock}", Tone.STRONG), "  ", plain(kind, Tone.HEADING), "  ", run_on(facts, ", "))
 
 

@@ -36,8 +36,6 @@ async def _want(shell: Shell, file: AttachmentView) -> None:
 class AttachForm(Form):
     """Asks which file to put in."""
 
-    TITLE_WORDS = "Put a file with the record"
-
     def __init__(self, person_id: str, person_name: str, entry: EntryView | None = None) -> None:
         """`entry`: the one that the file belongs to; without it the file stands by itself."""
         super().__init__()
@@ -50,9 +48,10 @@ class AttachForm(Form):
     def heading(self) -> Content:
         """Say with what the file is put."""
         entry = self._entry
-        about = f"with the entry “{entry.title or entry.seen or entry.noticed or entry.said}”" if entry else "with the record"
+        about = f"“{entry.title or entry.seen or entry.noticed or entry.said}”" if entry else ""
         words = run_on([single(self._person_name, Tone.STRONG), single(about, Tone.MUTED)])
-        return plain("\n").join([plain(self.TITLE_WORDS, Tone.STRONG), *hang(plain(""), words, max(self.app.size.width - 6, 20))])
+        title = plain(f"Put a file with {'this entry' if entry else 'the record'}", Tone.STRONG)
+        return plain("\n").join([title, *hang(plain(""), words, max(self.app.size.width - 6, 20))])
 
     def fields(self) -> Iterable[FieldOf]:
         """Ask for the file, and what to call it."""

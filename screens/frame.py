@@ -123,7 +123,8 @@ class FootLine(Bar):
     def render(self) -> Content:
         """Draw as many keys as fit, help last and always."""
         self._spots = []
-        shown = keys.footer(self._place, self.typing(), getattr(self.screen, "keys_needed", frozenset()))
+        page, none = self.screen, frozenset[str]()
+        shown = keys.footer(self._place, self.typing(), getattr(page, "keys_needed", none), getattr(page, "keys_idle", none))
         pieces = [(key, self._piece(key)) for key in shown]
         while len(pieces) > 1 and self._width(pieces) > self.size.width:
             del pieces[next((at for at, (key, _) in enumerate(pieces) if key.spare), -2)]

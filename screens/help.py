@@ -59,6 +59,9 @@ class HelpDialog(Dialog):
             yield plain(keys.TITLES[self._place], Tone.HEADING)
             yield from self._rows(here, width)
             yield BLANK
+        if self._place in keys.MORE:
+            yield from hang(BLANK, plain(keys.MORE[self._place], Tone.MUTED), width)
+            yield BLANK
         yield plain("Everywhere", Tone.HEADING)
         yield from self._rows(keys.EVERYWHERE, width)
 

@@ -179,6 +179,17 @@ PLACES: dict[str, tuple[Key, ...]] = {
 }
 """The keys of each kind of screen, in the order of its footer."""
 
+MORE = {
+    "readers": (
+        "“Up to change 12”: a colleague who reads this casebook looks at the same page, and you read the six words out to one another, "
+        "by telephone or face to face. At the same number they must be the same. If the numbers differ, sync on both laptops, or ask for "
+        "the words of an earlier one: leadworker readers PERSON --at NUMBER. If the words differ at one number, the central store shows "
+        "you two different casebooks; if one number stays behind at every sync, it keeps something back. Either way go on writing, "
+        "nothing is lost, and tell your administrator at once."
+    ),
+}
+"""What the help says of a screen beside its keys."""
+
 TITLES = {
     "today": "Today",
     "people": "People",
@@ -219,13 +230,14 @@ def is_typed(key: str) -> bool:
     return len(key) == 1 or key in ("slash", "question_mark", "space", "at")
 
 
-def footer(place: str, typing: bool, needed: frozenset[str] = frozenset()) -> list[Key]:
+def footer(place: str, typing: bool, needed: frozenset[str] = frozenset(), idle: frozenset[str] = frozenset()) -> list[Key]:
     """Return what the footer of a screen shows: without the keys that the field in use would swallow.
 
-    `needed` are the ids of keys that stand there only now and then; each takes the place of another.
+    `needed` are the ids of keys that stand there only now and then; each takes the place of another. `idle` are those that
+    would only answer why they do nothing just now.
     """
     left_out = {key.instead_of for key in PLACES[place] if key.id in needed}
-    left_out |= {key.id for key in PLACES[place] if key.instead_of and key.id not in needed}
+    left_out |= {key.id for key in PLACES[place] if key.instead_of and key.id not in needed} | idle
     shown = [key for key in PLACES[place] if key.words and key.id not in left_out and not (typing and key.typed)]
     return [*shown, next(key for key in EVERYWHERE if key.id == "everywhere.help")]
 
@@ -233,7 +245,7 @@ def footer(place: str, typing: bool, needed: frozenset[str] = frozenset()) -> li
 def keys_markdown() -> str:
     """Return the manual's page of keys."""
     parts = ["# Keys\n", _table("Everywhere", EVERYWHERE)]
-    parts += [_table(TITLES[place], keys) for place, keys in PLACES.items()]
+    parts += [_table(TITLES[place], keys) + (f"\n{MORE[place]}\n" if place in MORE else "") for place, keys in PLACES.items()]
     return "\n".join(parts)
 
 

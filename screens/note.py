@@ -16,7 +16,7 @@ from textual.geometry import Region
 from textual.widget import Widget
 
 from leadworker.clock import Moment
-from leadworker.domain import caseload, drafts
+from leadworker.domain import caseload, colleagues, drafts
 from leadworker.domain.drafts import Draft
 from leadworker.domain.notes import save_note
 from leadworker.errors import LeadworkerError
@@ -104,7 +104,9 @@ class NotePage(WrittenPage):
         self.draft: Draft | None = None
         self._kept: Draft | None = None
         self._people: tuple[Known, ...] = ()
+        self._owners: tuple[Known, ...] = ()
         self._names: Names[Known] = Names()
+        self._owner_names: Names[Known] = Names()
         self._caseload: frozenset[str] = frozenset()
         self._saved = ("", "")
         self._state = BLANK
@@ -133,10 +135,14 @@ class NotePage(WrittenPage):
         """Learn who there is; the first time, begin or go on with the draft. Fields in use are never overwritten."""
         known = await self.desk.ask(caseload.known_people)
         self._people = tuple(Known(person.id, person.name, person.known_as) for person in known)
+        self._owners = await self.desk.ask(colleagues.owners, self._people)
         names = Names((person, (person.name, *person.known_as)) for person in self._people)
+        owners = Names((person, (person.name, *person.known_as)) for person in self._owners if person.id != self.desk.me)
+        await asyncio.to_thread(owners.fold)
         await asyncio.to_thread(names.fold)  # thousands of names take a moment, which the keyboard does not wait for
         await asyncio.to_thread(people_among, self._people)
-        self._names = names
+        await asyncio.to_thread(people_among, self._owners)
+        self._names, self._owner_names = names, owners
         self._caseload = await self.desk.ask(caseload.worked_with)
         if self.draft is None:
             kept = await self.desk.ask(drafts.unfinished)
@@ -177,7 +183,7 @@ class NotePage(WrittenPage):
         if self.draft is None or self.shell.open_desk is None:
             return None
         typed = self.typed(self.draft)
-        return read(typed, self.shell.now(), self._people, self._caseload, self.desk.me)
+        return read(typed, self.shell.now(), self._people, self._caseload, self.desk.me, self._owners)
 
     def _read(self) -> None:
         reading = self._reading()
@@ -232,7 +238,8 @@ class NotePage(WrittenPage):
             before, caret = field.document.get_line(row)[:column], field.cursor_screen_offset
         else:
             return
-        self.query_one(Mentions).offer(before, self._names, caret)
+        names = self._owner_names if field.id == "next_steps" else self._names
+        self.query_one(Mentions).offer(before, names, caret)
 
     @on(Mentions.Chosen)
     def _mentioned(self, event: Mentions.Chosen) -> None:

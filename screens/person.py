@@ -161,6 +161,10 @@ class PersonPage(Page):
             if len(lines) > room:  # only then: alerts are shown whole wherever they can be
                 more = plain(f"{glyphs.SAFETY} More to know at the door: tab to Contact.", Tone.LATE)
                 lines = [*lines[: room - 1], cut(more, width)]
+            news = list(self._news(width))
+            if len(lines) + len(news) > room and news:
+                news = [cut(plain("! Who can read this has changed; w shows it.", Tone.LATE), width)]
+            lines += news
             self.query_one("#header", Words).show(plain("\n").join(lines))
 
     def _header(self, facts: PersonFacts, width: int) -> Iterable[Content]:
@@ -175,8 +179,6 @@ class PersonPage(Page):
         else:
             yield from left.wrap(width)
             yield from lives.wrap(width) if lives else ()
-        for one in self._access[-2:]:
-            yield from hang(plain("! ", Tone.LATE), plain(f"{one.sentence} w shows who can read this."), width)
         if facts.talking:
             yield from hang(plain("Talking: ", Tone.MUTED), plain(facts.talking), width)
         pieces = [join(door_sign(line), door_words(line)) for line in self._door]
@@ -185,6 +187,11 @@ class PersonPage(Page):
         else:
             for line in self._door:
                 yield from hang(door_sign(line), door_words(line), width)
+
+    def _news(self, width: int) -> Iterable[Content]:
+        """Yield what changed about who reads this: after the alerts, which it must not push off a low window."""
+        for one in self._access[-2:]:
+            yield from hang(plain("! ", Tone.LATE), plain(f"{one.sentence} w shows who can read this."), width)
 
     def on_resize(self) -> None:
         """Lay the header out for this width."""

@@ -26,8 +26,10 @@ LONG_WITHOUT_SENDING_DAYS = 2
 
 
 def unsent_words(state: PostState, now: datetime, wide: bool) -> Content:
-    """Return the words for the top line, in full when `wide`; what waits for a choice is said after what waits to be sent."""
+    """Return the words for the top line, in full when `wide`; what else waits for a person is said after what waits to be sent."""
     words = _sending_words(state, now, wide)
+    if state.to_take_in:
+        words = join(words, plain(f", {state.to_take_in} to take in", Tone.SAFETY))
     return join(words, plain(f", {state.apart} apart", Tone.LATE)) if state.apart else words
 
 
@@ -83,15 +85,12 @@ def held_up(state: PostState, now: datetime) -> str:
 
 
 def waiting_words(row: Sent, joined: bool) -> Content:
-    """Return where a thing is while the central store lacks something of it; once nothing is lacking, nothing is said.
-
-    Beside a visit's place “here” alone would be read as one.
-    """
+    """Return where a thing is while the central store lacks something of it; once nothing is lacking, nothing is said."""
     if row.n or not joined:
         return BLANK
     if row.sent_ms:
         return plain(f"{glyphs.WAITING} on its way", Tone.SAFETY)
-    return plain(f"{glyphs.HERE} on this laptop", Tone.MUTED)
+    return plain(f"{glyphs.HERE} here", Tone.MUTED)
 
 
 def say_days(days: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 from textual import on
+from textual.containers import VerticalScroll
 from textual.widget import Widget
 
 from leadworker.domain import caseload, colleagues, late, readers
@@ -69,9 +70,9 @@ class ReadersPage(Page):
     KEYS = "readers"
     TOPICS = frozenset({"reader", "colleague", "decision", "late", "hand in", "handed in", "receipt", "post"})
     DEFAULT_CSS = """
-    ReadersPage #about { height: auto; max-height: 60%; padding: 0 2; margin-bottom: 1; }
+    ReadersPage #all { height: 1fr; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
+    ReadersPage #about { height: auto; padding: 0 2; margin-bottom: 1; }
     ReadersPage.-tall #about { margin: 1 0; }
-    ReadersPage #readers { height: 1fr; }
     """
 
     def __init__(self, person_id: str) -> None:
@@ -83,8 +84,9 @@ class ReadersPage(Page):
 
     def inside(self) -> Iterable[Widget]:
         """Lay out what it is about, and the list."""
-        yield Words(id="about")
-        yield VList[Line](self._draw, lambda line: line.id, id="readers")
+        with VerticalScroll(id="all", can_focus=False):
+            yield Words(id="about")
+            yield VList[Line](self._draw, lambda line: line.id, grows=True, id="readers")
 
     @property
     def _list(self) -> VList[Line]:
@@ -98,14 +100,30 @@ class ReadersPage(Page):
     async def load(self) -> None:
         """Ask for everything, show it, and take note that it was looked at."""
         self._now = self.shell.now()
-        self._shown = shown = await self.desk.ask(ask_all, self._person_id)
+        before, shown = self._shown, await self.desk.ask(ask_all, self._person_id)
+        self._shown = shown
         self._show_about()
+        self._offer(shown)
+        if before is not None:
+            self._say_in_force(before, shown)
         self._list.show(list(_rows(shown)))
         self._list.say_when_empty(plain("Nobody else. It is sent when there is an organisation and a network.", Tone.MUTED))
         newest = max((one.seq for one in shown.history), default=0)
         if shown.news and newest != self._upto:
             self._upto = newest
             await self.desk.do(readers.looked, self._person_id, newest)
+
+    def _offer(self, shown: Shown) -> None:
+        """Offer in the footer what is theirs to do; the other keys still answer with the reason."""
+        not_theirs = {"readers.add", "readers.away", "readers.lead"} if shown.why_not else set()
+        self.offer_keys(idle=not_theirs - ({"readers.away"} if shown.decisions else set()))
+
+    def _say_in_force(self, before: Shown, shown: Shown) -> None:
+        """Say which decision made here has come into force, over the notice that it is to come."""
+        known = max((one.seq for one in before.history), default=0)
+        mine = next((one for one in shown.history if one.mine and one.seq > known), None)
+        if mine is not None:
+            self.shell.say(f"In force now: {mine.sentence}")
 
     def on_resize(self) -> None:
         """Lay the words out for this width."""
@@ -254,8 +272,7 @@ class ReadersPage(Page):
         except LeadworkerError as error:
             self.shell.say(error.sentence, "warning", 12)
             return
-        unread = f" {made.unread} could not be read here." if made.unread else ""
-        self.shell.say(f"Taken in from {one.name}: {say_count(made.entries + made.others, 'change', 'changes')}.{unread}")
+        self.shell.say(f"Taken in from {one.name}: {say_count(made.entries + made.others, 'change', 'changes')}.{made.rest()}")
 
     async def _hand_in(self) -> None:
         try:
@@ -270,7 +287,7 @@ def _rows(shown: Shown) -> Iterable[Line | Heading]:
     for one in shown.readers:
         yield Line(one.person, one)
     if shown.late:
-        yield Heading(plain("Handed in late", Tone.HEADING))
+        yield Heading(join(plain("Handed in late", Tone.HEADING), plain("  i takes the selected one in", Tone.MUTED)))
         yield from (Line(waits.id, waits) for waits in shown.late)
     if shown.decisions:
         yield Heading(plain("Decided here", Tone.HEADING))
@@ -283,10 +300,15 @@ def _rows(shown: Shown) -> Iterable[Line | Heading]:
 def note(shell: Shell, decision: Decision) -> None:
     """Say that a decision was noted, and that ``u`` takes it back while it is not in force."""
     desk = shell.desk
-    shell.offer_undo(
-        f"Decided: {decision.sentence()}. The next sync carries it out.",
-        Undo(lambda: desk.do(readers.take_back, decision.id), "Taken back. Nothing was changed."),
-    )
+    undo = Undo(lambda: desk.do(readers.take_back, decision.id), "Taken back. Nothing was changed.", "Until then u undoes it.")
+    shell.offer_undo(_noted(shell, decision), undo)
+
+
+def _noted(shell: Shell, decision: Decision) -> str:
+    """Say what was decided and when it comes into force. With a network that may be in the next moment."""
+    is_offline = shell.desk.post.state.word == "offline"
+    comes = "No network now: the next sync carries it out." if is_offline else "It comes into force at the central store."
+    return f"Decided: {decision.sentence()}. {comes}"
 
 
 class LetInForm(Form):
@@ -308,11 +330,13 @@ class LetInForm(Form):
     def fields(self) -> Iterable[FieldOf]:
         """Ask for the two."""
         yield FieldOf("colleague", "Colleague", "", "the name, or its beginning")
-        yield FieldOf("role", "Role", "co-worker", "co-worker, supervisor, read-only, manager, or key worker to lead")
+        yield FieldOf("role", "Role", "co-worker")
 
     def hint(self) -> Content:
-        """Say what is safe."""
-        return plain("They read everything in it, also what was written before. It comes into force at the central store.", Tone.MUTED)
+        """Name the roles, which the field cannot while one stands in it, and say what is safe."""
+        roles = "Role: co-worker, supervisor, read-only, manager, or key worker to lead."
+        safe = "They read everything in it, also what was written before. It comes into force at the central store."
+        return plain(f"{roles}\n{safe}", Tone.MUTED)
 
     async def save(self, values: Mapping[str, str]) -> str:
         """Note the decision."""
@@ -322,7 +346,7 @@ class LetInForm(Form):
             return readers.let_in(shelf, self._person_id, colleagues.resolve(shelf, values["colleague"]), role)
 
         self._decision = await self.desk.do(deed)
-        return f"Decided: {self._decision.sentence()}. The next sync carries it out."
+        return _noted(self.shell, self._decision)
 
     def after(self, said: str) -> None:
         """Offer to take it back."""

@@ -29,10 +29,15 @@ class Reading(msgspec.Struct, frozen=True):
     about: str
 
 
-def read(draft: Draft, now: datetime, people: Sequence[Known], caseload: Collection[str], me: str) -> Reading:
-    """Read a draft's first line and next lines. `caseload` holds the ids of the people we work with."""
+def read(
+    draft: Draft, now: datetime, people: Sequence[Known], caseload: Collection[str], me: str, owners: Sequence[Known] = ()
+) -> Reading:
+    """Read a draft's first line and next lines. `caseload` holds the ids of the people we work with.
+
+    `owners` are those whom a next line may name, where these are more than `people`: colleagues too.
+    """
     first = read_first_line(draft.first_line, now, people, draft.person_id)
-    return Reading(first, read_next_lines(draft.next_steps, now, people, me), about(first, draft.person_id, caseload))
+    return Reading(first, read_next_lines(draft.next_steps, now, owners or people, me), about(first, draft.person_id, caseload))
 
 
 def about(first: FirstLine, default: str, caseload: Collection[str]) -> str:

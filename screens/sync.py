@@ -8,9 +8,10 @@ from textual import on, work
 from textual.widget import Widget
 
 from leadworker.desk import AT_ONCE, PostState
-from leadworker.domain import carrying, journal, sending
+from leadworker.domain import carrying, journal, late, sending
 from leadworker.domain.carrying import WrittenParcel
 from leadworker.domain.journal import EntryView
+from leadworker.domain.late import Late
 from leadworker.domain.sending import WaitingRow
 from leadworker.words.saying import say_count, say_date
 from screens import glyphs, stick
@@ -37,7 +38,7 @@ class SyncPage(Page):
 
     PLACE = "sync"
     KEYS = "sync"
-    TOPICS = frozenset({"journal_entry", "person", "visit", "action", "alert", "receipt", "post", "parcel"})
+    TOPICS = frozenset({"journal_entry", "person", "visit", "action", "alert", "receipt", "post", "parcel", "late"})
     DEFAULT_CSS = """
     SyncPage #facts { height: auto; max-height: 70%; padding: 0 2; margin-bottom: 1; }
     SyncPage.-tall #facts { margin: 1 0; }
@@ -54,6 +55,7 @@ class SyncPage(Page):
     def on_mount(self) -> None:
         """Begin in the list."""
         self._written: WrittenParcel | None = None
+        self._late: tuple[Late, ...] = ()
         self._now = self.shell.now()
         self.set_focus(self.query_one("#here"), scroll_visible=False)
 
@@ -61,6 +63,7 @@ class SyncPage(Page):
         """Ask for what the store has not receipted yet."""
         self._now = self.shell.now()
         self._written = next(iter(reversed(await self.desk.ask(carrying.written))), None)
+        self._late = await self.desk.ask(late.waiting)
         state = self.desk.post.state
         self._show_state(state)
         alone = state.word == "alone"
@@ -127,9 +130,10 @@ class SyncPage(Page):
         if state.late:
             said = f"{say_count(state.late, 'change', 'changes')} in casebooks that are not yours any more; open the person, w, i"
             yield from self._fact("!", "To hand in", plain(said, Tone.SAFETY), width)
-        if state.to_take_in:
-            said = f"{say_count(state.to_take_in, 'colleague', 'colleagues')} handed something in late; open the person, w, i"
-            yield from self._fact("!", "To take in", plain(said, Tone.SAFETY), width)
+        if self._late:
+            came = run_on((single(f"{one.name} about {one.person or 'somebody'}", Tone.SAFETY) for one in self._late), "; ")
+            how = plain(", handed in late; open the person, w, i", Tone.SAFETY)
+            yield from self._fact("!", "To take in", join(came, how), width)
         if state.put_aside:
             count = say_count(state.put_aside, "thing", "things")
             words = f"{count} that could not be opened or trusted; nothing of yours. “leadworker check” says which."
@@ -137,7 +141,7 @@ class SyncPage(Page):
         if state.organisation:
             place = run_on([single(state.organisation), single(state.hub, Tone.MUTED)])
             yield from self._fact(glyphs.ONLINE if state.word != "offline" else glyphs.OFFLINE, "Central store", place, width)
-        if state.notices:
+        if state.notices and (state.word != "offline" or state.notices == AT_ONCE):
             told = glyphs.DONE if state.notices == AT_ONCE else glyphs.OPEN
             yield from self._fact(told, "Notices", plain(state.notices, Tone.MUTED), width)
 
@@ -165,7 +169,7 @@ class SyncPage(Page):
     def _draw_entry(self, entry: EntryView, width: int) -> list[Content]:
         day = say_date(entry.happened().day(), self._now.date())
         left = join(
-            plain(kind_words(entry.kind), Tone.STRONG), f", {day}  ", single(entry.person_name, Tone.MUTED), "  ",
+            plain(kind_words(entry.kind, entry.continues), Tone.STRONG), f", {day}  ", single(entry.person_name, Tone.MUTED), "  ",
             single("" if entry.by_me else author_words(entry), Tone.MUTED),
         )  # fmt: skip
         return [sides(left, where_words(entry, self._now, width - left.cell_length - 1), width)]

@@ -56,6 +56,7 @@ class TextField(TextArea):
         )
         self.cursor_blink = False
         self.match_cursor_bracket = False
+        self.cursor_location = self.document.end  # who adds to what stands there goes on after it, as in a field of one line
 
     def edit(self, edit: Edit) -> EditResult:
         """Clean what is about to be put in; every key, paste and undo comes through here."""
@@ -63,8 +64,9 @@ class TextField(TextArea):
         return super().edit(edit)
 
     def load_text(self, text: str) -> None:
-        """Take a whole text, cleaned."""
+        """Take a whole text, cleaned, with the caret at its end."""
         super().load_text(clean(text))
+        self.cursor_location = self.document.end
 
     def action_cursor_up(self, select: bool = False) -> None:
         """Go up, or on to the field before from the first line."""

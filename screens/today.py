@@ -17,11 +17,10 @@ from leadworker.domain.drafts import Draft
 from leadworker.domain.journal import EntryView
 from leadworker.domain.today import NewsRow
 from leadworker.domain.visits import VisitRow
-from leadworker.words.saying import MONTHS, WEEKDAYS, say_clock, say_count, say_date, say_time, say_visit
+from leadworker.words.saying import MONTHS, WEEKDAYS, say_clock, say_count, say_date, say_day, say_time, say_visit
 from screens import glyphs
 from screens.base import Page
 from screens.entry_rows import kind_words, short_time, where_words
-from screens.frame import FootLine
 from screens.lines import hang, sides
 from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.postwords import local, waiting_words
@@ -127,8 +126,7 @@ class TodayPage(Page):
             ("visits", gathered.visits), ("apart", gathered.apart), ("unfinished", unfinished), ("written", self._written),
             ("todo", gathered.todo), ("news", gathered.news),
         )  # fmt: skip
-        self.keys_needed = frozenset({"today.apart"} if gathered.apart else ())
-        self.query_one(FootLine).refresh()
+        self.offer_keys(needed=["today.apart"] if gathered.apart else [])
         for name, items in shown:
             panel: VList[object] = self.query_one(f"#{name}", VList)
             panel.show(items, select=self._saved if name == "written" else None)
@@ -166,10 +164,12 @@ class TodayPage(Page):
             single(visit.person_name or "someone", Tone.STRONG),
             "  ",
             single(visit.place, Tone.MUTED),
-            "  ",
-            waiting_words(visit, self.shell.joined),
         )
-        lines = [sides(left, plain(state, Tone.SAFETY if soon else Tone.MUTED), width)]
+        how_soon = plain(state, Tone.SAFETY if soon else Tone.MUTED)
+        right = run_on([waiting_words(visit, self.shell.joined), how_soon])
+        if left.cell_length + right.cell_length + 2 > width:  # where to go is needed more
+            right = how_soon
+        lines = [sides(left, right, width)]
         indent = "       "
         if visit.contested:
             said = apart_words(visit.contested)
@@ -218,15 +218,17 @@ class TodayPage(Page):
         day = say_date(Moment(news.happened_ms, news.happened_offset).day(), self._today)
         left = join(
             single(news.written_by or "Somebody", Tone.STRONG),
-            plain(f"  {kind_words(news.kind)}, {day}  "),
+            plain(f"  {kind_words(news.kind, news.continues)}, {day}  "),
             single(news.person_name, Tone.MUTED),
         )
         return [sides(left, plain(short_time(local(news.received_ms, self._now), self._now), Tone.MUTED), width)]
 
     def _draw_written(self, entry: EntryView, width: int) -> list[Content]:
+        at = entry.happened().local()
+        when = say_time(at, self._now) if entry.precision == "exact" else say_day(at.date(), self._today)
         left = join(
-            single(kind_words(entry.kind), Tone.STRONG),
-            plain(f"  {say_time(entry.happened().local(), self._now)}  "),
+            single(kind_words(entry.kind, entry.continues), Tone.STRONG),
+            plain(f"  {when}  "),
             single(entry.person_name, Tone.MUTED),
         )
         return [sides(left, where_words(entry, self._now, width - left.cell_length - 1), width)]

@@ -20,6 +20,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from screens.columns import column_of, scroll_a_third
 from screens.heights import Heights
 from screens.lines import sides
 from screens.list_message import ListMessage
@@ -331,13 +332,13 @@ class VList(ScrollView, Generic[Item], can_focus=True, inherit_bindings=False):
             return
         top, height = self._top_of(self._cursor), self._measured(self._inner).height(self._cursor) - self._gap
         first = 0 if self._next(self._cursor, -1) is None else top  # the headings above the first row as well
-        scroller: Widget = self
-        if self._grows:
-            while isinstance(scroller.parent, Widget) and (scroller is self or scroller.styles.overflow_y == "hidden"):
-                scroller = scroller.parent
+        scroller = column_of(self) if self._grows else self
+        window = scroller.scrollable_content_region.height
         corner = self.content_region.offset - scroller.scrollable_content_region.offset + scroller.scroll_offset
         offset = Offset(0, 0) if scroller is self else corner
-        if height + top - first > scroller.scrollable_content_region.height:
+        if first == 0 and self._grows and scroller.query(VList).first() is self and offset.y + top + height <= window:
+            first = -offset.y  # the words above the list, too
+        if height + top - first > window:
             first, height = top, 1
         region = Region(offset.x, offset.y + first, max(self._inner, 1), top - first + height)
         scroller.scroll_to_region(region, animate=False, force=True, immediate=True, x_axis=False, top=at_top)
@@ -358,7 +359,7 @@ class VList(ScrollView, Generic[Item], can_focus=True, inherit_bindings=False):
         bottom = top + self._measured(self._inner).height(self._cursor) - self._gap
         hidden = bottom > window if step > 0 else top < 0
         if hidden:
-            self.scroll_relative(y=step * max(1, window // 3), animate=False, force=True)
+            scroll_a_third(self, step)
         return hidden
 
     def action_step(self, step: int) -> None:
@@ -373,8 +374,11 @@ class VList(ScrollView, Generic[Item], can_focus=True, inherit_bindings=False):
         if self not in lists:  # the list under a field that keeps the focus
             return
         others = lists[lists.index(self) + 1 :] if step > 0 else lists[: lists.index(self)][::-1]
-        if not any(other.enter_from(step) for other in others):
-            self._bring_into_view()
+        if any(other.enter_from(step) for other in others):
+            return
+        self._bring_into_view()
+        if self._grows and (step < 0 or self._cursor is None):  # to the words above the first row
+            scroll_a_third(column_of(self), step)
 
     def enter_from(self, step: int) -> bool:
         """Take the cursor over from the list before (step 1) or after (step -1); say whether there was a row."""

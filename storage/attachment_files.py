@@ -172,6 +172,8 @@ class AttachmentFiles:
                 file.truncate(at)
                 file.seek(at)
                 file.write(part)
+                file.flush()
+                os.fsync(file.fileno())  # after a power cut it goes on from here: a hole would be taken for the store's lie
         except OSError as error:
             raise _full_or_failing(error, "A file of the record could not be fetched whole; it goes on once there is room.") from error
 

@@ -25,13 +25,13 @@ LEAST_FREE: Final = 1024**3
 _FIELDS = "a.id, a.book, a.person_id, a.size, a.digest, a.key"
 _TO_SEND = f"""SELECT {_FIELDS} FROM drawer h JOIN attachment a ON a.id = h.key JOIN change c ON c.no = a.change_no
     WHERE h.drawer = '{HERE}' AND c.n IS NOT NULL
-    AND (NOT EXISTS (SELECT 1 FROM attachment_stored s WHERE s.attachment_id = a.id)
+    AND (NOT EXISTS (SELECT 1 FROM attachment_stored s WHERE s.attachment_id = a.id AND s.book = a.book)
         OR EXISTS (SELECT 1 FROM drawer o WHERE o.drawer = '{AGAIN}' AND o.key = a.id))
     AND NOT EXISTS (SELECT 1 FROM drawer t WHERE t.drawer = '{TROUBLE}' AND t.key = a.id) ORDER BY a.size, a.no"""
 """What is here, whose record the central store has, and for which nobody has its receipt, or that is to be offered again."""
 
 _TO_FETCH = f"""SELECT {_FIELDS} FROM attachment a LEFT JOIN drawer w ON w.drawer = '{WANTED}' AND w.key = a.id
-    WHERE EXISTS (SELECT 1 FROM attachment_stored s WHERE s.attachment_id = a.id) AND (w.key IS NOT NULL OR a.size <= ?)
+    WHERE EXISTS (SELECT 1 FROM attachment_stored s WHERE s.attachment_id = a.id AND s.book = a.book) AND (w.key IS NOT NULL OR a.size <= ?)
     AND NOT EXISTS (SELECT 1 FROM drawer h WHERE h.drawer IN ('{HERE}', '{TROUBLE}') AND h.key = a.id)
     ORDER BY w.key IS NULL, a.no DESC"""
 """What is on the central store and not here: what somebody asked for, then the newest."""

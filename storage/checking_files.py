@@ -26,7 +26,8 @@ def look(connection: Connection, files: AttachmentFiles, tell: Callable[[str, in
         if not _is_whole(files, digest):
             spoilt.append(f"{clean_name(name)} (id {record_id[-8:]})")
     if not spoilt:
-        return True, f"All {len(rows)} attached files are as they were sealed." if rows else "No files are attached."
+        every = "The attached file is as it was" if len(rows) == 1 else f"All {len(rows)} attached files are as they were"
+        return True, f"{every} sealed." if rows else "No files are attached."
     named = ", ".join(spoilt[:MOST_NAMED]) + (f" and {len(spoilt) - MOST_NAMED} more" if len(spoilt) > MOST_NAMED else "")
     return False, (
         f"{len(spoilt)} of {len(rows)} attached files are missing or damaged in the vault's folder: {named}. “leadworker attachment "

@@ -136,9 +136,6 @@ class VaultPostbox:
             return ()
         return await self._write(lambda t: outgoing.to_found(t.connection))
 
-    async def founded(self, book: bytes) -> None:
-        await self._write(lambda t: t.connection.execute("UPDATE book SET founded = 1 WHERE id = ?", (book,)))
-
     async def unsent(
         self, most: int, stopped: frozenset[bytes], after: Mapping[tuple[bytes, int], int] = NOTHING
     ) -> tuple[UnsentRun, ...]:
@@ -390,8 +387,8 @@ def _acknowledge(vault: Vault, connection: Connection, receipts: tuple[Receipt, 
         kept = (receipt.digest, receipt.receipt or None, lane_no, last)
         connection.execute("UPDATE change SET digest = ?, receipt = coalesce(?, receipt) WHERE lane_no = ? AND seq = ?", kept)
         connection.execute("UPDATE lane SET acked = max(acked, ?) WHERE no = ?", (last, lane_no))
-        connection.execute("UPDATE book SET trouble = '' WHERE no = ?", (book_no,))
         taking_in.advance(connection, book_no, n)
-        vault.set_fact(taking_in.SENT, told_ms.to_bytes(8, "big"))
+        if told_ms > taking_in.last_sent(vault):
+            vault.set_fact(taking_in.SENT, told_ms.to_bytes(8, "big"))
         topics.add("journal_entry")
     return Bell(frozenset(topics | {"receipt"}), frozenset()), tuple(ahead)

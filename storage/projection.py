@@ -154,6 +154,11 @@ class Projector:
             topic.find.remove(self._connection, row["no"], row)
         self._connection.execute(f"DELETE FROM {topic.name} WHERE no = ?", (row["no"],))
 
+    def is_of(self, book: str, topic_name: str, record_id: str) -> bool:
+        """Return whether a record is there, and in this book."""
+        sql = f"SELECT 1 FROM {self._topics[topic_name].name} WHERE id = ? AND book = ?" if self.knows(topic_name) else ""
+        return bool(sql) and self._connection.execute(sql, (record_id, book)).fetchone() is not None
+
     def begun_by_unsent(self, topic_name: str, record_id: str) -> bool:
         """Return whether a record was begun by a change that has no number yet."""
         sql = f"SELECT 1 FROM {self._topics[topic_name].name} r JOIN change c ON c.no = r.change_no WHERE r.id = ? AND c.n IS NULL"

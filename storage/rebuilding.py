@@ -54,27 +54,34 @@ def replay(connection: Connection, progress: Progress | None = None) -> None:
     finding.rebuild(connection, tuple(t for t, kind in topics().items() if schema.find_fields(kind)))
 
 
-def refold(connection: Connection, projector: Projector, book_no: int, records: set[tuple[str, str]]) -> None:
-    """Fold some records of a book, given by topic and id, again from their first change.
+def refold(connection: Connection, projector: Projector, book_no: int, records: set[tuple[str, str]]) -> dict[int, str]:
+    """Fold some records of a book, given by topic and id, again from their first change. Return, by their numbers in this
+    vault, why changes of them do not fit, or nothing for those that do.
 
     For changes that could be opened only later than others that came after them: those were folded without them.
     """
+    fits: dict[int, str] = {}
     for topic, record in sorted(records):
         projector.forget(topic, record)
     sql = """SELECT c.no, c.header, c.body, b.id FROM change c JOIN book b ON b.no = c.book_no
              WHERE c.book_no = ? AND c.body IS NOT NULL ORDER BY c.n IS NULL, c.n, c.no"""
     for no, header, body, book in connection.execute(sql, (book_no,)).fetchall():
         head = change.unpack(header)
-        if head.kind == Kind.CONTENT and _is_about(body, records):
-            fold(connection, projector, no, head, body, bytes(book).hex())
+        content = _read(body) if head.kind == Kind.CONTENT else None
+        if content is not None and (content.topic, content.record) in records:
+            try:
+                projector.apply(content, bytes(book).hex(), head.device.hex(), no, seen_by(connection, head, content))
+                fits[no] = ""
+            except Unfit as error:
+                fits[no] = str(error)
+    return fits
 
 
-def _is_about(body: bytes, records: set[tuple[str, str]]) -> bool:
+def _read(body: bytes) -> Content | None:
     try:
-        content = change.read_content(body)
+        return change.read_content(body)
     except msgspec.DecodeError:
-        return False
-    return (content.topic, content.record) in records
+        return None
 
 
 def fold(

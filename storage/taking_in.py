@@ -22,6 +22,8 @@ from storage.vault import Transaction, Vault
 RECEIVED = "last received"
 SENT = "last sent"
 
+_PUT_ASIDE = "INSERT INTO put_aside (book_no, n, change_no, sealed, device, why, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)"
+
 
 def keep_statements(transaction: Transaction, book: bytes, statements: tuple[Statement, ...], receipt: bytes) -> None:
     """Append checked statements to the control lane of a book that has no content (the directory)."""
@@ -51,10 +53,11 @@ def take(
     for no, item in intake.waiting_for(book, keys):
         touched = _accept(vault, intake, no, change.unpack(item.header), item, topics)
         ids.update(touched)
-        if touched and item.content is not None:
-            late.add((item.content.topic, item.content.record))
+        said = item.content
+        if said is not None and (touched or vault.projector.is_of(book.hex(), said.topic, said.record)):
+            late.add((said.topic, said.record))
     if late:
-        refold(intake.connection, vault.projector, intake.book_no, late)
+        intake.keep_aside(refold(intake.connection, vault.projector, intake.book_no, late))
     begun: set[tuple[str, str]] = set()
     appended = intake.append([item for item in received if not item.own])
     for item in received:
@@ -251,9 +254,20 @@ class _Intake:
     def put_aside(self, no: int, header: change.Header, item: Received, why: str) -> None:
         """Keep what could not be opened or applied, with its author, for a person to look at."""
         self.connection.execute(
-            "INSERT INTO put_aside (book_no, n, change_no, sealed, device, why, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (self.book_no, item.n, no, item.sealed, header.device.hex(), why, told_ms(item.received_ms)),
+            _PUT_ASIDE, (self.book_no, item.n, no, item.sealed, header.device.hex(), why, told_ms(item.received_ms))
         )
+
+    def keep_aside(self, fits: dict[int, str]) -> None:
+        """Put changes aside that do not fit now that those before them are here, and take back those that do."""
+        here = "SELECT n, device, received_ms FROM change c JOIN lane l ON l.no = c.lane_no WHERE c.no = ?"
+        known = "SELECT 1 FROM put_aside WHERE change_no = ?"
+        for no, why in fits.items():
+            if not why:
+                self.connection.execute("DELETE FROM put_aside WHERE change_no = ?", (no,))
+            elif scalar(self.connection, known, no) is None:
+                n, device, received_ms = self.connection.execute(here, (no,)).fetchone()
+                row = (self.book_no, n or 0, no, b"", bytes(device).hex(), why, received_ms)
+                self.connection.execute(_PUT_ASIDE, row)
 
     def keep_keys(self, keys: dict[int, bytes]) -> None:
         self.connection.executemany(

@@ -73,7 +73,6 @@ class Answer:
 
     async def _read(self, file: Path) -> bool:
         joined = await admitted(self._box)
-        founding = {item.book for item in await self._box.to_found()}
         with await asyncio.to_thread(parcel.reading, file) as source:
             frames = parcel.opened(source.read, self._box.device, self._box.unseal)
             try:
@@ -89,7 +88,7 @@ class Answer:
                 if isinstance(frame, Tells):
                     self._hear(frame)
                 elif isinstance(frame, Brings):
-                    await self._bring(frame, joined, frame.book in founding)
+                    await self._bring(frame, joined)
                 else:
                     raise NotAParcel("a part of it is out of place")
         return True
@@ -101,14 +100,14 @@ class Answer:
             words = f"Whoever carried it says that the central store did not take something, which is still here. Its words: “{said}”"
             self._told[words] = None
 
-    async def _bring(self, frame: Brings, joined: Joined, founding: bool) -> None:
+    async def _bring(self, frame: Brings, joined: Joined) -> None:
         if frame.book in self._stopped:
             return
         try:
             if frame.book == joined.organisation:
                 await self._directory(frame.page, joined)
             else:
-                await self._book(frame, joined, founding)
+                await self._book(frame, joined)
         except HubMistrusted as error:  # this book of this file; the next sync over the line asks the store itself
             self._stopped[frame.book] = error.sentence
 
@@ -125,7 +124,7 @@ class Answer:
         await take_directory(self._box, joined, directory, rest, checked)
         self._grew = True
 
-    async def _book(self, frame: Brings, joined: Joined, founding: bool) -> None:
+    async def _book(self, frame: Brings, joined: Joined) -> None:
         state = await self._box.book_state(frame.book)
         rest = _beyond(frame.page, state.n)
         if rest is None:
@@ -136,10 +135,8 @@ class Answer:
         if not receipt:
             raise HubMistrusted(NOT_VOUCHED)
         self._ring(await self._box.take(frame.book, state.n, checked.received, checked.keys, checked.after.digest, receipt))
-        if founding:
-            await self._box.founded(frame.book)
         self.confirmed += sum(item.own for item in checked.received)
-        self.received += sum(item.content is not None or bool(item.why) for item in checked.received)
+        self.received += sum(item.by_colleague for item in checked.received)
         self._tell(Progress("reading", self.received + self.confirmed, 0))
 
 

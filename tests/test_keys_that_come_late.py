@@ -13,6 +13,7 @@ from leadworker.crypto.envelope import BookKey
 from leadworker.crypto.opening import Opened, opened
 from leadworker.proof import HEAD
 from sync import wire
+from sync.readers import Readers
 from tests.evil_hub import Case, Rogue
 from tests.laptops import Laptop, Team, agree
 from tests.test_hostile_colleague import (
@@ -82,6 +83,32 @@ async def test_kinds_that_are_kept_for_later_are_not_read_as_words_when_their_ke
     assert await aside(trio.alex) == await aside(trio.ruth) == []
     assert trio.alex.titles(trio.keira) == trio.ruth.titles(trio.keira) == ["one"]
     await agree(trio.alex, trio.ruth)
+
+
+async def test_an_entry_that_is_claimed_twice_is_everywhere_the_first_one_also_where_its_key_came_later(
+    trio: Trio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bea claims one entry's id twice: under a key that does not open for Alex, and under the next one, his own."""
+    alex, ruth, bea = trio.alex, trio.ruth, trio.bea
+    rogue, entry = Rogue(bea, trio.keira), "ab" * 16
+    await rogue.write(await rogue.content("journal_entry", entry, {"person_id": trio.keira, "title": "the first"}))
+    await alex.sync_somehow()
+
+    async def nothing(readers: Readers, book: bytes) -> None: ...
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Readers, "_hand_on", nothing)  # she keeps the key to herself
+        await bea.sync()
+    await rogue.write(await rogue.content("journal_entry", entry, {"person_id": trio.keira, "title": "the second"}))
+    await alex.sync_somehow()
+    assert alex.titles(trio.keira) == ["the second", "one"]
+    await ruth.sync()
+    await alex.sync()
+    assert alex.titles(trio.keira) == ruth.titles(trio.keira) == ["the first", "one"]
+    assert await aside(alex) == await aside(ruth) != []
+    await agree(alex, ruth)
+    shown = alex.digest()
+    assert await alex.check() == shown
 
 
 def test_a_seal_of_another_size_than_was_signed_is_not_opened_whenever_its_key_comes() -> None:

@@ -189,6 +189,32 @@ async def test_who_may_only_read_now_shows_what_was_taken_in_of_theirs_as_a_rebu
     assert await bea.check() == shown
 
 
+async def test_what_one_of_them_took_in_is_not_taken_in_again_by_another(team: Team) -> None:
+    alex, _, keira = await handed_in(team)
+    await alex.sync()
+    await team.ruth.sync()
+    (came,) = alex.desk.ask_now(late.waiting)
+    assert alex.desk.do_now(late.take_in, came.id).entries == 1
+    await alex.sync()
+    await team.ruth.sync()
+    (still,) = team.ruth.desk.ask_now(late.waiting)
+    made = team.ruth.desk.do_now(late.take_in, still.id)
+    assert made == late.TakenIn(0, 0, 0, there=1)
+    assert made.rest() == " 1 entry stands in the record already; nothing was written twice."
+    assert team.ruth.titles(keira).count("On my last day") == 1
+    assert team.ruth.desk.ask_now(late.waiting) == (), "and it is off the list"
+
+
+async def test_what_its_writer_sent_since_is_not_taken_in_beside_it(team: Team) -> None:
+    alex, bea, keira = await handed_in(team)
+    await add_member(alex, keira, bea, Role.CO_WORKER)
+    await bea.sync()
+    await alex.sync()
+    (came,) = alex.desk.ask_now(late.waiting)
+    assert alex.desk.do_now(late.take_in, came.id).there == 1
+    assert alex.titles(keira).count("On my last day") == 1
+
+
 async def test_who_is_let_in_again_sends_it_themselves(team: Team) -> None:
     alex, bea, keira = await handed_in(team)
     await add_member(alex, keira, bea, Role.CO_WORKER)

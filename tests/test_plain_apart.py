@@ -43,7 +43,7 @@ def test_conflicts_are_listed_with_every_version_who_wrote_it_and_where_it_is(ap
     answer, document = apart("conflicts"), apart("conflicts", "--json").json()["conflicts"]
 
     assert answer.out.startswith("2 things were written apart. Nothing is lost")
-    for said in ("Keira Okafor-Lane, where they live. Id ", "You wrote,", f"{RUTH} wrote,", FEN, NAN, "on this laptop only", "on the central store"):
+    for said in ("Keira Okafor-Lane, where they live. Id ", "You wrote,", f"{RUTH} wrote,", FEN, NAN, "here only", "on the central store"):
         assert said in answer.out, said
     lives, visit = document
     assert (lives["field"], lives["person"], lives["can_be_both"], visit["field"], visit["can_be_both"]) == (

@@ -113,6 +113,29 @@ def test_a_note_of_a_megabyte_is_saved_whole(plain: Plain) -> None:
     assert {in_order[part]["continues"] for part in answer["parts"][1:]} == {answer["id"]}
 
 
+def test_a_long_note_is_parted_between_words_takes_its_time_once_and_says_continued(plain: Plain) -> None:
+    words = [f"gran{number}" for number in range(9_000)]
+    plain("note", "yusuf", "-", "--minutes", "31", typed=" ".join(words))
+    entries = plain("timeline", "yusuf", "--limit", "9", "--json").json()["entries"]
+
+    assert len(entries) > 1
+    assert sorted(word for entry in entries for word in entry["noticed"].split()) == sorted(words), "no word is cut in two"
+    assert sorted(entry["minutes"] for entry in entries) == [*[0] * (len(entries) - 1), 31], "the visit was made once"
+    told = plain("timeline", "yusuf", "--limit", "9").out
+    assert told.count("31 min") == 1
+    assert told.count(", continued") == len(entries) - 1
+
+
+def test_a_long_note_with_lines_is_parted_between_lines(plain: Plain) -> None:
+    lines = [f"{number} gran said that she would come on Thursday" for number in range(1_200)]
+    plain("note", "yusuf", "-", typed="\n".join(lines))
+    entries = plain("timeline", "yusuf", "--limit", "9", "--json").json()["entries"]
+
+    assert len(entries) > 1
+    kept = [line for entry in entries for line in entry["noticed"].split("\n")]
+    assert sorted(kept) == sorted(lines)
+
+
 def test_one_line_of_a_megabyte_is_saved_whole(plain: Plain) -> None:
     text = "abcdefghi " * 105_000
     plain("note", "yusuf", "-", typed=text)
@@ -192,7 +215,7 @@ def test_the_timeline_stops_where_it_is_told(plain: Plain) -> None:
 def test_the_timeline_says_each_kind_of_statement_after_its_label(plain: Plain) -> None:
     answer = plain("timeline", "keira").out
 
-    assert re.search(r"Visit, home, 50 min, written by you on \w+ \d+ \w+.*, on this laptop only\. Id [0-9a-f]{8}\.", answer)
+    assert re.search(r"Visit, home, 50 min, written by you on \w+ \d+ \w+.*, here only\. Id [0-9a-f]{8}\.", answer)
     assert "  Seen: Keira on her own\n  Said: I actually slept.\n  Noticed: Kitchen tidy, food in.\n  I think: Home feels safer.\n" in answer
     assert "  Next: Ring the clinic about the wait, you, 2 days late." in answer
 

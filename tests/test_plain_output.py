@@ -262,3 +262,12 @@ def test_a_program_without_any_output_goes_on(monkeypatch: pytest.MonkeyPatch, t
     sys.stdout.close()
     output.say("Nor this.")
     output.finish()
+
+
+def test_a_line_that_is_far_too_long_goes_on_between_words_and_moved_in_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [f"gran{number}" for number in range(3_000)]
+    output.say(f"    Noticed: {' '.join(words)}")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 1
+    assert all(line.startswith("    ") and not line.startswith("     ") for line in lines)
+    assert " ".join(lines).split()[1:] == words

@@ -105,8 +105,17 @@ def test_an_invite_that_was_used_is_refused_with_the_reason(plain: Plain, hub: E
 
 
 @pytest.mark.parametrize("typed", ["", "abandon ability", "not words at all " * 8])
-def test_words_that_are_no_invite_are_said_in_words(plain: Plain, hub: EmbeddedHub, typed: str) -> None:
+def test_words_that_are_no_invite_are_said_in_words_before_a_passphrase_is_asked_for(plain: Plain, hub: EmbeddedHub, typed: str) -> None:
+    plain.passphrase_file.write_text("not the passphrase of this vault\n")
     assert plain("join", "--hub", hub.url, "--json", typed=typed, code=1).trouble()["error"] == "not_understood"
+
+
+def test_a_root_that_is_not_asked_for_changes_nothing_and_says_so(plain: Plain, hub: EmbeddedHub, tmp_path: Path) -> None:
+    set_up_in = tmp_path / "keys"
+    set_up_in.mkdir()
+    (set_up_in / ceremony.ROOT_FILE).write_text("another organisation's")
+    answer = plain("keys", "ask-root", str(tmp_path / "request"), "--keys-folder", str(set_up_in), code=1)
+    assert "Nothing was changed." in answer.err and "set up" not in answer.err
 
 
 def test_no_network_loses_nothing(plain: Plain, hub: EmbeddedHub, tmp_path: Path, quick_seals: None) -> None:
@@ -125,6 +134,23 @@ def test_no_network_loses_nothing(plain: Plain, hub: EmbeddedHub, tmp_path: Path
 @pytest.mark.parametrize("command", [("sync",), ("devices",), ("invite", "Ruth", "--team", "North"), ("hub", "status")])
 def test_a_vault_that_is_alone_says_how_to_join(plain: Plain, command: tuple[str, ...]) -> None:
     assert "This vault is on this laptop only." in plain(*command, code=1).err
+
+
+def test_what_this_laptop_said_itself_is_not_counted_as_received(
+    plain: Plain, hub: EmbeddedHub, tmp_path: Path, quick_seals: None
+) -> None:
+    set_up(plain, hub, tmp_path)
+    invite = plain("invite", "Ruth Adeyemi", "--team", "north", "--role", "supervisor", "--json").json()
+    ruth = ["--vault", str(tmp_path / "ruth")]
+    plain("init", "--name", "Ruth Adeyemi", *ruth)
+    plain("join", "--hub", hub.url, *ruth, typed=" ".join(invite["words"]))
+    assert plain("sync").out.startswith("Received 0 changes, sent ")
+    assert plain("sync").out.startswith("Received 0 changes, sent 0 changes."), "its own statements come back to it"
+    received = plain("sync", *ruth, "--json").json()["received"]
+    assert received > 0
+    plain("note", "yusuf", "Call", "--said", "Nan rang")
+    plain("sync")
+    assert plain("sync", *ruth, "--json").json()["received"] == 1, "one entry, and the statements around it are not counted"
 
 
 def test_sync_can_be_quiet(plain: Plain, hub: EmbeddedHub, tmp_path: Path, quick_seals: None) -> None:
@@ -247,7 +273,7 @@ def test_nothing_is_founded_where_the_keys_cannot_be_kept(plain: Plain, hub: Emb
 
     for folder in (tmp_path / "keys", file / "below"):
         answer = plain("hub", "init", "--hub", hub.url, *rest, "--keys-folder", str(folder), code=1)
-        assert "Nothing was set up." in answer.err
+        assert "Nothing was changed." in answer.err
     assert plain("hub", "status", "--hub", hub.url, "--json").json()["organisation"] == ""
     assert (tmp_path / "keys" / ceremony.ROOT_FILE).read_text() == "another organisation's"
 
@@ -270,7 +296,7 @@ def test_a_disk_that_fills_meanwhile_founds_nothing_and_leaves_no_key_behind(
         "--keys-folder", str(tmp_path / "keys"), code=1,
     )  # fmt: skip
 
-    assert "Nothing was set up." in answer.err
+    assert "Nothing was changed." in answer.err
     assert not list((tmp_path / "keys").iterdir())
     monkeypatch.setattr(ceremony, "_write", write)
     set_up(plain, hub, tmp_path)

@@ -135,6 +135,8 @@ def test_a_second_laptop_of_one_s_own_needs_no_administrator(
     entries: list[Any] = plain("timeline", "keira", *second, "--json").json()["entries"]
     assert entries[0]["said"] == "I actually slept."
     assert "Only an administrator" in plain("laptop", "invite", "--for", "ruth", *sam, code=1).err
+    assert "all 2 laptops" in plain("revoke", "sam", typed="n\n", code=1).err, "also when nothing was synced here since it joined"
+    assert plain("revoke", "sam", code=1).err.endswith("There was no answer. Nothing was done.\n"), "and that is no fault of the program"
     assert "last laptop of your own" in plain("revoke", "alex", "--yes", code=1).err
     lost = " ".join(shown[:1])
     plain("revoke", "sam", "--laptop", lost, "--yes", *sam)

@@ -67,7 +67,7 @@ def test_one_command_writes_carries_and_reads(plain: Plain, store: Store, tmp_pa
     plain("note", "keira", "--said", "there is no signal at the farm")
     store.away()
     wrote = plain("stick", str(stick))
-    assert "Take the stick to a colleague's laptop with a network" in wrote.out
+    assert "Take the stick to a laptop with a network, of a colleague of your team or an administrator" in wrote.out
     waits = plain("stick", str(stick), *ruth, "--json").json()
     assert (waits["left"], waits["carried_for"]) == (1, []), "Ruth has no network either; Alex's file is left as it is"
 

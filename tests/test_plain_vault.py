@@ -363,6 +363,17 @@ def test_a_folder_that_cannot_be_written_to_is_said_in_words(plain: Plain, monke
 # Where a passphrase comes from
 
 
+def test_without_a_terminal_the_option_that_is_needed_here_is_named(plain: Plain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secret, "has_terminal", lambda: False)
+    one = tmp_path / "first"
+    one.write_text("copper lantern quiet harbour seven velvet\n")
+    asked = ("escrow", "open-laptop", str(tmp_path), "--key-file", str(tmp_path / "key.age"))
+
+    lower = plain(*asked, code=1).err
+    assert "passphrase of the officer with the lower number." in lower and "with --first-passphrase-file." in lower
+    assert "with --second-passphrase-file." in plain(*asked, "--first-passphrase-file", str(one), code=1).err
+
+
 def test_without_a_terminal_and_a_file_it_is_refused_in_words(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LEADWORKER_PASSPHRASE_FILE")
     monkeypatch.setattr(secret, "has_terminal", lambda: False)

@@ -83,12 +83,13 @@ async def test_one_key_settles_it(app: LeadworkerApp, clock: StillClock, key: st
         await two_places(app, clock, pilot)
         await pilot.press("c")
         await settle(pilot)
+        assert "y yours t theirs b both" in " ".join(seen(app).splitlines()[-1].split())
         await pilot.press(key)
         await settle(pilot)
         assert await lives_at(app) == kept
         assert await app.desk.ask(conflicts.open_conflicts) == ()
         rest = "Both stand, with who said which." if key == "b" else "The other stays in the history."
-        assert f"Settled: where they live. {rest}" in words(app) and "Nobody wrote anything apart." in words(app)
+        assert f"Settled: where they live. {rest}" in words(app) and "Nothing is left to choose. Esc goes back." in words(app)
         app.open_person(await keira(app))
         await settle(pilot)
         assert kept.replace("\n", "; ") in words(app), "whose words they are can be told apart"
@@ -251,6 +252,7 @@ async def test_the_command_is_found_by_name(app: LeadworkerApp, clock: StillCloc
         await type_in(pilot, "slash", ">choose", "enter")
         await settle(pilot)
         assert isinstance(app.screen, ApartPage) and "Nobody wrote anything apart." in words(app)
+        assert seen(app).splitlines()[-1].split() == ["f1", "help"], "no key is offered that does nothing"
 
 
 # Under somebody's hands

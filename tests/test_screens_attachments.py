@@ -46,6 +46,7 @@ async def attach_by_keys(app: LeadworkerApp, pilot: Any, path: Path) -> None:
     await type_in(pilot, "p")
     await settle(pilot)
     assert isinstance(app.screen, AttachForm)
+    assert words(app).count("with the record") == 0 and "Put a file with this entry" in words(app)
     app.screen.query_one("#field-file").value = str(path)  # type: ignore[attr-defined]
     await pilot.press("ctrl+s")
     await settle(pilot)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from textual.pilot import Pilot
 
@@ -25,6 +26,7 @@ from screens.text_field import TextField
 from screens.today import TodayPage
 from screens.visit_form import VisitForm
 from screens.vlist import VList
+from sync.live import WITHIN_A_MINUTE
 from tests.screen_world import StillClock, StillPost, offline, opened, seen, settle, type_in
 
 pytest_plugins = ["tests.screen_fixtures"]
@@ -338,6 +340,14 @@ async def test_a_date_of_birth_that_cannot_be_read_loses_nothing(app: Leadworker
         assert not [row for row in await app.desk.ask(caseload.mine) if row.name == "Tia Walsh"], "half a person was saved"
 
 
+async def test_who_adds_to_what_stands_in_a_field_goes_on_after_it(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        await on_keiras_page(app, pilot)
+        await type_in(pilot, "e", "tab", "tab", "tab", " and aunt")
+        await settle(pilot)
+        assert app.screen.query_one("#field-lives_at", TextField).text.endswith("with mum and aunt")
+
+
 async def test_a_form_left_by_a_lock_is_there_again(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
         app.add_person()
@@ -370,6 +380,15 @@ async def test_a_persons_page_keeps_the_header_on_top_in_every_panel(app: Leadwo
             assert "Craig may be home. Leave no messages with him." in words(app), panel
             await pilot.press("tab")
             await settle(pilot)
+
+
+async def test_today_names_no_hour_for_what_was_written_without_one(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        await settle(pilot)
+        await type_in(pilot, "n", "@Yusuf call today about the bus", "ctrl+s")
+        await settle(pilot)
+        assert isinstance(app.screen, TodayPage)
+        assert "Phone call today Yusuf Demir" in words(app) and "12:00" not in words(app)
 
 
 async def test_however_many_alerts_there_are_the_journal_can_be_read_and_none_is_left_out_silently(app: LeadworkerApp) -> None:
@@ -411,7 +430,7 @@ async def test_an_entry_says_where_it_is_and_its_two_clocks(app: LeadworkerApp) 
         await pilot.press("enter")
         await settle(pilot)
         assert "Happened Fri 14 Nov 14:00. Written Fri 14 Nov 16:00 by you." in words(app)
-        assert "It is on this laptop only." in words(app)
+        assert "It is here, on this laptop only." in words(app)
 
 
 async def test_an_action_is_ticked_off_on_the_persons_page(app: LeadworkerApp) -> None:
@@ -646,6 +665,20 @@ async def test_what_sync_says_of_an_empty_list_follows_the_post(app: LeadworkerA
             assert said in words(app)
 
 
+async def test_without_a_way_through_nothing_is_promised_within_a_minute(app: LeadworkerApp, clock: StillClock) -> None:
+    told = PostState(word="up to date", last_sent_ms=clock.at(18, 14, 2).ms, notices=WITHIN_A_MINUTE)
+    async with opened(app) as pilot:
+        await pilot.press("6")
+        post = app.desk.post
+        assert isinstance(post, StillPost)
+        post.become(told)
+        await settle(pilot)
+        assert "is here within a minute" in words(app)
+        post.become(msgspec.structs.replace(told, word="offline"))
+        await settle(pilot)
+        assert "within a minute" not in words(app)
+
+
 async def test_the_top_line_follows_the_post(app: LeadworkerApp, clock: StillClock) -> None:
     state = offline(clock)
     states = {
@@ -654,6 +687,9 @@ async def test_the_top_line_follows_the_post(app: LeadworkerApp, clock: StillClo
         "receiving 24": PostState(word="sending", doing="receiving", sending_done=24),
         "all sent 14:02": PostState(word="up to date", last_sent_ms=clock.at(18, 14, 2).ms),
         "! 1 to hand in": PostState(word="up to date", late=1, last_sent_ms=clock.at(18, 14, 2).ms),
+        "all sent 14:02, 1 to take in, 2 apart": PostState(
+            word="up to date", to_take_in=1, apart=2, last_sent_ms=clock.at(18, 14, 2).ms
+        ),
         "not sent for 5 days": PostState(word="offline", waiting=2, last_sent_ms=clock.at(13, 9).ms),
         "look at Sync": PostState(word="stuck", alarm="The central store sent something that does not fit."),
         "this laptop only": PostState(),
@@ -726,3 +762,15 @@ async def test_after_saving_the_new_entry_is_seen_on_the_persons_page_and_on_tod
         await pilot.press("enter")
         await settle(pilot)
         assert isinstance(app.screen, PersonPage) and "He will come" in words(app)
+
+
+async def test_the_parts_of_a_long_note_can_be_told_from_one_another_on_today(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        about = await keira(app)
+        long = " ".join(f"gran{number}" for number in range(9_000))
+        await app.desk.do(journal.write, journal.NewEntry(about, kind="visit", minutes=31, noticed=long))
+        await pilot.press("1")
+        await settle(pilot)
+        lines = [line for line in seen(app).splitlines() if "Visit" in line and "here" in line]
+        assert len(lines) > 1
+        assert len([line for line in lines if "Visit, continued" in line]) == len(lines) - 1

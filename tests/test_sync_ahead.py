@@ -14,7 +14,7 @@ import pytest
 
 from leadworker.desk import Bell
 from leadworker.errors import HubMistrusted
-from sync import exchange, wire
+from sync import sending, wire
 from sync.checking import PageCheck
 from sync.inviting import approve, invite_laptop
 from sync.joining import ask_to_join
@@ -165,7 +165,7 @@ async def test_a_page_is_not_put_behind_another_history_than_the_one_that_it_was
 
 async def a_lying_line(team: Team, monkeypatch: pytest.MonkeyPatch) -> tuple[Evil, str]:
     """Let Alex have three batches of notes to send over a line in evil hands."""
-    monkeypatch.setattr(exchange, "BATCH", 260)
+    monkeypatch.setattr(sending, "BATCH", 260)
     alex = team.alex
     keira = alex.add()
     await alex.sync()

@@ -14,7 +14,7 @@ import pytest
 
 from leadworker.errors import Offline
 from storage import backing_up
-from sync import exchange
+from sync import sending
 from tests.laptops import ALEX, KEIRA, TOBIAS, Laptop, Team, agree, gapless, open_laptop, words_of
 
 pytest_plugins = ["tests.laptop_fixtures"]
@@ -43,7 +43,7 @@ async def test_sending_that_is_cut_at_any_request_goes_on_where_it_was(
     team_on: Team, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A new casebook and several requests of notes, cut at each request in turn; every second time it is tried again at once."""
-    monkeypatch.setattr(exchange, "BATCH", 260)
+    monkeypatch.setattr(sending, "BATCH", 260)
     alex, ruth = team_on.alex, team_on.ruth
     written: dict[str, list[str]] = {}
 

@@ -10,7 +10,7 @@ from leadworker.crypto.envelope import BookKey, key_info
 from leadworker.crypto.identity import seal_to
 from leadworker.statements import BookStatement, Grant, Member, Membership, Role, Rotation
 from sync import wire
-from sync.exchange import NOT_SHOWN
+from sync.receiving import NOT_SHOWN
 from tests.evil_hub import SAFE, Case, Here, Rogue, altered, flipped, replace, spoken
 from tests.laptops import ALEX, BEA, TOBIAS, Laptop, add_member, rotate
 

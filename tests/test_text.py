@@ -101,6 +101,15 @@ def test_hostile_text_at_the_end_of_a_line_that_is_too_long_is_harmless_too() ->
             assert clean(cleaned) == cleaned
 
 
+def test_a_line_that_is_too_long_is_parted_between_two_words() -> None:
+    words = [f"gran{number}" for number in range(5_000)]
+    cleaned = clean(" ".join(words))
+    assert cleaned.count("\n") > 2
+    assert cleaned.split() == words
+    assert cleaned.replace("\n", "") == " ".join(words), "and nothing of it is lost"
+    assert clean(cleaned) == cleaned
+
+
 def test_there_are_enough_hostile_texts_to_mean_it() -> None:
     assert sum(len(payloads) for payloads in SEQUENCES.values()) + len(TRICKS) > 1000
 

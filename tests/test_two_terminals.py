@@ -71,7 +71,7 @@ async def test_a_conflict_is_made_seen_and_settled_by_keys_alone(team: Team, tmp
         shown = of_ruth.until("Written apart", "yours", f"{ALEX}'s", AUNT, NAN, "Nothing is")
         assert "where they live" in shown
         of_ruth.press("t")
-        of_ruth.until("Settled: where they live.", "Nobody wrote anything apart.", gone="1 apart")
+        of_ruth.until("Settled: where they live.", "Nothing is left to choose.", gone="1 apart")
         sync(of_ruth, "To send           nothing")
         sync(of_alex, "all sent")
         of_alex.until(gone="1 apart")

@@ -16,6 +16,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual._xterm_parser import XTermParser
 from textual.pilot import Pilot
 from textual.strip import Strip
 
@@ -423,6 +424,17 @@ async def test_a_passphrase_keeps_its_letters_but_no_control(app: LeadworkerApp)
         app.post_message(events.Paste("cop\x1bper [lantern] é  two\x07"))
         await settle(pilot)
         assert field.value == "copper [lantern] é  two"
+
+
+@pytest.mark.parametrize("piece", [1, 3, 7, 1000])
+def test_keys_in_what_is_pasted_are_pressed_by_nobody(app: LeadworkerApp, piece: int) -> None:
+    keys = "\x1b[31mred\x1b]0;title\x07 \x1b[115;5u \x1bOP \x1b[20 \x1b[D\x1b"
+    typed = f"\x1b[A\x1b[200~one {keys}\rtwo\x1b[201~\x1b[B"
+    parser = XTermParser()
+    told = [event for at in range(0, len(typed), piece) for event in parser.feed(typed[at : at + piece])]
+    told += list(parser.feed("\x1b[200~three\x1b[201~x"))
+    assert [event.key for event in told if isinstance(event, events.Key)] == ["up", "down", "x"]
+    assert [event.text for event in told if isinstance(event, events.Paste)] == [f"one {keys}\rtwo".replace("\x1b", ""), "three"]
 
 
 # the real terminal

@@ -199,3 +199,57 @@ def test_blank_lines_are_no_actions_and_endless_ones_are_cut() -> None:
     assert len(read_next_lines("ring school\n" * 100_000, NOW, PEOPLE, "priya")) == 200
     (long,) = read_next_lines("ring " + "x" * 1_000_000, NOW, PEOPLE, "priya")
     assert 31_000 < len(long.text) < 33_000
+
+
+# Colleagues
+
+
+STAFF = (*PEOPLE, Known("Priya Nair", "Priya Nair", colleague=True), Known("t", "Tom Baker", colleague=True))
+
+
+def of_staff(line: str) -> NextAction:
+    (action,) = read_next_lines(line, NOW, tuple(one for one in STAFF if one.id != "priya"), "Priya Nair")
+    return action
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ring school thu @Tom",
+        "ring school @Tom thu",
+        "ring school by @Tom thu",
+        "Tom to ring school thu",
+        "tom: ring school thu",
+        "ring school thu (Tom)",
+        "ring school thu >Tom",
+    ],
+)
+def test_a_colleague_owns_what_is_given_to_them(line: str) -> None:
+    action = of_staff(line)
+    assert (action.text, action.owner, action.owner_is_me, action.owner_certain) == ("Ring school", "Tom Baker", False, True)
+    assert action.owner_id == "", "a colleague is no record of their own"
+    assert [chip.text for chip in action.chips] == ["Tom Baker", "due Thu 19 Nov"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "text @Tom thu",
+        "speak with @Tom",
+        "ring mum and @Tom",
+        "ring @Tom about school",
+        "go to mum and by @Tom's house",
+        "ring school @Priya",
+        "Priya to ring",
+    ],
+)
+def test_a_colleague_who_is_talked_to_does_not_own_it(line: str) -> None:
+    action = of_staff(line)
+    assert (action.owner_is_me, action.owner_certain, action.owner_id) == (True, True, "")
+
+
+def test_of_somebody_written_down_it_is_still_asked() -> None:
+    assert "or Tyler Moss?" in [chip.text for chip in of_staff("Tyler to ring school").chips]
+    assert "which Tom?" in [
+        chip.text for chip in read_next_lines("ring (tom)", NOW, (*STAFF, Known("x", "Tom Reed")), "Priya Nair")[0].chips
+    ]

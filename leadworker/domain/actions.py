@@ -88,7 +88,7 @@ def _build() -> tuple[Any, Any, Any]:
     undated_last = case((a.due_on == "", "9999"), else_=a.due_on)
     todo = view.where(a.done_on == "", is_mine).order_by(undated_last, a.no).limit(bindparam("limit"))
     of_person = view.where(a.person_id == bindparam("person_id")).order_by(a.done_on != "", undated_last, a.no)
-    of_entry = view.where(a.entry_id == bindparam("entry_id")).order_by(a.no)
+    of_entry = view.where(a.entry_id == bindparam("entry_id"), a.person_id == bindparam("person_id")).order_by(a.no)
     return todo, of_person, of_entry
 
 
@@ -136,6 +136,6 @@ def of_person(shelf: Shelf, person_id: str) -> tuple[ActionRow, ...]:
     return shelf.rows(_OF_PERSON, ActionRow, person_id=person_id)
 
 
-def actions_of_entry(shelf: Shelf, entry_id: str) -> tuple[ActionRow, ...]:
-    """Return the actions that were born from an entry's *next* lines."""
-    return shelf.rows(_OF_ENTRY, ActionRow, entry_id=entry_id)
+def actions_of_entry(shelf: Shelf, entry_id: str, person_id: str) -> tuple[ActionRow, ...]:
+    """Return the actions that were born from an entry's *next* lines, in the casebook of the person that it is about."""
+    return shelf.rows(_OF_ENTRY, ActionRow, entry_id=entry_id, person_id=person_id)

@@ -161,7 +161,7 @@ _VIEW = (
         _file.id, _file.person_id, _file.entry_id, _file.name, _file.kind, _file.size, _file.made_at, _file.made_offset,
         func.coalesce(writers.c.name, ""), func.coalesce(writers.c.mine, 0), func.coalesce(receipts.c.n, 0),
         func.coalesce(receipts.c.sent_ms, 0), _here.c.key.is_not(None),
-        select(_stored.no).where(_stored.attachment_id == _file.id).exists(), _wanted.c.key.is_not(None),
+        select(_stored.no).where(_stored.attachment_id == _file.id, _stored.book == _file.book).exists(), _wanted.c.key.is_not(None),
         func.coalesce(_trouble.c.value, ""),
     )
     .select_from(table_of(Attachment))

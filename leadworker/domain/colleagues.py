@@ -13,6 +13,7 @@ from leadworker.record import colleagues as _table
 from leadworker.shelf import Shelf
 from leadworker.statements import Role
 from leadworker.text import begins, one_line, skeleton
+from leadworker.words.people import Known
 
 
 def role_named(words: str) -> Role:
@@ -75,6 +76,18 @@ _READERS = _ALL.where(
 def everybody(shelf: Shelf) -> tuple[Colleague, ...]:
     """Return everybody who was ever enrolled, by name; also those who have left."""
     return _grouped(shelf.rows(_ALL, Laptop))
+
+
+def owners(shelf: Shelf, known: Iterable[Known]) -> tuple[Known, ...]:
+    """Return everybody who may own an action: the people written down, and the colleagues who are in the organisation now.
+
+    My own entry has my name for its id, as `read_next_lines` wants it. A colleague who is written down stands there once.
+    """
+    people = tuple(known)
+    names = {skeleton(person.name) for person in people}
+    found = [one for one in everybody(shelf) if one.here and skeleton(one.name) not in names]
+    mine = (Known(shelf.me, shelf.me, colleague=True),)
+    return (*people, *mine, *(Known(one.person, one.name, colleague=True) for one in found if not one.me))
 
 
 def of_casebook(shelf: Shelf, book: str) -> tuple[Colleague, ...]:

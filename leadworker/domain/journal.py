@@ -28,6 +28,10 @@ LONGEST_TITLE = 300
 """Characters of a first line; a longer one is kept whole among what was noticed."""
 
 
+CONTINUED = "continued"
+"""What the further parts of a long note are called wherever they are listed."""
+
+
 class JournalEntry(Record, table=True):
     """One recorded contact, event or thought. Never amended: what is added later is a record of its own.
 
@@ -175,7 +179,8 @@ def last_contact_of(person_id: ColumnElement[Any]) -> tuple[ScalarSelect[Any], S
 def write(shelf: Shelf, new: NewEntry) -> Saved:
     """Keep an entry and the actions that its *next* lines name; take the person on to the caseload if they were not.
 
-    A note too long for one entry goes on in further ones that name it. Raises `NotUnderstood` when there are no words.
+    A note too long for one entry goes on in further ones that name it; how long it took stands in the first alone.
+    Raises `NotUnderstood` when there are no words.
     """
     told = {name: clean(getattr(new, name)).strip() for name in ("seen", "said", "noticed", "think", "next_steps")}
     title, jotting = one_line(new.title), clean(new.jotting).strip()
@@ -192,8 +197,8 @@ def write(shelf: Shelf, new: NewEntry) -> Saved:
     for number, words in enumerate(_pages(told)):
         part = shelf.add(
             JournalEntry, new.person_id, person_id=new.person_id, kind=one_line(new.kind) or "note", happened_ms=happened.ms,
-            happened_offset=happened.offset, precision=new.precision, minutes=max(0, new.minutes),
-            place=one_line(new.place), title=title if not number else f"{title} (goes on)".strip(),
+            happened_offset=happened.offset, precision=new.precision, minutes=0 if number else max(0, new.minutes),
+            place=one_line(new.place), title=f"{title} ({CONTINUED})" if number and title else title,
             jotting=jotting if not number else "", continues=parts[0] if parts else "",
             clock_doubt=shelf.clock_doubt, **words,
         )  # fmt: skip
@@ -239,7 +244,7 @@ def find(shelf: Shelf, words: str, *, limit: int = 50, newest: bool = False) -> 
 
 def _with_actions(shelf: Shelf, entries: tuple[EntryView, ...]) -> tuple[EntryView, ...]:
     return tuple(
-        msgspec.structs.replace(e, actions=actions_of_entry(shelf, e.id)) if e.next_steps else e for e in entries
+        msgspec.structs.replace(e, actions=actions_of_entry(shelf, e.id, e.person_id)) if e.next_steps else e for e in entries
     )
 
 
@@ -251,7 +256,7 @@ def _with_files(shelf: Shelf, person_id: str, entries: tuple[EntryView, ...]) ->
 
 
 def _pages(told: dict[str, str]) -> list[dict[str, str]]:
-    """Cut words that are too long for one entry into several, between paragraphs or words where there are any."""
+    """Cut words that are too long for one entry into several, between paragraphs, lines or words where there are any."""
     pages: list[dict[str, str]] = [{}]
     room = LONGEST_ENTRY
     for name, text in told.items():
@@ -276,4 +281,7 @@ def _cut(text: str, room: int) -> str:
         at = piece.rfind(mark)
         if at > room // 2:
             return piece[: at + len(mark)]
+    at = max(piece.rfind("\n"), piece.rfind(" "))  # what stands behind it is one long word, and begins the next entry
+    if at > 0:
+        return piece[: at + 1]
     return piece if room == LONGEST_ENTRY else ""

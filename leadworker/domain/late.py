@@ -20,7 +20,8 @@ from leadworker.domain.people import Person
 from leadworker.errors import NotFound, Refused
 from leadworker.record import LARGEST_NUMBER, RECORD_ID, Record, Rule, books, kept_fields, lanes, receipts, table_of, topics
 from leadworker.shelf import Shelf
-from leadworker.text import one_line
+from leadworker.text import clean, one_line
+from leadworker.words.saying import say_count
 
 TO_HAND_IN: Final = "hand in"
 HANDED_IN: Final = "handed in"
@@ -68,11 +69,21 @@ class Late(msgspec.Struct, frozen=True):
 
 
 class TakenIn(msgspec.Struct, frozen=True):
-    """What taking a submission in made: so many entries and other changes, and how many could not be read here."""
+    """What taking a submission in made: so many entries and other changes, and how many could not be read here.
+
+    `there` are entries that stood in the record already: another colleague took them in, or their writer sent them since.
+    """
 
     entries: int
     others: int
     unread: int
+    there: int = 0
+
+    def rest(self) -> str:
+        """Return what else is to be said of it, in sentences that begin with a space; empty when nothing is."""
+        verb = "stands" if self.there == 1 else "stand"
+        there = f" {say_count(self.there, 'entry', 'entries')} {verb} in the record already; nothing was written twice."
+        return (there if self.there else "") + (f" {self.unread} could not be read here." if self.unread else "")
 
 
 class _Name(msgspec.Struct, frozen=True):
@@ -91,6 +102,15 @@ _UNSENT = (
     .where(receipts.c.n.is_(None))
 )
 _WRITABLE = select(books.c.writable).where(books.c.subject == bindparam("person_id"))
+_entries = table_of(JournalEntry).c
+_STANDS = (
+    select(func.count())
+    .where(_entries.person_id == bindparam("person_id"), _entries.taken_in_from == bindparam("name"))
+    .where(_entries.taken_in_ms == bindparam("wrote_ms"))
+)
+_WORDS: Final = ("title", "jotting", "seen", "said", "noticed", "think", "next_steps")
+for _part in _WORDS:
+    _STANDS = _STANDS.where(_entries[_part] == bindparam(_part))
 
 
 def hand_in(shelf: Shelf, person_id: str, *, again: bool = False) -> None:
@@ -129,7 +149,8 @@ def waiting(shelf: Shelf) -> tuple[Late, ...]:
 def take_in(shelf: Shelf, late_id: str) -> TakenIn:
     """Write what was handed in into the casebook, as mine, saying whose words it was. Raises `NotFound`, `Refused`.
 
-    What this version cannot read stays waiting.
+    What this version cannot read stays waiting. It was handed in to everybody who decides, so an entry that stands in the
+    record already, because another of them was first or its writer could send it since, is not written a second time.
     """
     submission = next((one for one in _kept(shelf) if one.id == late_id), None)
     if submission is None:
@@ -144,7 +165,7 @@ def take_in(shelf: Shelf, late_id: str) -> TakenIn:
         shelf.keep(DRAWER, late_id, msgspec.msgpack.encode(msgspec.structs.replace(submission, bodies=newer)))
     else:
         shelf.throw_away(DRAWER, late_id)
-    return TakenIn(counts["entries"], counts["others"], counts["newer"] + counts["unfit"])
+    return TakenIn(counts["entries"], counts["others"], counts["newer"] + counts["unfit"], counts["there"])
 
 
 def _kept(shelf: Shelf) -> list[Submission]:
@@ -179,7 +200,7 @@ def _content(body: bytes) -> Content | None:
 
 
 def _write(shelf: Shelf, submission: Submission, content: Content | None) -> str:
-    """Write one change anew; return what became of it: ``entries``, ``others``, ``newer``, or ``unfit`` for what no leadworker
+    """Write one change anew; return what became of it: ``entries``, ``others``, ``there``, ``newer``, or ``unfit`` for what no leadworker
     writes. Who handed it in says what it is about, and is not believed: it never reaches into another casebook.
     """
     kind = topics().get(content.topic) if content is not None else None
@@ -191,6 +212,8 @@ def _write(shelf: Shelf, submission: Submission, content: Content | None) -> str
     if "person_id" in kept_fields(kind):
         values["person_id"] = submission.subject
     if kind is JournalEntry:
+        if _stands(shelf, submission, content, values):
+            return "there"
         told = {"taken_in_from": submission.name, "taken_in_ms": content.wrote_at, "taken_in_offset": content.offset}
         shelf.add(JournalEntry, submission.subject, **values | told)
         return "entries"
@@ -208,6 +231,17 @@ def _write(shelf: Shelf, submission: Submission, content: Content | None) -> str
         changeable = {n: v for n, v in values.items() if kept_fields(kind)[n].rule is not Rule.APPEND}
         shelf.amend(kind, content.record, **changeable)
     return "others"
+
+
+def _stands(shelf: Shelf, submission: Submission, content: Content, values: dict[str, Any]) -> bool:
+    """Return whether an entry that was handed in is in the record: as its writer's own, or taken in by a colleague."""
+    try:
+        shelf.require(JournalEntry, content.record)
+    except NotFound:
+        words = {part: clean(values.get(part, "")) for part in _WORDS}
+        who = {"person_id": submission.subject, "name": submission.name, "wrote_ms": content.wrote_at}
+        return bool(shelf.number(_STANDS, **who, **words))
+    return True
 
 
 def _sound(kind: type[Record], values: dict[str, Any]) -> dict[str, Any]:

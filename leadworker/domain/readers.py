@@ -29,6 +29,8 @@ SEEN: Final = "access seen"
 FIRST, LET_IN, TAKEN_OUT, LOST = "first", "let in", "taken out", "lost"
 ROLE, LAPTOP, LEADS, KEY = "role", "laptop", "leads", "key"
 UNOPENED = "unopened"
+_DECIDED = frozenset({LET_IN, TAKEN_OUT, ROLE, LEADS, KEY})
+"""What somebody does by a decision; the rest comes about by itself."""
 
 _NOT_ONESELF: Final = (
     "Nobody takes themselves out: the new key that follows has to be made by somebody who stays. Hand the casebook over, "
@@ -78,11 +80,15 @@ class Reader(msgspec.Struct, frozen=True):
 
 
 class Happened(msgspec.Struct, frozen=True):
-    """One thing that happened to who reads a casebook, in a sentence, and when the central store took it (UTC ms)."""
+    """One thing that happened to who reads a casebook, in a sentence, and when the central store took it (UTC ms).
+
+    `mine`: I decided it.
+    """
 
     seq: int
     at_ms: int
     sentence: str
+    mine: bool = False
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -200,7 +206,8 @@ def of(shelf: Shelf, person_id: str) -> tuple[Reader, ...]:
 
 def history(shelf: Shelf, person_id: str, *, after: int = 0) -> tuple[Happened, ...]:
     """Return what happened to who reads a casebook, the oldest first, after place `after` of its control lane."""
-    return tuple(Happened(line.seq, line.at_ms, _told(line)) for line in _lines(shelf, person_id, after))
+    lines = _lines(shelf, person_id, after)
+    return tuple(Happened(line.seq, line.at_ms, _told(line), line.by_me and line.what in _DECIDED) for line in lines)
 
 
 def news(shelf: Shelf, person_id: str) -> tuple[Happened, ...]:

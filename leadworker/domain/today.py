@@ -29,6 +29,7 @@ class NewsRow(msgspec.Struct, frozen=True):
     happened_ms: int
     happened_offset: int
     received_ms: int
+    continues: str = ""
 
 
 class Today(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ _newest = table_of(JournalEntry).alias().c
 _NEWS = (
     select(
         _entry.id, _entry.person_id, func.coalesce(_person.name, ""), _entry.kind, func.coalesce(writers.c.name, ""),
-        _entry.happened_ms, _entry.happened_offset, receipts.c.received_ms,
+        _entry.happened_ms, _entry.happened_offset, receipts.c.received_ms, _entry.continues,
     )
     .select_from(table_of(JournalEntry))
     .join(writers, writers.c.device == _entry.made_by)

@@ -50,7 +50,7 @@ def sealer() -> Seal:
     except ImportError as error:
         raise LeadworkerError(
             "The part that seals key files, pyrage, is not installed. Install leadworker again, with everything that it "
-            "needs. Nothing was set up."
+            "needs. Nothing was changed."
         ) from error
 
     def seal(plain: bytes, secret: str) -> bytes:
@@ -87,11 +87,11 @@ def prepare_folder(folder: Path, seal: Seal, names: tuple[str, ...] = ()) -> Non
         folder.mkdir(parents=True, exist_ok=True)
         taken = [name for name in names or file_names() if (folder / name).exists()]
         if taken:
-            raise NotUnderstood(f"There is a file {taken[0]} in {folder} already. Name another folder. Nothing was set up.")
+            raise NotUnderstood(f"There is a file {taken[0]} in {folder} already. Name another folder. Nothing was changed.")
         _write(folder / "trial.age", seal(b"trial", suggest_passphrase()).decode())
         (folder / "trial.age").unlink()
     except OSError as error:
-        raise DiskTrouble(f"The folder {folder} cannot be written to: {error.strerror}. Nothing was set up.") from error
+        raise DiskTrouble(f"The folder {folder} cannot be written to: {error.strerror}. Nothing was changed.") from error
 
 
 def file_names() -> tuple[str, ...]:
@@ -152,7 +152,7 @@ def written(folder: Path, files: tuple[KeyFile, ...]) -> Iterator[None]:
         if are_written:
             output.warn("The key files were taken away again. Passphrases that were shown with them open nothing.")
         if isinstance(error, OSError):
-            raise DiskTrouble(f"The key files could not be written: {error.strerror}. Nothing was set up.") from error
+            raise DiskTrouble(f"The key files could not be written: {error.strerror}. Nothing was changed.") from error
         raise
 
 

@@ -100,10 +100,7 @@ def open_one(
         from sync import sealed_book
 
         sealed, copy = sealed_book.begin(source)
-        words = (
-            key_files.passphrase("Passphrase of the officer with the lower number: ", first),
-            key_files.passphrase("Passphrase of the other officer: ", second),
-        )
+        words = key_files.officers_passphrases(first, second)
         output.warn("Opening takes a few seconds …")
         escrow, fingerprint = key_files.open_escrow(key_file, *words)
         found = sealed_book.open_with_escrow(sealed, escrow, fingerprint)
@@ -135,10 +132,7 @@ def open_laptop(
     from leadworker.crypto.words import suggest_passphrase
     from storage import escrowed
 
-    words = (
-        key_files.passphrase("Passphrase of the officer with the lower number: ", first),
-        key_files.passphrase("Passphrase of the other officer: ", second),
-    )
+    words = key_files.officers_passphrases(first, second)
     output.warn("Opening takes a few seconds …")
     escrow, _ = key_files.open_escrow(key_file, *words)
     document = LaptopOpened(str(folder), suggest_passphrase())

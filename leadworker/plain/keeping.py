@@ -358,9 +358,9 @@ def _typed(place: Place) -> Place:
 
 
 def _typed_words(file: str) -> str:
-    return (
-        secret.whole_text(Path(file).expanduser(), "The file with the recovery words") if file else secret.ask("Recovery words: ")
-    )
+    if file:
+        return secret.whole_text(Path(file).expanduser(), "The file with the recovery words")
+    return secret.ask("Recovery words: ", "--recovery-file")
 
 
 def _changed(generated: str) -> Iterator[str]:

@@ -15,9 +15,19 @@ _FINGERPRINT = re.compile(r"^Root fingerprint: ([0-9a-f]{32})$", re.MULTILINE)
 _UNUSED = bytes(range(32))
 
 
-def passphrase(question: str, file: Path | None) -> str:
-    """Return a passphrase from a file that was named, else ask for it."""
-    return secret.first_line(file) if file is not None else secret.ask(question)
+def root_passphrase(file: Path | None) -> str:
+    """Return the root's passphrase from a file that was named, else ask for it."""
+    return secret.first_line(file) if file is not None else secret.ask("Root's passphrase: ", "--root-passphrase-file")
+
+
+def officers_passphrases(first: Path | None, second: Path | None) -> tuple[str, str]:
+    """Return the passphrases of two officers, the lower number's first, from files that were named, else ask for them."""
+    asked = (
+        (first, "Passphrase of the officer with the lower number: ", "--first-passphrase-file"),
+        (second, "Passphrase of the other officer: ", "--second-passphrase-file"),
+    )
+    one, other = (secret.first_line(file) if file is not None else secret.ask(words, option) for file, words, option in asked)
+    return one, other
 
 
 def open_root(file: Path, words: str) -> Identity:

@@ -90,8 +90,7 @@ def take_in(place: Place, which: Annotated[str, argument("ID", "The end of its i
         made = opened.do(late.take_in, found[0].id)
     document = TakenInNow(found[0].name, made.entries, made.others, made.unread)
     counted = f"{say_count(made.entries, 'entry', 'entries')} and {say_count(made.others, 'other change', 'other changes')}"
-    unread = f" {made.unread} could not be read here." if made.unread else ""
-    place.tell(document, [f"Taken in from {found[0].name}: {counted}.{unread}"])
+    place.tell(document, [f"Taken in from {found[0].name}: {counted}.{made.rest()}"])
 
 
 def hand_in(

@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from leadworker.clock import Moment
-from leadworker.domain import caseload, drafts, journal, sending
+from leadworker.domain import caseload, colleagues, drafts, journal, sending
 from leadworker.domain.caseload import PersonRow
 from leadworker.domain.drafts import Draft
 from leadworker.domain.journal import EntryView, NewEntry, Saved
@@ -168,7 +168,8 @@ def _read(opened: Open, draft: Draft, options: Options, whom: Known) -> tuple[Ne
     """Return the entry that a draft becomes, the questions that its lines leave open, and the visit that it writes up."""
     now = opened.now()
     about = msgspec.structs.replace(draft, person_id=whom.id)
-    read = reading.read(about, now, opened.ask(caseload.known_people), (), opened.me)
+    people = opened.ask(caseload.known_people)
+    read = reading.read(about, now, people, (), opened.me, opened.ask(colleagues.owners, people))
     entry = msgspec.structs.replace(reading.entry_of(about, read, now, opened.me), person_id=whom.id)
     if options.kind:
         entry = msgspec.structs.replace(entry, kind=read_kind(options.kind))
@@ -340,7 +341,7 @@ def _found(people: tuple[PersonRow, ...], hits: tuple[tuple[Hit, EntryView], ...
         yield f"Person: {sentences.in_list(row, now)}"
     for hit, view in hits:
         day = say_day(view.happened().day(), now.date())
-        yield f"{sentences.sentence(view.person_name, sentences.kind_words(view.kind), day)} Id {sentences.short(view.id)}."
+        yield f"{sentences.sentence(view.person_name, sentences.kind_words(view.kind, view.continues), day)} Id {sentences.short(view.id)}."
         yield f"  {_plain(hit.snippet)}"
     if not people and not hits:
         yield f"Nothing matches “{one_line(asked)[:60]}”."

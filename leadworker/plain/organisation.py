@@ -98,8 +98,10 @@ def revoke(
     the laptop stays readable with its passphrase.
     """
     from sync import organising
+    from sync.joining import pull_directory
 
     with place.opened() as opened:
+        asking.at_store(opened, pull_directory)  # a laptop that joined since the last sync here would stay in otherwise
         known = opened.ask(colleagues.resolve, colleague, gone=True)
         gone = [one for one in known.laptops if one.active and one.check_words.startswith(laptop.strip().casefold())]
         if not gone:

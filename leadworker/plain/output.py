@@ -26,13 +26,13 @@ _PLAINER = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "–":
 def say(*lines: str) -> None:
     """Print lines on standard output."""
     for line in lines:
-        _write(sys.stdout, clean(line))
+        _write(sys.stdout, _cleaned(line))
 
 
 def warn(*lines: str) -> None:
     """Print lines on standard error: notices, and how far something has come."""
     for line in lines:
-        _write(sys.stderr, clean(line))
+        _write(sys.stderr, _cleaned(line))
 
 
 def tell(document: msgspec.Struct, lines: Iterable[str], *, as_json: bool) -> None:
@@ -91,6 +91,14 @@ class Progress:
         if not self._silent and now - self._said > QUIET_S:
             self._said = now
             warn(f"{self._words} {done:,} of {of:,} …" if of else f"{self._words} {done:,} …")
+
+
+def _cleaned(line: str) -> str:
+    """Return a line with nothing in it that a terminal obeys; one that is far too long goes on beneath, moved in as it is."""
+    if "\n" in line:
+        return clean(line)
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    return clean(line).replace("\n", f"\n{indent}")
 
 
 def _write(stream: TextIO | None, text: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import msgspec
+import typer
 
 from leadworker import wiring
 from leadworker.errors import LeadworkerError, WrongPassphrase
@@ -100,7 +101,7 @@ class Place:
             desk.on_warning(output.warn)
             output.warn(*vault.notices, *([_sentence(vault.clock_doubt)] if vault.clock_doubt else []))
             yield Open(desk, vault)
-        except LeadworkerError:
+        except (LeadworkerError, typer.Abort):  # Ctrl+C at a question, or nobody there to answer it, is no fault
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, its report goes into the vault and nowhere else
             reference = crash.reference()

@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from leadworker.clock import Moment
-from leadworker.crypto.identity import CannotOpen, open_name
+from leadworker.crypto.identity import CannotOpen, InviteSecret, open_name
 from leadworker.crypto.words import check_words
 from leadworker.directory import Enrolled
 from leadworker.domain import colleagues
@@ -236,6 +236,7 @@ def join(
     Needs the network once. The 24 words never go in the command itself.
     """
     words = _invite_words(words_file)
+    InviteSecret.from_words(words)  # before a passphrase is asked for: who mistyped them hears it at once
     with place.opened() as opened:
         state = asyncio.run(_join(opened, hub, words))
         mine = opened.vault.identity.check_words()

@@ -91,8 +91,8 @@ def show(
 ) -> None:
     """Who can read this casebook, since when and on which laptops.
 
-    The six words stand for everything that the central store has shown here. A colleague with other words at the same number was
-    shown something else.
+    The six words stand for everything that the central store has shown here. Read them out to a colleague who reads it too. Other
+    words at the same number: the store shows you two different casebooks. Go on writing, and tell your administrator at once.
     """
     with place.opened() as opened:
         known = opened.ask(caseload.resolve, person)

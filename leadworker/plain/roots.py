@@ -95,7 +95,7 @@ def new_escrow(place: Place, root_file: RootFile, keys_folder: KeysFolder = Path
 
     seal = ceremony.sealer()
     ceremony.prepare_folder(keys_folder, seal, ceremony.escrow_names())
-    root = key_files.open_root(root_file, key_files.passphrase("The root's passphrase: ", root_passphrase))
+    root = key_files.open_root(root_file, key_files.root_passphrase(root_passphrase))
     escrow, chosen = Identity.new(), ceremony.choose_passphrases()
     with place.opened() as opened, ceremony.undisturbed():
         asking.at_store(opened, lambda box, client: root_keys.check_root(box, client, root))
@@ -123,7 +123,7 @@ def new_root(place: Place, root_file: RootFile, keys_folder: KeysFolder = Path()
 
     seal = ceremony.sealer()
     ceremony.prepare_folder(keys_folder, seal, (ceremony.ROOT_FILE,))
-    old = key_files.open_root(root_file, key_files.passphrase("The root's passphrase: ", root_passphrase))
+    old = key_files.open_root(root_file, key_files.root_passphrase(root_passphrase))
     with place.opened() as opened, ceremony.undisturbed():
         asking.at_store(opened, lambda box, client: root_keys.check_root(box, client, old))
         made, new, files = _new_root(opened, keys_folder, seal)

@@ -47,12 +47,17 @@ def whole_text(path: Path, what: str) -> str:
         raise NotUnderstood(f"{what} is not a text file. Nothing was opened or changed.") from error
 
 
-def ask(question: str) -> str:
-    """Ask on the terminal for something that is not shown while it is typed; raise `NotUnderstood` without a terminal."""
+def ask(question: str, option: str = "") -> str:
+    """Ask on the terminal for something that is not shown while it is typed; raise `NotUnderstood` without a terminal.
+
+    `option` is the one that names a file with it; without one it is the vault's passphrase.
+    """
     if not has_terminal():
+        what = f"{question[:1].lower()}{question[1:]}".strip(" :")
+        instead = f"with {option}" if option else f"with --passphrase-file, or in {PASSPHRASE_FILE_VARIABLE}"
         raise NotUnderstood(
-            "There is no terminal here to ask for the passphrase. Name a file that holds it with --passphrase-file, or in "
-            f"{PASSPHRASE_FILE_VARIABLE}. Nothing was opened."
+            f"There is no terminal here to ask for the {what if option else 'passphrase'}. Name a file that holds it {instead}. "
+            "Nothing was opened."
         )
     return getpass.getpass(question)
 

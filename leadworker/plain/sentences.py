@@ -13,7 +13,7 @@ from leadworker.domain.caseload import PersonRow
 from leadworker.domain.conflicts import Conflict, Version
 from leadworker.domain.drafts import Draft
 from leadworker.domain.histories import HistoryLine
-from leadworker.domain.journal import EntryView
+from leadworker.domain.journal import CONTINUED, EntryView
 from leadworker.domain.people import PersonFacts
 from leadworker.domain.today import NewsRow
 from leadworker.domain.visits import CANCELLED, VisitRow
@@ -45,9 +45,10 @@ def long_day(day: date) -> str:
     return f"{WEEKDAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
-def kind_words(kind: str) -> str:
-    """Return a kind of entry as people say it: ``Phone call``."""
-    return EntryKind(kind).said if kind in _KINDS else kind[:1].upper() + kind[1:]
+def kind_words(kind: str, continues: str = "") -> str:
+    """Return a kind of entry as people say it: ``Phone call``; of a further part of a long note ``Phone call, continued``."""
+    said = EntryKind(kind).said if kind in _KINDS else kind[:1].upper() + kind[1:]
+    return f"{said}, {CONTINUED}" if continues else said
 
 
 def here(ms: int, now: datetime) -> datetime:
@@ -138,7 +139,7 @@ def draft(kept: Draft, now: datetime) -> str:
 
 def news(row: NewsRow, now: datetime) -> str:
     """Return what a colleague wrote, in one line."""
-    what = f"{kind_words(row.kind)}, {row.person_name or 'someone'}"
+    what = f"{kind_words(row.kind, row.continues)}, {row.person_name or 'someone'}"
     return sentence(f"{row.written_by or 'A colleague'} wrote: {what}", since(row.received_ms, now))
 
 
@@ -146,7 +147,7 @@ def entry(view: EntryView, now: datetime, *, named: bool = False) -> Iterator[st
     """Return an entry, whole: its facts in one line, then each kind of statement after its label."""
     happened = view.happened().local()
     clock = {"exact": f" {say_clock(happened)}", "about": f" about {say_clock(happened)}"}.get(view.precision, "")
-    kind = kind_words(view.kind) + (", goes on from the entry before" if view.continues else "")
+    kind = kind_words(view.kind, view.continues)
     who = "written by you" if view.by_me else f"written by {view.written_by or 'somebody'}"
     if view.taken_in_from:
         who = f"written by {view.taken_in_from}, taken in by {'you' if view.by_me else view.written_by or 'somebody'}"
@@ -176,7 +177,7 @@ def where(view: EntryView, now: datetime) -> str:
     """Return where an entry is."""
     match view.whereabouts():
         case "here":
-            return "on this laptop only"
+            return "here only"
         case "on its way":
             return "on its way to the central store"
     return f"on the central store{f' {since(view.received_ms, now)}' if view.received_ms else ''}"
@@ -196,7 +197,7 @@ def place(line: Version | HistoryLine, now: datetime) -> str:
     """Return where a version is."""
     match line.whereabouts():
         case "here":
-            return "on this laptop only"
+            return "here only"
         case "on its way":
             return "on its way to the central store"
     return f"on the central store{f' {since(line.received_ms, now)}' if line.received_ms else ''}"

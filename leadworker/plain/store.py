@@ -93,7 +93,7 @@ def _code(file: str) -> str:
     if file:
         code = secret.whole_text(Path(file).expanduser(), "The file with the set-up code").strip()
     else:
-        code = secret.ask("Set-up code, as the central store showed it: ").strip()
+        code = secret.ask("Set-up code, as the central store showed it: ", "--setup-code-file").strip()
     if not code:  # before keys are made and shown that would be for nothing
         raise NotUnderstood("There is no set-up code. The central store shows it when it first starts. Nothing was set up.")
     return code

@@ -28,7 +28,7 @@ MOST_LINES = 200
 class NextAction(msgspec.Struct, frozen=True):
     """One action as a line says it.
 
-    `owner` is a name and never a team; `owner_id` is empty when the writer's id is not among the known people.
+    `owner` is a name and never a team; `owner_id` is empty for a colleague, and when the writer's id is not among the known people.
     `owner_certain` is False when the line named, or may have named, an owner who was not accepted: the writer is
     the owner and a chip asks. `person_ids` are the people whom the action mentions. `line` counts from 0, blank
     lines too, and `spans` lie in that line.
@@ -83,7 +83,7 @@ def _read_action(line: str, number: int, today: date, known: People, me: str) ->
     return NextAction(
         text=_capital(words or one_line(line[:LONGEST_READ])),
         owner=known.name(owner_id) or owner_id,
-        owner_id=owner_id if known.name(owner_id) else "",
+        owner_id=owner_id if known.name(owner_id) and not known.is_colleague(owner_id) else "",
         owner_is_me=owner_id == me,
         owner_certain=owner is None or not owner.question,
         due_on=due.day if due else None,

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 
 import msgspec
 
 from leadworker.text import one_line
-from leadworker.words.lines import Line, word_set
-from leadworker.words.people import Mention, People, name_at
+from leadworker.words.days import find_days
+from leadworker.words.lines import TAKEN, Line, word_set
+from leadworker.words.people import Mention, People, find_mentions, name_at
 
 
 class OwnerFound(msgspec.Struct, frozen=True):
@@ -52,12 +54,15 @@ _BRACKETS = re.compile(r"\(\s*@?([^()\x00]{1,60}?)[\s,]*\)")
 _BY = re.compile(r"(?<!\w)by\s+@(?=[^\W\d_])")
 _DONE = re.compile(r"(?:\w(?:ed|en)|made|done|sent|held|led|run|paid|kept|found|set|put|told|brought|taught)\s+\Z")
 _WILL = re.compile(r"\s+(?:to|will|is\s+to)\s+(?=[^\W\d_])")
+_TALKED_TO = _HEADINGS | word_set("with to from for about at and or of by via w meet thank inform see on &")
+_WORDS = re.compile(r"[^\W\d_]")
+_ANY_DAY = date(2026, 1, 5)
 _SEVERAL = re.compile(r"\s*(?:,|&|/|\+|\band\b)\s*")
 
 
 def find_owner(line: Line, people: People) -> OwnerFound | None:
     """Return the owner that `line` names, or a question about it, or None when it names none."""
-    readers = (_by_colon, _by_arrow, _by_brackets, _by_by, _by_nobody, _by_will)
+    readers = (_by_colon, _by_arrow, _by_brackets, _by_by, _by_nobody, _by_will, _by_end)
     return next((found for read in readers for found in read(line, people)), None)
 
 
@@ -150,4 +155,24 @@ def _by_will(line: Line, people: People) -> Iterator[OwnerFound]:
     at = start + (line.open[start : start + 1] == "@")
     mention = name_at(line.typed, line.open, at, people)
     if mention and len(mention.ids) == 1 and _WILL.match(line.open, mention.end):
-        yield _or_this_one(mention, start, people)  # Ruth to ring, but also Keira to court
+        if people.is_colleague(mention.ids[0]):
+            ends = _WILL.match(line.open, mention.end)
+            yield OwnerFound(start, ends.end() if ends else mention.end, mention.ids[0])
+        else:
+            yield _or_this_one(mention, start, people)  # Ruth to ring, but also Keira to court
+
+
+def _by_end(line: Line, people: People) -> Iterator[OwnerFound]:
+    """A colleague after all that is to be done is who does it: ring school @Tom. In ring @Tom, or with @Tom, it is somebody to talk to."""
+    for mention in find_mentions(line.typed, line.open, people):
+        before = line.open[: mention.start].replace(TAKEN, " ").split()
+        is_theirs = len(mention.ids) == 1 and people.is_colleague(mention.ids[0]) and not line.open.endswith("'s", 0, mention.end)
+        if is_theirs and len(before) > 1 and before[-1] not in _TALKED_TO and not _WORDS.search(_without_days(line.open), mention.end):
+            yield _of_name(mention, mention.start)
+
+
+def _without_days(text: str) -> str:
+    """Return `text` with spaces where a day is named; which day that is does not matter here."""
+    for day in find_days(text, _ANY_DAY, back=False):
+        text = f"{text[: day.start]}{' ' * (day.end - day.start)}{text[day.end :]}"
+    return text

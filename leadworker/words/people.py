@@ -16,11 +16,15 @@ from leadworker.words.lines import Chip, chip
 
 
 class Known(msgspec.Struct, frozen=True):
-    """Somebody a line may name: their id, their name as shown, and what else they are known as."""
+    """Somebody a line may name: their id, their name as shown, and what else they are known as.
+
+    `colleague`: somebody of the organisation, who owns actions and is no record of their own.
+    """
 
     id: str
     name: str
     known_as: tuple[str, ...] = ()
+    colleague: bool = False
 
 
 class Mention(msgspec.Struct, frozen=True):
@@ -42,10 +46,11 @@ _TRAILING = ".'-–—…"
 class People:
     """The known people by every run of words of their names and of what they are known as."""
 
-    __slots__ = ("_by_words", "_names")
+    __slots__ = ("_by_words", "_colleagues", "_names")
 
     def __init__(self, people: Sequence[Known]) -> None:
         self._names: dict[str, str] = {}
+        self._colleagues = frozenset(person.id for person in people if person.colleague)
         self._by_words: dict[str, dict[str, None]] = {}
         for person in people:
             self._names.setdefault(person.id, one_line(person.name))
@@ -61,22 +66,26 @@ class People:
         """Return the ids of everyone whom these words name: a whole name, a part of it, a known-as."""
         return tuple(self._by_words.get(skeleton(words), ()))
 
+    def is_colleague(self, person_id: str) -> bool:
+        """Return whether that is somebody of the organisation."""
+        return person_id in self._colleagues
+
     def name(self, person_id: str) -> str:
         """Return the name of that person as it is shown, or nothing for an id that is not known."""
         return self._names.get(person_id, "")
 
 
-_last: list[tuple[tuple[Known, ...], People]] = [((), People(()))]  # the people of the key before this one
+_last: list[tuple[tuple[Known, ...], People]] = []  # of the key before this one: whom a first line and whom an action may name
 
 
 def people_among(known: Sequence[Known]) -> People:
     """Return the index of `known`; while the same people are given again, as at each key, it is built once."""
     given = known if isinstance(known, tuple) else tuple(known)
-    kept, people = _last[0]
-    if kept is not given and kept != given:
-        people = People(given)
-        _last[0] = (given, people)
-    return people
+    for kept, people in _last:
+        if kept is given or kept == given:
+            return people
+    _last[:] = [(given, People(given)), *_last[:1]]
+    return _last[0][1]
 
 
 def find_mentions(typed: str, text: str, people: People) -> list[Mention]:

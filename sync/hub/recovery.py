@@ -58,11 +58,14 @@ def refuse_unfinished(session: Session) -> None:
     heard = {report.device for report in session.recovery_reports()}
     missing = [device for device in session.active_devices() if device not in heard]
     if behind or missing:
+        books = f"{_count(len(behind), 'book is', 'books are')} not as far as a laptop has proved" if behind else ""
+        laptops = f"{_count(len(missing), 'laptop has', 'laptops have')} not reported yet" if missing else ""
+        wait = "Wait for them; a laptop that is lost is taken out of the directory afterwards."
+        wait = wait if missing else "Wait for one that holds the rest."
+        known = "such a laptop" if missing else "a laptop"
         raise HubTrouble(
-            f"{_count(len(behind), 'book is', 'books are')} not as far as a laptop has proved, and "
-            f"{_count(len(missing), 'laptop has', 'laptops have')} not reported yet. Nothing was changed. Wait for them; a laptop that "
-            "is lost is taken out of the directory afterwards. Ended all the same (--anyway), a number that only such a laptop "
-            "knows would be given a second time.",
+            f"{', and '.join(filter(None, (books, laptops)))}. Nothing was changed. {wait} Ended all the same (--anyway), a number that "
+            f"only {known} knows would be given a second time.",
         )
 
 

@@ -20,7 +20,7 @@ from unittest import mock
 from leadworker import record
 from leadworker.crypto import identity
 from storage import anchor, handing_in, log, outgoing, returning, vault
-from sync import exchange
+from sync import sending
 from sync.hub import rules, sqlite_store, workers
 from tests.simulator.sealing import SeededSuite
 
@@ -176,7 +176,7 @@ def one_world(edge: Edge) -> Iterator[None]:
         if edge.few:
             page_end = rules.page_end
             put(rules, "page_end", lambda marks, most, largest: page_end(marks, min(most, edge.few), largest))
-            for owner, name in ((exchange, "BATCH"), (log, "MOST_UNSIGNED"), (outgoing, "MOST_UNSIGNED")):
+            for owner, name in ((sending, "BATCH"), (log, "MOST_UNSIGNED"), (outgoing, "MOST_UNSIGNED")):
                 put(owner, name, edge.few)
             put(handing_in, "MOST", edge.few)
             put(returning, "MOST_CHANGES", edge.few)
