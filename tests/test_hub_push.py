@@ -84,6 +84,7 @@ def test_a_run_that_begins_with_what_is_kept_is_taken_from_there_on(case: Case) 
     (first,) = case.lead.push(run(case.lead.keys, changes[:3]))
     (second,) = case.lead.push(run(case.lead.keys, changes[1:]))
     assert second.ns == (*first.ns[1:], 6, 7)
+    assert (second.last_n, second.digest) == (7, case.lead.page(case.book.book).digest), "the receipt is for its end"
     got = contents(case.lead, case.book)
     assert [item.header for item in got] == [header for header, _ in changes]
     assert [bool(item.signature) for item in got] == [False, False, True, False, True]
@@ -135,6 +136,10 @@ def test_a_gap_is_refused_with_the_last_place_that_the_store_has(case: Case) -> 
     (outcome,) = case.lead.push(case.write(1))
     assert (outcome.code, outcome.ns) == ("lane_gap", (2,))
     assert "number 3" in outcome.sentence
+    empty = Lane(case.book.book, case.lead.device, number=2)
+    empty.write(1)
+    (outcome,) = case.lead.push(run(case.lead.keys, empty.write(1)))
+    assert (outcome.code, outcome.ns) == ("lane_gap", (0,)), "also of a lane of which it has nothing"
 
 
 def test_a_place_beyond_any_number_is_a_gap_and_no_fault(case: Case) -> None:

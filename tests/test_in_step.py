@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from leadworker.statements import Role
 from sync import organising, wire
+from sync.inviting import approve, invite_laptop
+from sync.joining import ask_to_join
 from tests.evil_hub import Evil, replace
 from tests.laptops import BEA, CEM, TOBIAS, Team, add_member, remove_member
 
@@ -87,3 +89,21 @@ async def test_who_does_not_lead_lets_no_supervisor_in_and_is_not_refused_for_tr
     assert cem.box.device not in bea.members(alex.book(keira))
     await alex.sync()
     assert cem.box.device in alex.members(alex.book(keira))
+
+
+async def test_a_second_laptop_of_somebody_who_does_not_lead_reads_what_the_first_one_reads(team: Team) -> None:
+    alex, bea = team.alex, await team.office.let_in(team.ruth, BEA)
+    keira = alex.add()
+    alex.write(keira, "one")
+    await alex.sync()
+    await add_member(alex, keira, bea, Role.READ_ONLY)
+    await bea.sync()
+    made = await invite_laptop(bea.box, bea.client, bea.clock)
+    second = team.office.laptop(CEM)
+    await ask_to_join(second.box, second.client, " ".join(made.words))
+    await approve(bea.box, bea.client, bea.clock, " ".join(second.vault.identity.check_words()))
+    await bea.sync()
+    await second.sync()
+    assert second.titles(keira) == ["one"]
+    members = (await second.box.book_state(alex.book(keira))).members.members
+    assert [members[one.box.device].role for one in (bea, second)] == [Role.READ_ONLY] * 2
