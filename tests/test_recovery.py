@@ -338,8 +338,8 @@ async def test_a_casebook_that_was_given_its_key_since_the_backup_owes_none_when
     assert (day.alex.book(day.keira),) not in ends
 
 
-async def test_what_stands_between_is_fetched_at_once_so_that_a_lost_answer_leaves_no_gap_in_a_restored_store(day: Day) -> None:
-    """Alex does not know his numbers, and Ruth's come after them: had she not fetched his, hers could not have come back either."""
+def ruth_is_numbered_after_a_lost_answer(day: Day, *, and_is_cut_off: bool = False) -> None:
+    """Let Alex's change get its number, which he never hears, while Ruth's next sync sends; then her line may be gone as well."""
     day.alex.write(day.keira, "alex, whose answer was lost")
     day.ruth.write(day.keira, "ruth, numbered after it")
     push = day.ruth.client.push
@@ -349,9 +349,16 @@ async def test_what_stands_between_is_fetched_at_once_so_that_a_lost_answer_leav
         day.alex.line.after = lambda number: day.alex.line.requests[-1] == "POST /v1/push"
         with pytest.raises(Offline):
             await day.alex.sync_somehow()
-        return await push(runs)
+        pushed = await push(runs)
+        day.ruth.line.before = lambda number: and_is_cut_off
+        return pushed
 
     day.ruth.client.push = after_alex  # type: ignore[method-assign]
+
+
+async def test_what_stands_between_is_fetched_at_once_so_that_a_lost_answer_leaves_no_gap_in_a_restored_store(day: Day) -> None:
+    """Alex does not know his numbers, and Ruth's come after them: had she not fetched his, hers could not have come back either."""
+    ruth_is_numbered_after_a_lost_answer(day)
     await day.ruth.sync()
     assert day.ruth.titles(day.keira)[-2:] == ["alex, whose answer was lost", "ruth, numbered after it"]
     day.alex.line.after = lambda number: False
@@ -369,20 +376,7 @@ async def test_what_stands_between_is_fetched_at_once_so_that_a_lost_answer_leav
 
 async def test_a_receipt_counts_only_once_what_stands_before_it_is_here_so_that_a_restored_store_never_waits_for_it(day: Day) -> None:
     """Ruth is cut off between her receipt and what stands before it, and the store is lost in that second: she had said nothing."""
-    day.alex.write(day.keira, "alex, whose answer was lost")
-    day.ruth.write(day.keira, "ruth, numbered after it")
-    push = day.ruth.client.push
-
-    async def after_alex(runs: tuple[wire.Run, ...]) -> wire.Pushed:
-        day.ruth.client.push = push  # type: ignore[method-assign]
-        day.alex.line.after = lambda number: day.alex.line.requests[-1] == "POST /v1/push"
-        with pytest.raises(Offline):
-            await day.alex.sync_somehow()
-        pushed = await push(runs)
-        day.ruth.line.before = lambda number: True
-        return pushed
-
-    day.ruth.client.push = after_alex  # type: ignore[method-assign]
+    ruth_is_numbered_after_a_lost_answer(day, and_is_cut_off=True)
     with pytest.raises(Offline):
         await day.ruth.sync()
     assert day.ruth.where(day.keira)[-1] == day.alex.where(day.keira)[-1] == "here"
