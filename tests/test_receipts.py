@@ -112,7 +112,7 @@ async def test_since_when_there_is_no_network_is_said(app: LeadworkerApp, clock:
 
 async def test_an_entry_says_why_it_is_only_here_and_rows_say_what_waits(app: LeadworkerApp, clock: StillClock) -> None:
     async with opened(app, (80, 40)) as pilot:
-        assert "Bus pass form to school Keira Okafor-Lane ○ on this laptop 1 day late" in words(app)
+        assert "Bus pass form to school Keira Okafor-Lane ○ here 1 day late" in words(app)
         await pilot.press("2", "enter")
         await settle(pilot)
         await pilot.press("enter")
