@@ -118,7 +118,7 @@ async def test_an_entry_says_why_it_is_only_here_and_rows_say_what_waits(app: Le
         await pilot.press("enter")
         await settle(pilot)
         assert isinstance(app.screen, EntryDialog)
-        assert "It is on this laptop only. This vault has joined no organisation" in words(app)
+        assert "It is here, on this laptop only. This vault has joined no organisation" in words(app)
 
 
 async def test_in_a_vault_that_shares_with_nobody_no_row_says_that_it_is_only_here(app: LeadworkerApp, clock: StillClock) -> None:
