@@ -49,7 +49,7 @@ def _journal(where: Path) -> list[Row]:
     vault, _, caseload = load.build(where / "reference", load.REFERENCE, load.on_stderr)
     small, _, few = load.build(where / "small", load.THOUSAND)
     plain = plain_copy(vault, where / "plain.db")
-    load.settle()
+    load.quieten(where)
     rows = journal.saving(vault, plain, caseload[0])
     rows += journal.searching(vault, plain)
     rows += journal.timelines(vault, plain, caseload[1], small, few[1])

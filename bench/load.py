@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import random
 import shutil
+import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
+from bench.timing import timed
 from leadworker.clock import Moment, SystemClock
 from leadworker.crypto import keys
 from leadworker.desk import Desk
@@ -22,6 +26,11 @@ from storage import opening
 from storage.vault import Vault
 
 PASSPHRASE = "a passphrase for measuring only"
+PATIENCE_S = 60
+WRITES_IN_A_ROW = 300
+UNEVEN = 4
+"""A disk is quiet when the longest of so many small writes takes less than so many times the middle one."""
+
 SMALL = bool(os.environ.get("LEADWORKER_BENCH_SMALL"))
 
 
@@ -118,6 +127,30 @@ def settle() -> None:
     """Let the disk finish what building has left, or the first measurements would share it."""
     if hasattr(os, "sync"):
         os.sync()
+
+
+def quieten(where: Path) -> None:
+    """Let disk and memory come to rest, for measuring how even single saves are.
+
+    A disk goes on for seconds after it was told to finish: it is waited for until small writes take as long as one another.
+    """
+    settle()
+    gc.collect()
+    gc.freeze()  # what building left is nobody's save
+    probe = where / "is the disk quiet"
+    patience = time.monotonic() + PATIENCE_S
+    while time.monotonic() < patience:
+        taken = [timed(lambda: _write_durably(probe)) for _ in range(WRITES_IN_A_ROW)]
+        if max(taken) < UNEVEN * statistics.median(taken):
+            break
+    probe.unlink()
+
+
+def _write_durably(path: Path) -> None:
+    with open(path, "wb") as file:
+        file.write(bytes(4096))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def throw_away(where: Path) -> None:
