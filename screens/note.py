@@ -36,7 +36,10 @@ from screens.words import Words
 from screens.written import WrittenPage
 
 KEEP_EVERY_SECONDS = 2.0
-SAVED = "Saved on this laptop. It will be sent when you are online."
+SAVED = "Saved on this laptop."
+GOES = {"alone": "", "offline": " It will be sent when you are online."}
+"""What becomes of what was saved, by the word for how the post stands."""
+GOES_NOW = " It goes to the central store by itself."
 
 FIELDS = (
     ("seen", "Seen", "Who did you see? Alone?"),
@@ -331,7 +334,7 @@ class NotePage(WrittenPage):
 
     def gone(self) -> None:
         """Say that it is saved, and show the entry on the page before."""
-        self.shell.say(SAVED)
+        self.shell.say(SAVED + GOES.get(self.shell.desk.post.state.word, GOES_NOW))
         if self.shell.page is not None:
             self.shell.page.show_saved(*self._saved)
 

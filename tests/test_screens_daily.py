@@ -111,6 +111,20 @@ async def test_a_draft_is_gone_on_with_from_today(app: LeadworkerApp) -> None:
         assert "Call with Tyler" in words(app) and "He rang by himself." in words(app)
 
 
+@pytest.mark.parametrize(
+    ("word", "goes"), [("alone", ""), ("offline", "It will be sent when you are online."), ("up to date", "It goes to the central store by itself.")]
+)
+async def test_what_was_saved_is_said_to_go_where_it_goes(app: LeadworkerApp, word: str, goes: str) -> None:
+    async with opened(app, (100, 30)) as pilot:
+        post = app.desk.post
+        assert isinstance(post, StillPost)
+        post.become(msgspec.structs.replace(post.state, word=word))
+        await type_in(pilot, "n", "call @Keira", "enter", "She slept.", "ctrl+s")
+        await settle(pilot)
+        assert f"Saved on this laptop. {goes}".strip() in words(app)
+        assert ("online" in words(app), "by itself" in words(app)) == (word == "offline", word == "up to date")
+
+
 async def test_a_visit_of_last_week_that_nobody_wrote_up_is_written_up(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
         shown(app, "unfinished").focus()
