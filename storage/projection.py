@@ -137,19 +137,25 @@ class Projector:
             return
         if book not in self._subjects:
             row = self._connection.execute("SELECT subject FROM book WHERE id = ?", (bytes.fromhex(book),)).fetchone()
-            if row is None or not row[0]:  # nobody here knows yet whose it is
-                return
+            if row is None or not row[0]:
+                raise Unfit("nobody here knows yet whose casebook it is in")
             self._subjects[book] = row[0]
         if about != self._subjects[book]:
             raise Unfit("it is about another person than the one whose casebook it is in")
 
-    def forget(self, topic_name: str, record_id: str) -> None:
-        """Take a record out of its table, so that it can be folded again from its first change."""
+    def forget_subjects(self) -> None:
+        """Look up again whose a casebook is, after that may have been named, or named in vain."""
+        self._subjects.clear()
+
+    def forget(self, book: str, topic_name: str, record_id: str) -> None:
+        """Take a record of a book out of its table, so that it can be folded again from its first change."""
         topic = self._topics.get(topic_name)
         found = topic and self._connection.execute(topic.select, (record_id,)).fetchone()
         if topic is None or not found:
             return
         row = dict(zip(topic.stored, found, strict=True))
+        if row["book"] != book:  # who claims the id of a record elsewhere takes nothing away there
+            return
         if self._index:
             topic.find.remove(self._connection, row["no"], row)
         self._connection.execute(f"DELETE FROM {topic.name} WHERE no = ?", (row["no"],))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 
 from leadworker import change
-from leadworker.change import Content, Kind
+from leadworker.change import Content, Header, Kind
 from leadworker.record import kept_fields, topics
 from storage import finding, schema
 from storage.engine import Connection, DatabaseError
@@ -54,26 +54,33 @@ def replay(connection: Connection, progress: Progress | None = None) -> None:
     finding.rebuild(connection, tuple(t for t, kind in topics().items() if schema.find_fields(kind)))
 
 
-def refold(connection: Connection, projector: Projector, book_no: int, records: set[tuple[str, str]]) -> dict[int, str]:
-    """Fold some records of a book, given by topic and id, again from their first change. Return, by their numbers in this
-    vault, why changes of them do not fit, or nothing for those that do.
+def refold(
+    connection: Connection, projector: Projector, book_no: int, records: Collection[tuple[str, str]] | None = None
+) -> dict[int, str]:
+    """Fold some records of a book, given by topic and id, again from their first change; without any given, all of them.
+    Return, by their numbers in this vault, why changes of them do not fit, or nothing for those that do.
 
     For changes that could be opened only later than others that came after them: those were folded without them.
     """
-    fits: dict[int, str] = {}
-    for topic, record in sorted(records):
-        projector.forget(topic, record)
-    sql = """SELECT c.no, c.header, c.body, b.id FROM change c JOIN book b ON b.no = c.book_no
+    sql = """SELECT c.no, c.header, c.body FROM change c
              WHERE c.book_no = ? AND c.body IS NOT NULL ORDER BY c.n IS NULL, c.n, c.no"""
-    for no, header, body, book in connection.execute(sql, (book_no,)).fetchall():
+    changes: list[tuple[int, Header, Content]] = []
+    for no, header, body in connection.execute(sql, (book_no,)).fetchall():
         head = change.unpack(header)
         content = _read(body) if head.kind == Kind.CONTENT else None
-        if content is not None and (content.topic, content.record) in records:
-            try:
-                projector.apply(content, bytes(book).hex(), head.device.hex(), no, seen_by(connection, head, content))
-                fits[no] = ""
-            except Unfit as error:
-                fits[no] = str(error)
+        if content is None or not projector.knows(content.topic):
+            continue
+        if records is None or (content.topic, content.record) in records:
+            changes.append((no, head, content))
+    for book, topic, record in sorted({(head.book.hex(), content.topic, content.record) for _, head, content in changes}):
+        projector.forget(book, topic, record)
+    fits: dict[int, str] = {}
+    for no, head, content in changes:
+        try:
+            projector.apply(content, head.book.hex(), head.device.hex(), no, seen_by(connection, head, content))
+            fits[no] = ""
+        except Unfit as error:
+            fits[no] = str(error)
     return fits
 
 

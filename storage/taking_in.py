@@ -77,7 +77,10 @@ def take(
             if touched and intake.begins_unsent(vault, item.content):
                 begun.add((item.content.topic, item.content.record))
             newest = told_ms(item.received_ms).to_bytes(8, "big") + header.device
-    if begun:  # numbered changes come before what was not sent (D.2), also where that began the record here
+    if intake.settle_subject():
+        vault.projector.forget_subjects()
+        intake.keep_aside(refold(intake.connection, vault.projector, intake.book_no))
+    elif begun:  # numbered changes come before what was not sent (D.2), also where that began the record here
         refold(intake.connection, vault.projector, intake.book_no, begun)
     vault.hybrid.saw(intake.latest_stamp)
     if newest:
@@ -188,11 +191,12 @@ class _Intake:
         self.latest_stamp = 0
         self._unsent: bool | None = None
         self._own = bytes.fromhex(transaction.shelf.device)
-        row = self.connection.execute("SELECT no, n, digest FROM book WHERE id = ?", (book,)).fetchone()
+        self._book, self._persons_came = book, False
+        row = self.connection.execute("SELECT no, n, digest, subject FROM book WHERE id = ?", (book,)).fetchone()
         if row is None:
             insert, first = "INSERT INTO book (id, digest, founded) VALUES (?, ?, 1)", change.first_digest(book)
-            row = (self.connection.execute(insert, (book, first)).lastrowid, 0, first)
-        self.book_no, self.n, self.digest = row[0], row[1], bytes(row[2])
+            row = (self.connection.execute(insert, (book, first)).lastrowid, 0, first, "")
+        self.book_no, self.n, self.digest, self._subject = row[0], row[1], bytes(row[2]), row[3]
 
     def append(self, received: Sequence[Received | Statement]) -> Iterator[tuple[int, change.Header]]:
         """Insert received changes, all at once; return each one's number in this vault and its header."""
@@ -260,11 +264,10 @@ class _Intake:
     def keep_aside(self, fits: dict[int, str]) -> None:
         """Put changes aside that do not fit now that those before them are here, and take back those that do."""
         here = "SELECT n, device, received_ms FROM change c JOIN lane l ON l.no = c.lane_no WHERE c.no = ?"
-        known = "SELECT 1 FROM put_aside WHERE change_no = ?"
         for no, why in fits.items():
             if not why:
                 self.connection.execute("DELETE FROM put_aside WHERE change_no = ?", (no,))
-            elif scalar(self.connection, known, no) is None:
+            elif self.connection.execute("UPDATE put_aside SET why = ? WHERE change_no = ?", (why, no)).rowcount == 0:
                 n, device, received_ms = self.connection.execute(here, (no,)).fetchone()
                 row = (self.book_no, n or 0, no, b"", bytes(device).hex(), why, received_ms)
                 self.connection.execute(_PUT_ASIDE, row)
@@ -309,8 +312,24 @@ class _Intake:
 
     def name_subject(self, person_id: str) -> None:
         """The first person of a casebook is whose it is (REC-01)."""
+        self._persons_came = True
         sql = "UPDATE book SET subject = ? WHERE no = ? AND subject = ''"
         self.connection.execute(sql, (person_id, self.book_no))
+
+    def settle_subject(self) -> bool:
+        """Name the person with the lowest number, in whatever order they came to be read here. Return whether something was
+        read as if the casebook were somebody else's, or nobody's.
+        """
+        if not self._persons_came:
+            return False
+        first = "SELECT p.id, c.n FROM person p JOIN change c ON c.no = p.change_no WHERE p.book = ? ORDER BY c.n IS NULL, c.n LIMIT 1"
+        person_id, n = self.connection.execute(first, (self._book.hex(),)).fetchone()
+        if self._subject == person_id:
+            return False
+        self.connection.execute("UPDATE book SET subject = ? WHERE no = ?", (person_id, self.book_no))
+        before = """SELECT 1 FROM change c JOIN lane l ON l.no = c.lane_no
+                    WHERE c.book_no = ? AND l.lane > 0 AND c.body IS NOT NULL AND c.n < ? LIMIT 1"""
+        return bool(self._subject) or scalar(self.connection, before, self.book_no, n) is not None
 
     def finish(self, last_n: int | None = None, digest: bytes | None = None) -> None:
         self.connection.executemany(

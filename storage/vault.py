@@ -177,6 +177,9 @@ class Vault:
                 raise
         except DatabaseError as error:
             raise explain(error) from error
+        finally:
+            if not deed:
+                self.projector.forget_subjects()
         if deed:
             self.lanes.update(transaction.lanes)  # in place: there is a lane for every casebook
         else:
