@@ -45,6 +45,7 @@ test: lint
 
 lint: $(VENV)/ready-to-build
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 

@@ -84,8 +84,7 @@ PARTS = {"journal": _journal, "starting": _starting, "lists": _lists, "syncing":
 def show(rows: list[Row]) -> None:
     head = ("measure", "leadworker", "plain twin", "ratio", "bar", "")
     table = [head] + [
-        (row.measure, row.ours, row.twin, "" if row.ratio is None else f"{row.ratio:.2f}", row.bar, _verdict(row.holds))
-        for row in rows
+        (row.measure, row.ours, row.twin, "" if row.ratio is None else f"{row.ratio:.2f}", row.bar, _verdict(row.holds)) for row in rows
     ]
     widths = [max(len(line[at]) for line in table) for at in range(len(head))]
     for line in table:

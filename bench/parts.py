@@ -89,8 +89,7 @@ def _rows(book: bytes, device: bytes, ends: dict[bytes, int], count: int) -> lis
     ends[book] += count
     fill = secrets.token_bytes
     return [
-        Row(book, n, device, 1, n, fill(114), fill(544), fill(64), 1_800_000_000_000, fill(32))
-        for n in range(first + 1, first + count + 1)
+        Row(book, n, device, 1, n, fill(114), fill(544), fill(64), 1_800_000_000_000, fill(32)) for n in range(first + 1, first + count + 1)
     ]
 
 

@@ -44,9 +44,7 @@ def unlocking(vault: Path) -> list[Row]:
     from storage import vault_file
 
     file, _ = vault_file.read(vault)
-    derivation = statistics.median(
-        timed(lambda: keys.open_with_passphrase(file.slots, PASSPHRASE, file.vault_id)) for _ in range(3)
-    )
+    derivation = statistics.median(timed(lambda: keys.open_with_passphrase(file.slots, PASSPHRASE, file.vault_id)) for _ in range(3))
     seconds = []
     for _ in range(3):
         started = time.perf_counter()

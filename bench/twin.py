@@ -59,9 +59,7 @@ class PlainSave:
         cursor = c.execute(f"INSERT INTO journal_entry ({names}) VALUES ({marks})", [row[n] for n in self._columns])
         fields = ", ".join(self._fields)
         found = ", ".join("?" * (len(self._fields) + 1))
-        c.execute(
-            f"INSERT INTO journal_entry_find (rowid, {fields}) VALUES ({found})", [cursor.lastrowid, *(row[f] for f in self._fields)]
-        )
+        c.execute(f"INSERT INTO journal_entry_find (rowid, {fields}) VALUES ({found})", [cursor.lastrowid, *(row[f] for f in self._fields)])
         c.execute(
             "INSERT INTO change (no, book_no, lane_no, seq, header, body, signature, chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (self._no, self._book_no, self._lane_no, self._seq, self._header, body, bytes(64), self._chain),

@@ -343,9 +343,7 @@ class Postbox(Protocol):
     async def to_found(self) -> tuple[ToFound, ...]:
         """Return the books that are to be founded at the central store, each with its first key, which is kept before."""
 
-    async def unsent(
-        self, most: int, stopped: frozenset[bytes], after: Mapping[tuple[bytes, int], int]
-    ) -> tuple[UnsentRun, ...]:
+    async def unsent(self, most: int, stopped: frozenset[bytes], after: Mapping[tuple[bytes, int], int]) -> tuple[UnsentRun, ...]:
         """Return up to about `most` changes that wait, oldest first in each book, and mark them as on their way.
 
         Books that are `stopped` in this sync are left out; the next sync tries them again. `after` says, by book and lane, up

@@ -122,6 +122,7 @@ def asked_fields(kind: type[Record]) -> tuple[str, ...]:
 receipts = table("change", column("no"), column("lane_no"), column("n"), column("sent_ms"), column("received_ms"))
 """Where each change is: `n` is its number at the central store or null; times are UTC milliseconds, 0 for not yet."""
 
+
 def last_written(columns: Any) -> Any:
     """Return, for a select, the change by which to tell where a record is: the last that this laptop wrote about it, else its first."""
     return func.coalesce(func.nullif(columns.written_no, 0), columns.change_no)

@@ -52,9 +52,7 @@ class VaultDoor:
     async def open(self, passphrase: str) -> Desk:
         from storage import opening
 
-        return await self._open(
-            lambda: opening.open_with_passphrase(self._folder, passphrase, clock=self._clock, purpose=PURPOSE)
-        )
+        return await self._open(lambda: opening.open_with_passphrase(self._folder, passphrase, clock=self._clock, purpose=PURPOSE))
 
     async def open_with_words(self, words: str) -> Desk:
         from storage import opening

@@ -112,9 +112,7 @@ class FirstRunScreen(Screen[None]):
     def _passphrase_step(self) -> Iterable[Widget]:
         yield Words(plain("Now a passphrase. You type it each time you open the journal."))
         yield Words(id="suggestion")
-        yield Words(
-            plain("Type this one, or one of your own: several words that nobody would guess from knowing you.", Tone.MUTED)
-        )
+        yield Words(plain("Type this one, or one of your own: several words that nobody would guess from knowing you.", Tone.MUTED))
         yield SecretField("Passphrase", id="passphrase")
 
     def on_mount(self) -> None:

@@ -220,8 +220,7 @@ def app_bindings() -> list[Binding]:
 def _bindings(key: Key) -> list[Binding]:
     """Return one binding for each key; one that is a letter or a mark never takes it away from a field."""
     return [
-        Binding(each, key.action, key.words, show=False, priority=key.everywhere and not is_typed(each))
-        for each in key.keys.split(",")
+        Binding(each, key.action, key.words, show=False, priority=key.everywhere and not is_typed(each)) for each in key.keys.split(",")
     ]
 
 

@@ -37,8 +37,7 @@ def _render_filtered(self: Strip, console: Console) -> str:
     """Stand in for `Strip.render`: the same, with the words of each segment made harmless first."""
     if self._render_cache is None and any(control is None and _OBEYED.search(text) for text, _, control in self._segments):
         self._segments = [
-            segment if segment.control is not None else Segment(harmless(segment.text), segment.style)
-            for segment in self._segments
+            segment if segment.control is not None else Segment(harmless(segment.text), segment.style) for segment in self._segments
         ]
     return _render(self, console)
 

@@ -226,9 +226,7 @@ class PersonPage(Page):
         facts = run_on([run_on([owner, when], ", "), waiting_words(action, self.shell.joined)])
         return [*lines, *hang(plain("  "), facts, width)]
 
-    def _lines(
-        self, facts: PersonFacts, diary: tuple[VisitRow, ...], files: tuple[AttachmentView, ...]
-    ) -> Iterable[Line | Heading]:
+    def _lines(self, facts: PersonFacts, diary: tuple[VisitRow, ...], files: tuple[AttachmentView, ...]) -> Iterable[Line | Heading]:
         ahead = [visit for visit in reversed(diary) if visit.state == PLANNED and not visit.entry_id]
         if facts.contacts:
             yield Heading(plain("Reach them", Tone.MUTED))

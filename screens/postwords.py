@@ -53,9 +53,7 @@ def _sending_words(state: PostState, now: datetime, wide: bool) -> Content:
         case "stuck":
             return plain(f"! {say_to_send(state.waiting)}, look at Sync" if wide else "! look at Sync", Tone.SOON)
         case "alone":
-            return join(
-                plain(glyphs.HERE, Tone.MUTED), plain(" on this laptop only" if wide else " this laptop only", Tone.MUTED)
-            )
+            return join(plain(glyphs.HERE, Tone.MUTED), plain(" on this laptop only" if wide else " this laptop only", Tone.MUTED))
     words = say_to_send(state.waiting) if state.waiting else "offline"
     if wide and state.waiting and state.word == "offline":
         words = f"offline, {words}"

@@ -29,9 +29,7 @@ class Reading(msgspec.Struct, frozen=True):
     about: str
 
 
-def read(
-    draft: Draft, now: datetime, people: Sequence[Known], caseload: Collection[str], me: str, owners: Sequence[Known] = ()
-) -> Reading:
+def read(draft: Draft, now: datetime, people: Sequence[Known], caseload: Collection[str], me: str, owners: Sequence[Known] = ()) -> Reading:
     """Read a draft's first line and next lines. `caseload` holds the ids of the people we work with.
 
     `owners` are those whom a next line may name, where these are more than `people`: colleagues too.

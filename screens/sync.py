@@ -107,9 +107,7 @@ class SyncPage(Page):
             yield from self._post_facts(state, width)
         backup = say_when(state.last_backup_ms, self._now)
         hint = "" if state.last_backup_ms else "; “leadworker backup FILE” writes one"
-        yield from self._fact(
-            glyphs.DONE if state.last_backup_ms else glyphs.OPEN, "Backup", plain(f"{backup}{hint}", Tone.MUTED), width
-        )
+        yield from self._fact(glyphs.DONE if state.last_backup_ms else glyphs.OPEN, "Backup", plain(f"{backup}{hint}", Tone.MUTED), width)
 
     def _post_facts(self, state: PostState, width: int) -> Iterable[Content]:
         waiting = say_count(state.waiting, "change", "changes") if state.waiting else "nothing"

@@ -41,9 +41,7 @@ class TextField(TextArea):
     RUNS_ON: ClassVar[bool] = True
     """Whether arrows go on into the field before or after."""
 
-    def __init__(
-        self, text: str = "", placeholder: Content = BLANK, *, id: str | None = None, classes: str | None = None
-    ) -> None:
+    def __init__(self, text: str = "", placeholder: Content = BLANK, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(
             clean(text),
             tab_behavior="focus",

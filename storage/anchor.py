@@ -81,9 +81,7 @@ class Anchor:
         if len(raw) != FILE_BYTES:
             return AnchorRead(None, 2)
         slots = [raw[at : at + SLOT_BYTES] for at in (0, SLOT_BYTES)]
-        found = sorted(
-            [slot for raw_slot in slots if (slot := self._unpack(raw_slot)) is not None], key=lambda slot: slot.turn
-        )
+        found = sorted([slot for raw_slot in slots if (slot := self._unpack(raw_slot)) is not None], key=lambda slot: slot.turn)
         if not found:
             return AnchorRead(None, 2)
         newest, older = found[-1], found[0]

@@ -75,9 +75,7 @@ def restore(source: Path, folder: Path) -> int:
             try:
                 head = _copy_out(file, part, size)
                 if head != digest or (not files and file.read(1)):
-                    raise VaultDamaged(
-                        "The backup file is damaged: it is not as it was written. Nothing was restored. Try another backup."
-                    )
+                    raise VaultDamaged("The backup file is damaged: it is not as it was written. Nothing was restored. Try another backup.")
                 _refuse_a_vault(folder)  # again, now that nobody else can make one meanwhile
                 damaged = backup_files.unpack(file, files, AttachmentFiles(folder))
                 _put_in_place(folder, part, slots)

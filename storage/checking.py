@@ -103,9 +103,7 @@ def chain(connection: Connection, tell: Progress = lambda what, done, of: None) 
     """Compute the vault's chain and every lane again, from the first change to the last."""
     (total,) = connection.execute("SELECT count(*) FROM change").fetchone()
     running, lanes, last = log.NO_CHAIN, dict[int, tuple[int, bytes]](), 0
-    for no, lane, seq, header, body, kept in connection.execute(
-        "SELECT no, lane_no, seq, header, body, chain FROM change ORDER BY no"
-    ):
+    for no, lane, seq, header, body, kept in connection.execute("SELECT no, lane_no, seq, header, body, chain FROM change ORDER BY no"):
         if no % 1000 == 0:
             tell("chain", no, total)
         running = log.link(running, change.change_id(header))
@@ -140,9 +138,7 @@ def _anchored(connection: Connection, anchor: AnchorRead) -> Finding:
     return Finding("anchor", True, "The safety mark beside the database fits it.")
 
 
-def _signatures(
-    connection: Connection, own_key: bytes, keys_of: Callable[[bytes], bytes | None], tell: Progress
-) -> Finding:
+def _signatures(connection: Connection, own_key: bytes, keys_of: Callable[[bytes], bytes | None], tell: Progress) -> Finding:
     signed = connection.execute("SELECT no, header, signature FROM change WHERE signature != x'' ORDER BY no").fetchall()
     strangers = 0
     own = change_owner(connection)
@@ -172,9 +168,7 @@ def change_owner(connection: Connection) -> bytes:
 def _books(connection: Connection) -> Finding:
     for no, book, n, digest in connection.execute("SELECT no, id, n, digest FROM book").fetchall():
         running = change.first_digest(bytes(book))
-        numbered = connection.execute(
-            "SELECT n, header FROM change WHERE book_no = ? AND n IS NOT NULL ORDER BY n", (no,)
-        ).fetchall()
+        numbered = connection.execute("SELECT n, header FROM change WHERE book_no = ? AND n IS NOT NULL ORDER BY n", (no,)).fetchall()
         received = [item for item in numbered if item[0] <= n]
         for expected, (number, header) in enumerate(received, start=1):
             if number != expected:

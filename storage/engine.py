@@ -44,9 +44,7 @@ def connect(path: Path, key: bytes, *, must_exist: bool = True) -> Connection:
         raise ValueError("a raw key has 32 bytes; a shorter one would silently become a passphrase")
     if must_exist:
         _refuse_what_is_not_ours(path)
-    connection = sqlcipher.connect(
-        str(path), isolation_level=None, check_same_thread=False, timeout=5.0, cached_statements=256
-    )
+    connection = sqlcipher.connect(str(path), isolation_level=None, check_same_thread=False, timeout=5.0, cached_statements=256)
     try:
         _unlock(connection, key)
         for setting in _SETTINGS:
@@ -160,17 +158,14 @@ def _refuse_what_is_not_ours(path: Path) -> None:
             start = file.read(16)
     except FileNotFoundError:
         raise VaultDamaged(
-            f"The vault's database file {path.name} is not in its folder. Nothing was changed. "
-            "“leadworker restore” brings back a backup."
+            f"The vault's database file {path.name} is not in its folder. Nothing was changed. “leadworker restore” brings back a backup."
         ) from None
     except OSError as error:
         raise DiskTrouble(f"The vault's database file cannot be read: {error.strerror}. Nothing was changed.") from error
     if start.startswith(b"SQLite format 3"):
         raise VaultDamaged("The database file is not encrypted, so it is not this vault's. Nothing was opened.")
     if len(start) < 16:
-        raise VaultDamaged(
-            "The vault's database file is empty or cut off. Nothing was changed. “leadworker restore” brings back a backup."
-        )
+        raise VaultDamaged("The vault's database file is empty or cut off. Nothing was changed. “leadworker restore” brings back a backup.")
 
 
 def scalar(connection: Connection, sql: str, *values: Any) -> Any:

@@ -81,9 +81,7 @@ def expression(words: str) -> str:
     return " ".join(phrases[:-1] + [phrases[-1] + ("*" if open_ended else "")])
 
 
-def search(
-    connection: Connection, kinds: Sequence[type[Record]], words: str, *, limit: int, newest: bool
-) -> tuple[Hit, ...]:
+def search(connection: Connection, kinds: Sequence[type[Record]], words: str, *, limit: int, newest: bool) -> tuple[Hit, ...]:
     """Return where the words occur in records that are not gone."""
     query = expression(words)
     names = [str(table_of(kind).name) for kind in kinds if find_fields(kind)]

@@ -51,9 +51,7 @@ def history(connection: Connection, kind: type[Record], record_id: str, book: st
             value = write.content.values[name]
             standing[name] = [one for one in live if one not in over] + [(write.no, value)]
             writes.append((write, name, len({repr(said) for _, said in over})))
-    return tuple(
-        _said(write, name, fields[name].along, over, write.no in {no for no, _ in standing[name]}) for write, name, over in writes
-    )
+    return tuple(_said(write, name, fields[name].along, over, write.no in {no for no, _ in standing[name]}) for write, name, over in writes)
 
 
 def _read(row: tuple[Any, ...]) -> _Write | None:

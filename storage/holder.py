@@ -39,9 +39,7 @@ class Hold:
         except Timeout:
             raise VaultBusy(self._sentence()) from None
         except OSError as error:
-            raise DiskTrouble(
-                f"The vault's folder cannot be written to: {error.strerror}. Nothing was opened or changed."
-            ) from error
+            raise DiskTrouble(f"The vault's folder cannot be written to: {error.strerror}. Nothing was opened or changed.") from error
         holder = Holder(os.getpid(), self._purpose, time.strftime("%H:%M"))
         with contextlib.suppress(OSError):  # only a courtesy to the second one; the lock itself holds
             self._holder.write_bytes(msgspec.json.encode(holder))

@@ -90,9 +90,7 @@ class Writing:
 
     def start_book(self, book: bytes, subject: str) -> None:
         """Begin a new book whose subject is one person."""
-        self._connection.execute(
-            "INSERT INTO book (id, subject, digest) VALUES (?, ?, ?)", (book, subject, change.first_digest(book))
-        )
+        self._connection.execute("INSERT INTO book (id, subject, digest) VALUES (?, ?, ?)", (book, subject, change.first_digest(book)))
 
     def write(
         self, book: bytes, topic: str, record: str, verb: str, values: dict[str, Any], now: Moment, replaced: Iterable[int] = (),
@@ -112,9 +110,7 @@ class Writing:
         if len(body) > LARGEST_CONTENT:
             raise NotUnderstood("This is too long to be kept in one piece. Nothing was saved; what you typed is still here.")
         size = change.padded_size(len(body))
-        header = Header(
-            Kind.CONTENT, book, self._identity.device, lane.lane, lane.seq + 1, lane.head, size, change.commitment(body)
-        ).pack()
+        header = Header(Kind.CONTENT, book, self._identity.device, lane.lane, lane.seq + 1, lane.head, size, change.commitment(body)).pack()
         lane.seq, lane.head = lane.seq + 1, change.change_id(header)
         self.last += 1
         self.chain = link(self.chain, lane.head)

@@ -77,9 +77,7 @@ def _mend_with(folder: Path, file: VaultFile, notice: str, master: bytes, clock:
     return vault, mended
 
 
-def mend_opened(
-    folder: Path, master: bytes, vault_id: str, clock: Clock, hold: Hold, known: Mark | None = None
-) -> tuple[Vault, Mended]:
+def mend_opened(folder: Path, master: bytes, vault_id: str, clock: Clock, hold: Hold, known: Mark | None = None) -> tuple[Vault, Mended]:
     """The same for a vault whose master key is known and whose lock is held; `known` is how far it is known to have come."""
     anchor = Anchor(folder / ANCHOR_NAME, keys.derive(master, keys.ANCHOR), vault_id)
     before = anchor.read().mark or known

@@ -15,6 +15,7 @@ from storage.engine import Connection, DatabaseError, scalar
 
 Step = Callable[[Connection], None]
 
+
 def _know_readers(connection: Connection) -> None:
     schema.create_readers(connection)
     readers.retell_everything(connection)
@@ -36,8 +37,7 @@ def refuse_unknown(connection: Connection) -> None:
     found = version(connection)
     if found > VERSION:
         raise VaultTooNew(
-            "This vault was last used by a newer leadworker. Nothing was opened or changed. "
-            "Install that version or a later one."
+            "This vault was last used by a newer leadworker. Nothing was opened or changed. Install that version or a later one."
         )
     if found < 1:
         raise VaultDamaged(

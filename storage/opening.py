@@ -140,9 +140,7 @@ def open_with_words(folder: Path, recovery: str, *, clock: Clock | None = None, 
     return _open(folder, lambda f: keys.open_with_recovery(f.slots, secret, f.vault_id), clock, purpose, with_words=True)
 
 
-def _open(
-    folder: Path, unlock: Callable[[VaultFile], bytes], clock: Clock | None, purpose: str, *, with_words: bool
-) -> Vault:
+def _open(folder: Path, unlock: Callable[[VaultFile], bytes], clock: Clock | None, purpose: str, *, with_words: bool) -> Vault:
     vault_file.read(folder)  # where there is nothing to open, nothing is taken hold of
     hold = Hold(folder, purpose)
     hold.take()
@@ -179,8 +177,7 @@ def _open_with(folder: Path, file: VaultFile, notice: str, unlock: Callable[[Vau
     if (folder / vault_file.RESTORED).exists():
         vault, mended = mending.mend_opened(folder, master, file.vault_id, clock, hold)
         vault.notices.append(
-            f"This vault was put back from a backup with {mended.changes} changes. What was sent since then comes back "
-            "with the next sync."
+            f"This vault was put back from a backup with {mended.changes} changes. What was sent since then comes back with the next sync."
         )
     else:
         vault = _open_database(folder, file, master, clock, hold)

@@ -136,9 +136,7 @@ class VaultPostbox:
             return ()
         return await self._write(lambda t: outgoing.to_found(t.connection))
 
-    async def unsent(
-        self, most: int, stopped: frozenset[bytes], after: Mapping[tuple[bytes, int], int] = NOTHING
-    ) -> tuple[UnsentRun, ...]:
+    async def unsent(self, most: int, stopped: frozenset[bytes], after: Mapping[tuple[bytes, int], int] = NOTHING) -> tuple[UnsentRun, ...]:
         now = self._vault.clock.now().timestamp()
         return await self._write(lambda t: outgoing.unsent(t.connection, most, stopped, after, int(now * 1000)))
 
@@ -380,9 +378,7 @@ def _acknowledge(vault: Vault, connection: Connection, receipts: tuple[Receipt, 
             continue
         told_ms = taking_in.told_ms(receipt.received_ms)
         numbered = [(number, told_ms, lane_no, seq) for seq, number in enumerate(receipt.ns, start=receipt.first_seq)]
-        connection.executemany(
-            "UPDATE change SET n = ?, received_ms = ? WHERE lane_no = ? AND seq = ? AND n IS NULL", numbered
-        )
+        connection.executemany("UPDATE change SET n = ?, received_ms = ? WHERE lane_no = ? AND seq = ? AND n IS NULL", numbered)
         last = receipt.first_seq + len(receipt.ns) - 1
         kept = (receipt.digest, receipt.receipt or None, lane_no, last)
         connection.execute("UPDATE change SET digest = ?, receipt = coalesce(?, receipt) WHERE lane_no = ? AND seq = ?", kept)

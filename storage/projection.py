@@ -58,10 +58,7 @@ class _Topic:
         self.find = finding.Index(kind)
         given = ("id", "book", "made_by", "made_at", "made_offset", "change_no", "gone", "contested", "marks", "written_no")
         names = (*given, *self.fields)
-        self.insert = (
-            f"INSERT INTO {name} ({quoted(names)}) VALUES ({', '.join('?' * len(names))}) "
-            "ON CONFLICT (id) DO NOTHING"
-        )
+        self.insert = f"INSERT INTO {name} ({quoted(names)}) VALUES ({', '.join('?' * len(names))}) ON CONFLICT (id) DO NOTHING"
         stored = ("no", "book", "gone", "contested", "marks", "written_no", *self.fields)
         self.select = f"SELECT {quoted(stored)} FROM {name} WHERE id = ?"
         self.stored = stored
@@ -112,9 +109,7 @@ class Projector:
         """Return whether this version can show records of a topic."""
         return topic in self._topics
 
-    def apply(
-        self, content: Content, book: str, device: str, change_no: int, sees: Sees | None = None
-    ) -> tuple[str, ...]:
+    def apply(self, content: Content, book: str, device: str, change_no: int, sees: Sees | None = None) -> tuple[str, ...]:
         """Fold one change in and return the ids it touched: the record's and its person's.
 
         `sees` is None for a change that has seen everything there is, as every change written here has.
@@ -170,9 +165,7 @@ class Projector:
         sql = f"SELECT 1 FROM {self._topics[topic_name].name} r JOIN change c ON c.no = r.change_no WHERE r.id = ? AND c.n IS NULL"
         return self._connection.execute(sql, (record_id,)).fetchone() is not None
 
-    def _append(
-        self, topic: _Topic, content: Content, values: dict[str, Any], book: str, device: str, change_no: int
-    ) -> tuple[str, ...]:
+    def _append(self, topic: _Topic, content: Content, values: dict[str, Any], book: str, device: str, change_no: int) -> tuple[str, ...]:
         if content.verb != PUT:
             raise Unfit("what was saved is never taken away")
         row = topic.defaults | values
@@ -211,9 +204,7 @@ class Projector:
         self._update(topic, old, new, ",".join(sorted(contested)), marks, new_no)
         return _touched(content.record, new)
 
-    def _begin(
-        self, topic: _Topic, content: Content, written: dict[str, Any], book: str, device: str, change_no: int
-    ) -> tuple[str, ...]:
+    def _begin(self, topic: _Topic, content: Content, written: dict[str, Any], book: str, device: str, change_no: int) -> tuple[str, ...]:
         row = topic.defaults | written
         marks = {name: [Live(change_no, content.stamp, device, None)] for name in written}
         made = (content.record, book, device, content.wrote_at, content.offset, change_no)
@@ -222,9 +213,7 @@ class Projector:
         self._add_to_index(topic, cursor.lastrowid, row)
         return _touched(content.record, row)
 
-    def _update(
-        self, topic: _Topic, old: dict[str, Any], new: dict[str, Any], contested: str, marks: Marks, written_no: int
-    ) -> None:
+    def _update(self, topic: _Topic, old: dict[str, Any], new: dict[str, Any], contested: str, marks: Marks, written_no: int) -> None:
         moved = [name for name in new if new[name] != old[name]]
         columns = [*moved, "contested", "marks", "written_no"]
         values = [*(new[name] for name in moved), contested, _marks_encoder.encode(marks), written_no, old["no"]]
@@ -337,4 +326,3 @@ def _slim(live: list[Live]) -> list[Live]:
 def _touched(record: str, row: dict[str, Any]) -> tuple[str, ...]:
     person = row.get("person_id")
     return (record, person) if person else (record,)
-

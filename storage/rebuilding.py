@@ -91,9 +91,7 @@ def _read(body: bytes) -> Content | None:
         return None
 
 
-def fold(
-    connection: Connection, projector: Projector, no: int, head: change.Header, body: bytes, book: str
-) -> tuple[str, ...]:
+def fold(connection: Connection, projector: Projector, no: int, head: change.Header, body: bytes, book: str) -> tuple[str, ...]:
     """Fold one change whose writer may not have seen everything; return the ids it touched, () when it does not fit."""
     try:
         content = change.read_content(body)

@@ -24,9 +24,7 @@ from storage.vault import ANCHOR_NAME, DATABASE_NAME, Vault
 from storage.vault_file import VaultFile
 
 
-def begin(
-    vault: Vault, passphrase: str, show: Callable[[tuple[str, ...]], None], *, memory_kib: int | None = None
-) -> None:
+def begin(vault: Vault, passphrase: str, show: Callable[[tuple[str, ...]], None], *, memory_kib: int | None = None) -> None:
     """Let `passphrase` and fresh recovery words open the vault, to a new master key.
 
     They count only once `show` has shown the words. The caller closes the vault and opens it again.
@@ -145,4 +143,3 @@ def _write(folder: Path, file: VaultFile, master: bytes) -> VaultFile:
             f"The vault's key file could not be written: {error.strerror}. What opened the vault before may still do; nothing is lost."
         ) from error
     return sealed
-

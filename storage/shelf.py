@@ -189,16 +189,12 @@ class VaultShelf:
     def history(self, kind: type[Record], record_id: str) -> tuple[Said, ...]:
         return histories.history(self._connection, kind, record_id, self._row(kind, record_id)["book"])
 
-    def _write(
-        self, kind: type[Record], book: str, record_id: str, verb: str, values: dict[str, Any], marks: bytes = b""
-    ) -> None:
+    def _write(self, kind: type[Record], book: str, record_id: str, verb: str, values: dict[str, Any], marks: bytes = b"") -> None:
         topic, book_id = str(table_of(kind).name), bytes.fromhex(book)
         shown = self._shown.get(record_id)
         replaced = live_changes(marks if shown is None else shown, (GONE, *values))
         writing = self._begin_writing()
-        no, content = writing.write(
-            book_id, topic, record_id, verb, values, self.now(), replaced, exactly=shown is not None
-        )
+        no, content = writing.write(book_id, topic, record_id, verb, values, self.now(), replaced, exactly=shown is not None)
         sees: Sees | None = None
         if shown is not None:
             sees = lambda earlier: earlier in replaced or writing.is_in_lane(book_id, earlier)  # noqa: E731

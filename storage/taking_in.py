@@ -93,9 +93,7 @@ def take(
     return Bell(frozenset(topics), frozenset(ids))
 
 
-def _accept(
-    vault: Vault, intake: _Intake, no: int, header: change.Header, item: Received, topics: set[str]
-) -> tuple[str, ...]:
+def _accept(vault: Vault, intake: _Intake, no: int, header: change.Header, item: Received, topics: set[str]) -> tuple[str, ...]:
     """Fold an opened change in, after its author's history was compared with ours; return the ids that it touched."""
     content = item.content
     if content is None:
@@ -109,9 +107,7 @@ def _accept(
     return touched
 
 
-def _fold(
-    vault: Vault, intake: _Intake, no: int, header: change.Header, item: Received, content: Content
-) -> tuple[str, ...]:
+def _fold(vault: Vault, intake: _Intake, no: int, header: change.Header, item: Received, content: Content) -> tuple[str, ...]:
     if not vault.projector.knows(content.topic):
         intake.put_aside(no, header, item, "it is of a kind that this leadworker does not know; update to see it")
         return ()
@@ -226,9 +222,7 @@ class _Intake:
             "UPDATE change SET n = ?, digest = ?, received_ms = ? WHERE lane_no = ? AND seq = ?",
             (item.n, item.digest, told_ms(item.received_ms), self._lane(header), header.seq),
         )
-        self.connection.execute(
-            "UPDATE lane SET acked = max(acked, ?) WHERE no = ?", (header.seq, self._lane(header))
-        )
+        self.connection.execute("UPDATE lane SET acked = max(acked, ?) WHERE no = ?", (header.seq, self._lane(header)))
 
     def keep_receipt(self, n: int, receipt: bytes) -> None:
         """Keep what the central store signed for the change with a number."""
@@ -257,9 +251,7 @@ class _Intake:
 
     def put_aside(self, no: int, header: change.Header, item: Received, why: str) -> None:
         """Keep what could not be opened or applied, with its author, for a person to look at."""
-        self.connection.execute(
-            _PUT_ASIDE, (self.book_no, item.n, no, item.sealed, header.device.hex(), why, told_ms(item.received_ms))
-        )
+        self.connection.execute(_PUT_ASIDE, (self.book_no, item.n, no, item.sealed, header.device.hex(), why, told_ms(item.received_ms)))
 
     def keep_aside(self, fits: dict[int, str]) -> None:
         """Put changes aside that do not fit now that those before them are here, and take back those that do."""

@@ -298,4 +298,3 @@ def _doubt(clock: Clock, wall_ms: int) -> str:
     if now.ms > wall_ms + FUTURE_MS:
         return f"this laptop's clock may be ahead: the vault was last used on {last:%d %b %Y}"
     return ""
-

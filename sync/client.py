@@ -30,9 +30,7 @@ SOMETHING_ELSE: Final = (
     "Something else than the central store answered, perhaps the sign-in page of a network. "
     "Everything is saved here; it will be sent by itself."
 )
-ANOTHER_VERSION: Final = (
-    "The central store speaks another version of leadworker. Update the older of the two; everything here is safe."
-)
+ANOTHER_VERSION: Final = "The central store speaks another version of leadworker. Update the older of the two; everything here is safe."
 _COME_BACK: Final = (429, 503)
 _ANY_VERSION: Final = "application/vnd.leadworker."
 
@@ -196,9 +194,7 @@ class HubClient:
         body = b"" if message is None else wire.write(message)
         return await self._send(method, target, body, headers or {}, answer)
 
-    async def _send(
-        self, method: str, target: str, body: bytes, headers: dict[str, str], answer: type[Message]
-    ) -> Message:
+    async def _send(self, method: str, target: str, body: bytes, headers: dict[str, str], answer: type[Message]) -> Message:
         return _read_answer(*await self._exchange(method, target, body, headers), answer)
 
     async def _exchange(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes, float]:

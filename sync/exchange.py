@@ -259,11 +259,10 @@ class Exchange:
                     continue
                 await receiving.book(item.book, directory)
 
+
 def _span(ms: int) -> str:
     minutes = ms // 60_000
     units = ((525_600, "year", "years"), (1440, "day", "days"), (60, "hour", "hours"), (1, "minute", "minutes"))
     size, one, many = next(unit for unit in units if minutes >= unit[0])
     count = minutes // size
     return f"about {count} {one if count == 1 else many}"
-
-

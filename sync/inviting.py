@@ -29,9 +29,7 @@ class Invitation(msgspec.Struct, frozen=True):
     expires_ms: int
 
 
-async def invite(
-    box: Postbox, client: HubClient, clock: Clock, name: str, *, role: Role, team: str, admin: bool = False
-) -> Invitation:
+async def invite(box: Postbox, client: HubClient, clock: Clock, name: str, *, role: Role, team: str, admin: bool = False) -> Invitation:
     """Make an invite for a colleague; it holds for 72 hours, once. For administrators."""
     joined = await admitted(box)
     if not joined.admin:
@@ -135,9 +133,7 @@ async def _drop_spent(box: Postbox, pending: dict[bytes, PendingInvite], now_ms:
             await box.drop_invite(invite)
 
 
-async def _enrol(
-    box: Postbox, client: HubClient, joined: Joined, request: wire.JoinRequest, mine: PendingInvite
-) -> bool:
+async def _enrol(box: Postbox, client: HubClient, joined: Joined, request: wire.JoinRequest, mine: PendingInvite) -> bool:
     directory = await pull_directory(box, client)
     device = change.device_id(request.signing, request.unsealing)
     known = directory.people().get(mine.person)

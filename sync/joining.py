@@ -57,9 +57,7 @@ class Prepared(msgspec.Struct, frozen=True):
     joined: Joined
 
 
-async def set_up(
-    box: Postbox, client: HubClient, setup_code: str, organisation: str, my_name: str, *, role: Role, team: str
-) -> Ceremony:
+async def set_up(box: Postbox, client: HubClient, setup_code: str, organisation: str, my_name: str, *, role: Role, team: str) -> Ceremony:
     """Found an organisation at an empty central store, with this laptop's owner as its first administrator."""
     prepared = await prepare(box, client, organisation, my_name, role=role, team=team)
     await found(box, client, setup_code, prepared)
@@ -79,9 +77,7 @@ async def prepare(box: Postbox, client: HubClient, organisation: str, my_name: s
     if not name:
         raise NotUnderstood("An organisation needs a name. Nothing was set up.")
     fingerprint = root_id(root.signing_public)
-    founding = Founding(
-        root.signing_public, escrow.unsealing_public, store.hub, wire.PROTOCOL, IDLE_LOCK_S, seal_name(key, book, name)
-    )
+    founding = Founding(root.signing_public, escrow.unsealing_public, store.hub, wire.PROTOCOL, IDLE_LOCK_S, seal_name(key, book, name))
     first = control_change(founding, book, fingerprint, 1, change.FIRST, root.sign)
     enrol = Enrol(
         box.signing_public, box.unsealing_public, person, role, True, team_code(key, team), b"",

@@ -166,4 +166,3 @@ def _run(
             yield body
     if not wire.is_signed(signing, wire.HEAD, change.change_id(changes[-1][0]), signature):
         raise NotWhole("the signature is not its writer's")
-

@@ -130,4 +130,3 @@ def _said(given: int, others: int, refused: str) -> list[str]:
 def known_no_more(refusal: Refused, joined: Joined) -> bool:
     """Return whether a store that had let this laptop in says that it does not know it."""
     return refusal.code == "device_unknown" and joined.admitted
-

@@ -269,8 +269,12 @@ class Runner:
             return
         self._publish(
             msgspec.structs.replace(
-                self._state, word="sending", sentence=_how_far(progress),
-                doing=progress.doing, sending_done=progress.done, sending_of=progress.of,
+                self._state,
+                word="sending",
+                sentence=_how_far(progress),
+                doing=progress.doing,
+                sending_done=progress.done,
+                sending_of=progress.of,
             )
         )
 

@@ -139,4 +139,3 @@ def _said(error: Exception, file: Path) -> str:
         return f"{file.name}: {error.sentence}"
     why = one_line(getattr(error, "strerror", None) or "the stick does not answer")
     return f"{file.name} could not be read: {why}. It was left where it is; everything on this laptop is safe."
-

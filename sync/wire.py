@@ -393,9 +393,7 @@ def read(kind: type[Message], body: bytes) -> Message:
 
 def request_message(method: str, target: str, time_ms: int, nonce: bytes, body: bytes) -> bytes:
     """Return what a device signs, under `REQUEST`, to make a request its own. `target` is path and query."""
-    return b"\0".join((method.encode(), target.encode(), b"%d" % time_ms, nonce.hex().encode())) + (
-        b"\0" + hashlib.sha256(body).digest()
-    )
+    return b"\0".join((method.encode(), target.encode(), b"%d" % time_ms, nonce.hex().encode())) + (b"\0" + hashlib.sha256(body).digest())
 
 
 def request_headers(device: bytes, time_ms: int, nonce: bytes, signature: bytes) -> dict[str, str]:

@@ -193,8 +193,7 @@ class Laptop:
         if answered:
             numbers = {header: n for n, (header, *_) in enumerate(self.hub.log, start=1)}
             receipts = [
-                Receipt(self.hub.book, lane, seq, (n := numbers[header],), n, self.hub.digest(n), 0)
-                for header, _, _, lane, seq, _ in rows
+                Receipt(self.hub.book, lane, seq, (n := numbers[header],), n, self.hub.digest(n), 0) for header, _, _, lane, seq, _ in rows
             ]
             self.in_transaction(lambda t: postbox._acknowledge(self.vault, t.connection, tuple(receipts)))
 

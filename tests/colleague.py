@@ -57,9 +57,7 @@ class Colleague:
         book, n, digest = vault.connection.execute(find, (person_id,)).fetchone()
         seq, head = self._lanes.get(book, (0, change.FIRST))
         self._stamp += 1
-        content = Content(
-            change.SCHEMA, topic, record, change.PUT, values, self._stamp, self._seen[book], wrote.ms, wrote.offset
-        )
+        content = Content(change.SCHEMA, topic, record, change.PUT, values, self._stamp, self._seen[book], wrote.ms, wrote.offset)
         body = change.write_content(content, bytes(16))
         header = change.Header(
             change.Kind.CONTENT, book, self._identity.device, 1, seq + 1, head, change.padded_size(len(body)), change.commitment(body)

@@ -122,9 +122,7 @@ async def lane_end(laptop: Laptop, book: bytes) -> tuple[int, bytes]:
     return members.seq, members.head
 
 
-async def spoken(
-    speaker: Laptop, knows: Laptop, book: bytes, said: BookStatement | DirectoryStatement, n: int
-) -> wire.Numbered:
+async def spoken(speaker: Laptop, knows: Laptop, book: bytes, said: BookStatement | DirectoryStatement, n: int) -> wire.Numbered:
     """Return a statement that a laptop signs behind everybody's back, in the place after what `knows` has seen of the lane."""
     seq, head = await lane_end(knows, book)
     made = control_change(said, book, speaker.box.device, seq + 1, head, speaker.box.sign)

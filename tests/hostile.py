@@ -104,9 +104,7 @@ def markup() -> list[str]:
 
 def deceiving() -> list[str]:
     """Return direction controls, invisible letters, floods of marks, and letters that exist nowhere."""
-    bidi = [
-        chr(point) for point in (0x202A, 0x202B, 0x202C, 0x202D, 0x202E, 0x2066, 0x2067, 0x2068, 0x2069, 0x200E, 0x200F, 0x061C)
-    ]
+    bidi = [chr(point) for point in (0x202A, 0x202B, 0x202C, 0x202D, 0x202E, 0x2066, 0x2067, 0x2068, 0x2069, 0x200E, 0x200F, 0x061C)]
     hidden = [chr(point) for point in (0x200B, 0x2060, 0xFEFF, 0x00AD, 0x180E, 0x3164, 0x115F, 0x2800, 0xFE0F, 0xE0041, 0x034F)]
     found = [f"not {mark}safe" for mark in (*bidi, *hidden)]
     found += ["e" + "\u0301" * 300, "a" + "\u0489" * 200, "\u200d" * 40, "x\u200dy", "\u2028next\u2029", "\x85next"]

@@ -88,9 +88,7 @@ class Lane:
         """Write changes at the end of the lane."""
         written = []
         for _ in range(count):
-            header = change.Header(
-                kind, self.book, self.device, self.number, self.seq + 1, self.head, size, secrets.token_bytes(32)
-            ).pack()
+            header = change.Header(kind, self.book, self.device, self.number, self.seq + 1, self.head, size, secrets.token_bytes(32)).pack()
             seal = epoch.to_bytes(4, "big") + secrets.token_bytes(size + wire.SEAL_OVERHEAD - 4)
             self.seq, self.head = self.seq + 1, change.change_id(header)
             written.append((header, seal))
@@ -255,9 +253,7 @@ class FakeOrganisation:
         """Ask the store which organisation it serves."""
         return told(wire.Organisation, self.http.get("/v1/organisation"))
 
-    def enrol(
-        self, laptop: Laptop, role: Role, *, admin: bool = False, invite: bytes = b"", keys: Keys | None = None
-    ) -> statements.Enrol:
+    def enrol(self, laptop: Laptop, role: Role, *, admin: bool = False, invite: bytes = b"", keys: Keys | None = None) -> statements.Enrol:
         """Return the statement that enrols a laptop."""
         made = keys or laptop.keys
         return statements.Enrol(
@@ -272,9 +268,7 @@ class FakeOrganisation:
         assert not outcome.code, outcome.sentence
         return laptop
 
-    def new_casebook(
-        self, lead: Laptop, others: Sequence[tuple[Laptop, Role]] = ()
-    ) -> tuple[Casebook, tuple[wire.OpenChange, ...]]:
+    def new_casebook(self, lead: Laptop, others: Sequence[tuple[Laptop, Role]] = ()) -> tuple[Casebook, tuple[wire.OpenChange, ...]]:
         """Return a casebook and the two statements that found it, not sent yet."""
         members = {lead.device: lead.member(Role.KEY_WORKER)}
         members |= {laptop.device: laptop.member(role) for laptop, role in others}

@@ -74,7 +74,9 @@ class Answer(NamedTuple):
 
     def response(self) -> httpx.Response:
         """Return it as the network would bring it."""
-        return httpx.Response(self.status, headers={"content-type": self.media, "retry-after": self.pause}, stream=httpx.ByteStream(self.body))
+        return httpx.Response(
+            self.status, headers={"content-type": self.media, "retry-after": self.pause}, stream=httpx.ByteStream(self.body)
+        )
 
 
 class Line(httpx.AsyncBaseTransport):
@@ -224,9 +226,7 @@ class Laptop:
         """Look through the whole vault, make every page again, and return the digest; fail in the check's own words."""
         key_of, vault = signing_keys(await self.box.directory()), self.vault
         report = vault.submit(
-            lambda: checking.check(
-                vault.connection, vault.anchor.read(), vault.identity.signing_public, keys_of=key_of, rebuild=True
-            )
+            lambda: checking.check(vault.connection, vault.anchor.read(), vault.identity.signing_public, keys_of=key_of, rebuild=True)
         ).result()
         assert report.whole, [finding.sentence for finding in report.findings if not finding.whole]
         return report.digest
@@ -339,9 +339,7 @@ class Office:
         self.laptops.append(made)
         return made
 
-    async def invite(
-        self, boss: Laptop, name: str, *, role: Role = Role.KEY_WORKER, team: str = TEAM, admin: bool = False
-    ) -> str:
+    async def invite(self, boss: Laptop, name: str, *, role: Role = Role.KEY_WORKER, team: str = TEAM, admin: bool = False) -> str:
         """Return the words of an invite."""
         made = await inviting.invite(boss.box, boss.client, boss.clock, name, role=role, team=team, admin=admin)
         return " ".join(made.words)
@@ -390,9 +388,7 @@ class Office:
         self.hub.stop()
 
 
-async def change_readers(
-    laptop: Laptop, person: str, change: Callable[[dict[bytes, Member]], None], *, lead: bytes | None = None
-) -> None:
+async def change_readers(laptop: Laptop, person: str, change: Callable[[dict[bytes, Member]], None], *, lead: bytes | None = None) -> None:
     """Decide as this laptop who reads a casebook: `change` alters its members, by device."""
     await laptop.sync()
     state, directory = await laptop.box.book_state(laptop.book(person)), await laptop.box.directory()
@@ -443,9 +439,7 @@ async def rotate(laptop: Laptop, person: str) -> None:
 async def set_up(office: Office) -> tuple[Laptop, Laptop]:
     """Found the organisation with Ruth as supervisor and administrator, and let Alex in as a key worker."""
     ruth = office.laptop(RUTH)
-    await joining.set_up(
-        ruth.box, ruth.client, office.hub.setup_code, ORGANISATION, RUTH, role=Role.SUPERVISOR, team=TEAM
-    )
+    await joining.set_up(ruth.box, ruth.client, office.hub.setup_code, ORGANISATION, RUTH, role=Role.SUPERVISOR, team=TEAM)
     alex = await office.let_in(ruth, ALEX)
     return ruth, alex
 

@@ -194,7 +194,9 @@ class Members(Lane):
         person, role = self.members.get(device, (b"", 0))
         return bool(person) and (person == self.lead or role in (3, 5))
 
-    def _rotation(self, signer: bytes, epoch: int, commitment: bytes, seals: dict[bytes, bytes], escrow: bytes, ladder: bytes, seen: list[Any]) -> None:
+    def _rotation(
+        self, signer: bytes, epoch: int, commitment: bytes, seals: dict[bytes, bytes], escrow: bytes, ladder: bytes, seen: list[Any]
+    ) -> None:
         self.directory.check_seen(seen)
         if self.members.get(signer, (b"", 4))[1] == 4 or epoch != self.epoch + 1 or set(seals) != set(self.members):
             raise Refused("not by a writer, not the next, or not to every member")

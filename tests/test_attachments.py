@@ -276,9 +276,7 @@ def test_a_record_that_cannot_be_kept_leaves_no_bytes_behind(vault: Vault, keira
 
 
 @pytest.mark.parametrize("how", ["flipped", "cut", "grown", "gone", "swapped"])
-def test_a_sealed_file_that_was_altered_is_refused_in_words_with_the_way_back(
-    how: str, vault: Vault, keira: str, tmp_path: Path
-) -> None:
+def test_a_sealed_file_that_was_altered_is_refused_in_words_with_the_way_back(how: str, vault: Vault, keira: str, tmp_path: Path) -> None:
     made, other = attach(vault, keira, a_file(tmp_path)), attach(vault, keira, a_file(tmp_path, 200_001, "other.pdf"))
     path = the_file(vault, made)
     raw = path.read_bytes()
@@ -418,7 +416,6 @@ def test_changing_the_key_of_the_vault_leaves_its_files_as_they_are(vault: Vault
     again.close()
 
 
-
 # Backup, check, kill
 
 
@@ -435,9 +432,7 @@ def test_a_backup_holds_the_files_too_and_puts_them_back(vault: Vault, keira: st
     back.close()
 
 
-def test_a_damaged_file_in_a_backup_is_left_out_and_the_record_and_the_others_come_back(
-    vault: Vault, keira: str, tmp_path: Path
-) -> None:
+def test_a_damaged_file_in_a_backup_is_left_out_and_the_record_and_the_others_come_back(vault: Vault, keira: str, tmp_path: Path) -> None:
     made = [attach(vault, keira, a_file(tmp_path, size, f"{size}.pdf")) for size in (70_000, 900_000)]
     raw = the_file(vault, made[1]).read_bytes()
     vaults.back_up(vault, tmp_path / "kept.lwb")
@@ -481,8 +476,10 @@ def test_a_check_names_the_files_that_are_not_whole_and_alters_nothing(vault: Va
     path.write_bytes(path.read_bytes()[:-5])
     report = look_through(vault)
     assert [f.sentence for f in report.findings if not f.whole] == [
-        (f"1 of 1 attached files are missing or damaged in the vault's folder: scan.pdf (id {made[-8:]}). “leadworker attachment "
-        "fetch ID” gets one from the central store; a backup holds them too.")
+        (
+            f"1 of 1 attached files are missing or damaged in the vault's folder: scan.pdf (id {made[-8:]}). “leadworker attachment "
+            "fetch ID” gets one from the central store; a backup holds them too."
+        )
     ]
     assert path.exists()
 

@@ -42,9 +42,7 @@ def hub(tmp_path: Path) -> Iterator[tuple[str, str, Path]]:
     environment = at_home(folder / "account")
     with open(folder / "log", "wb") as log, open(folder / "console", "wb") as console:
         arguments = ["hub", "serve", "--database", str(folder / "store.db"), "--port", "0"]
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "leadworker", *arguments], stdout=console, stderr=log, env=environment
-        )
+        process = subprocess.Popen([sys.executable, "-P", "-m", "leadworker", *arguments], stdout=console, stderr=log, env=environment)
     try:
         said = _wait_for(folder / "console", r"listens on (\S+)\nSet-up code[^:]*: (\S+)")
         yield said[0], said[1], folder
@@ -53,9 +51,7 @@ def hub(tmp_path: Path) -> Iterator[tuple[str, str, Path]]:
         process.wait(PATIENCE_S)
 
 
-def test_no_planted_word_is_in_clear_in_any_file_or_left_on_the_terminal(
-    tmp_path: Path, hub: tuple[str, str, Path]
-) -> None:
+def test_no_planted_word_is_in_clear_in_any_file_or_left_on_the_terminal(tmp_path: Path, hub: tuple[str, str, Path]) -> None:
     url, code, store = hub
     given = tmp_path / "given"  # what people hand to the program; not written by it
     given.mkdir()
@@ -194,9 +190,7 @@ def _re_key(given: Path, alex: dict[str, str]) -> tuple[str, str]:
 
 def _found(content: bytes, *more: str) -> list[str]:
     forms = ((word, form) for word in (*WORDS, PASSPHRASE, *more) for form in (word, word.lower(), word.upper()))
-    return [
-        word for word, form in forms if form.encode() in content or form.encode("utf-16-le") in content
-    ]
+    return [word for word, form in forms if form.encode() in content or form.encode("utf-16-le") in content]
 
 
 def _shared_files() -> set[Path]:

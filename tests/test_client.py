@@ -98,7 +98,11 @@ ANSWERS: dict[str, tuple[bytes, type[LeadworkerError], str]] = {
         Offline,
         SOMETHING_ELSE,
     ),
-    "news that lead elsewhere": (http(NEWS, status="307 Temporary Redirect", more="location: http://127.0.0.1:1/\r\n"), Offline, SOMETHING_ELSE),
+    "news that lead elsewhere": (
+        http(NEWS, status="307 Temporary Redirect", more="location: http://127.0.0.1:1/\r\n"),
+        Offline,
+        SOMETHING_ELSE,
+    ),
     "a proxy's error page": (http(PAGE, status="502 Bad Gateway", media="text/html"), Offline, SOMETHING_ELSE),
     "no media type": (b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc", Offline, SOMETHING_ELSE),
     "JSON": (http(b'{"books":[]}', media="application/json"), Offline, SOMETHING_ELSE),
@@ -212,9 +216,7 @@ async def hints_without_end(reader: asyncio.StreamReader, writer: asyncio.Stream
 FOR_EVER = Patience(connect_s=0.5, answer_s=0.15, whole_s=600, slowest=1024)
 
 
-@pytest.mark.parametrize(
-    "serve", [silent, drip_of_the_body, drip_of_the_head, hints_without_end], ids=["silence", "body", "head", "hints"]
-)
+@pytest.mark.parametrize("serve", [silent, drip_of_the_body, drip_of_the_head, hints_without_end], ids=["silence", "body", "head", "hints"])
 async def test_a_store_that_hangs_or_feeds_byte_by_byte_holds_nobody_up(serve: Serve) -> None:
     async with server(serve) as port:
         error = await asyncio.wait_for(asked(port, patience=FOR_EVER), 10)

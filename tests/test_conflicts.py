@@ -125,7 +125,11 @@ def test_a_third_value_is_written_by_hand(two: Team) -> None:
 
 
 def test_what_cannot_both_hold_is_not_offered_as_both(two: Team) -> None:
-    apart(two, lambda s: visits.move(s, two.visit, Moment(1_795_009_000_000, 60)), lambda s: visits.move(s, two.visit, Moment(1_795_000_060_000)))
+    apart(
+        two,
+        lambda s: visits.move(s, two.visit, Moment(1_795_009_000_000, 60)),
+        lambda s: visits.move(s, two.visit, Moment(1_795_000_060_000)),
+    )
     first = two.laptops[0]
     shown = only(first)
     assert (shown.what, shown.both, shown.by_hand) == ("when the visit is", False, True)
@@ -372,7 +376,14 @@ def test_settling_commutes_can_be_repeated_and_never_opens_what_was_settled(data
         said = set()
         for order in itertools.permutations(fresh):
             renumbered = [(len(known) + at, *item[1:]) for at, item in enumerate((one for lane in order for one in lane), start=1)]
-            said.add(repr((sorted(model(known + renumbered).items()), sorted((k, sorted(v)) for k, v in model_conflicts(known + renumbered).items()))))
+            said.add(
+                repr(
+                    (
+                        sorted(model(known + renumbered).items()),
+                        sorted((k, sorted(v)) for k, v in model_conflicts(known + renumbered).items()),
+                    )
+                )
+            )
         assert len(said) == 1, "the order in which the central store took them decides nothing"
         for laptop in data.draw(st.permutations(team.laptops)):
             laptop.push()

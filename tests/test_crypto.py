@@ -67,9 +67,7 @@ def test_ed25519_is_that_of_rfc_8032() -> None:
 
 
 def test_chacha20_poly1305_is_that_of_rfc_8439() -> None:
-    plaintext = (
-        b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it."
-    )
+    plaintext = b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it."
     sealed = ChaCha20Poly1305(bytes(range(0x80, 0xA0))).encrypt(
         bytes.fromhex("070000004041424344454647"), plaintext, bytes.fromhex("50515253c0c1c2c3c4c5c6c7")
     )
@@ -78,9 +76,9 @@ def test_chacha20_poly1305_is_that_of_rfc_8439() -> None:
 
 
 def test_argon2id_is_that_of_rfc_9106() -> None:
-    derived = Argon2id(
-        salt=b"\2" * 16, length=32, iterations=3, lanes=4, memory_cost=32, ad=b"\4" * 12, secret=b"\3" * 8
-    ).derive(b"\1" * 32)
+    derived = Argon2id(salt=b"\2" * 16, length=32, iterations=3, lanes=4, memory_cost=32, ad=b"\4" * 12, secret=b"\3" * 8).derive(
+        b"\1" * 32
+    )
     assert derived.hex() == "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659"
 
 
@@ -482,7 +480,12 @@ def test_names_in_the_directory_are_for_those_who_hold_its_key() -> None:
         assert identity.open_name(key, person, identity.seal_name(key, person, name)) == name
     sealed = identity.seal_name(key, person, "Alex Morgan")
     assert len(sealed) == len(identity.seal_name(key, person, "Jo")), "short names are of one length"
-    for other_key, other_person, given_ in ((b"\1" * 32, person, sealed), (key, bytes(16), sealed), (key, person, sealed[:20]), (key, person, b"")):
+    for other_key, other_person, given_ in (
+        (b"\1" * 32, person, sealed),
+        (key, bytes(16), sealed),
+        (key, person, sealed[:20]),
+        (key, person, b""),
+    ):
         with pytest.raises(CannotOpen):
             identity.open_name(other_key, other_person, given_)
     assert identity.team_code(key, " Early  Help ") == identity.team_code(key, "early help") != identity.team_code(b"\1" * 32, "early help")
@@ -529,7 +532,14 @@ def test_no_bytes_make_the_reader_of_bodies_do_anything_but_refuse(raw: bytes) -
 
 def test_a_body_that_is_nested_without_end_or_no_text_is_refused() -> None:
     start = bytes(16) + b"\x9a\x01\xa6person\xa1r\xa3put\x81\xa4name"
-    for bomb in (b"\x91" * 60_000, b"\x81\xa1x" * 20_000, b"\xa2\xff\xfe", b"\xdd\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff"):
+    for bomb in (
+        b"\x91" * 60_000,
+        b"\x81\xa1x" * 20_000,
+        b"\xa2\xff\xfe",
+        b"\xdd\xff\xff\xff\xff",
+        b"\xc6\xff\xff\xff\xff",
+        b"\xdb\xff\xff\xff\xff",
+    ):
         with pytest.raises(msgspec.DecodeError):
             change.read_content(start + bomb)
 

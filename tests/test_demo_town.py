@@ -329,9 +329,7 @@ def test_nobody_is_labelled_and_no_jargon_is_used() -> None:
 
 
 def test_the_writing_is_clean_british_and_unfolded() -> None:
-    american = re.compile(
-        r"\b(color|favorite|mom|neighbor|center|gray|apartment|canceled|(real|organ|apolog)iz\w*)\b", re.IGNORECASE
-    )
+    american = re.compile(r"\b(color|favorite|mom|neighbor|center|gray|apartment|canceled|(real|organ|apolog)iz\w*)\b", re.IGNORECASE)
     for text in all_texts():
         assert text == clean(text).strip()
         assert "  " not in text
@@ -340,9 +338,7 @@ def test_the_writing_is_clean_british_and_unfolded() -> None:
 
 
 def test_most_entries_are_short_and_a_few_are_long() -> None:
-    lengths = [
-        len(re.findall(r"[.!?](?=[\s”\"]|$)", f"{entry.said}\n{entry.noticed}\n{entry.think}")) for _, entry in all_entries()
-    ]
+    lengths = [len(re.findall(r"[.!?](?=[\s”\"]|$)", f"{entry.said}\n{entry.noticed}\n{entry.think}")) for _, entry in all_entries()]
     assert sum(length <= 7 for length in lengths) >= len(lengths) * 0.8
     assert 1 <= sum(length >= 9 for length in lengths) <= 15
 
@@ -399,9 +395,7 @@ def test_the_work_is_done_on_working_days_in_working_hours_and_in_one_place_at_a
             busy.append((begins, ends, entry.title))
     busy.sort()
     clashes = [(a[2], b[2]) for a, b in pairwise(busy) if b[0] < a[1]]
-    assert [{"Bringing it home", "The tricycle comes home"}] == [
-        set(clash) for clash in clashes
-    ]  # one visit, in two people's records
+    assert [{"Bringing it home", "The tricycle comes home"}] == [set(clash) for clash in clashes]  # one visit, in two people's records
 
 
 def test_entries_are_written_down_soon_and_a_late_one_says_so(desk: Desk) -> None:
@@ -439,9 +433,7 @@ def test_telling_it_twice_into_two_vaults_gives_the_same(tmp_path: Path, world: 
 
 def test_telling_says_how_far_it_has_come_and_the_clock_goes_on_after_it(tmp_path: Path) -> None:
     clock, heard = StoryClock(), list[tuple[int, int]]()
-    vault, _ = opening.create(
-        tmp_path / "vault", "Alex Morgan", "six words that open a vault", clock=clock, memory_kib=keys.FLOOR_KIB
-    )
+    vault, _ = opening.create(tmp_path / "vault", "Alex Morgan", "six words that open a vault", clock=clock, memory_kib=keys.FLOOR_KIB)
     before = datetime.now().astimezone()
     tell(Desk(vault, vault.name), clock, datetime(2027, 8, 7, 23, 59), lambda done, of: heard.append((done, of)))
     assert clock.now() >= before

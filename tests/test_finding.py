@@ -66,9 +66,7 @@ def test_an_idle_moment_brings_the_index_up_to_date(vault: Vault) -> None:
     index_fits_rows(vault)
 
 
-def test_what_a_closing_left_is_done_in_the_first_idle_moment_of_the_next_opening(
-    vault: Vault, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_closing_left_is_done_in_the_first_idle_moment_of_the_next_opening(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = write(vault, "pebble")
     assert behind(vault)
     vault.close()
@@ -100,9 +98,7 @@ def test_while_somebody_types_what_was_written_last_stands_first(vault: Vault) -
     assert found(vault, "harb", newest=True) == entries[::-1]
 
 
-def test_many_notes_with_no_idle_moment_between_are_indexed_on_the_way(
-    vault: Vault, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_notes_with_no_idle_moment_between_are_indexed_on_the_way(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finding, "MOST_BEHIND", 4)
     entries, states = [], []
     for _ in range(8):

@@ -131,7 +131,9 @@ def test_files_come_out_of_escrow_as_they_went_in_whether_a_laptop_or_the_store_
     ruth = join(plain, case.hub, RUTH, tmp_path / "ruth", words)
     plain("sync")
     plain("sync", *ruth)
-    assert [one["here"] for one in plain("attachments", "keira", *ruth, "--json").json()["files"]] == [False, True], "too large to come by itself"
+    assert [one["here"] for one in plain("attachments", "keira", *ruth, "--json").json()["files"]] == [False, True], (
+        "too large to come by itself"
+    )
 
     copies = [case.copy(), case.copy(*ruth)]
     at_store = tmp_path / "at-store"
@@ -364,5 +366,7 @@ def test_what_a_colleague_made_up_about_a_file_is_never_opened_and_always_named(
     assert [(one["name"], one["why"]) for one in told["left_out"]] == [("moved.pdf", "unfit"), ("odd.pdf", "unfit")]
     assert names(case.inside()) == ["files/0001-letter.pdf"]
     given = case.folder / "given.age"
-    told = case.plain("give-out", "keira", str(given), "--for", "x", "--to", str(case.court.to_public()), "--reason", "y", "--yes", "--json").json()
+    told = case.plain(
+        "give-out", "keira", str(given), "--for", "x", "--to", str(case.court.to_public()), "--reason", "y", "--yes", "--json"
+    ).json()
     assert [one["name"] for one in told["left_out"]] == ["moved.pdf", "odd.pdf"]

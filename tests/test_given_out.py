@@ -249,7 +249,7 @@ def test_whatever_stops_a_bundle_half_way_leaves_no_file_and_is_itself(trouble: 
         assert list(tmp_path.iterdir()) == []
 
 
-IN_LITTLE_MEMORY = '''
+IN_LITTLE_MEMORY = """
 import random, resource, sys
 from pathlib import Path
 from leadworker.change import Content
@@ -287,12 +287,14 @@ with open(folder / "copy", "w+b") as out:
     assert sealed_layout.Reader(out).is_sound(digest)
 assert all(one.part for one in found)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - begun) // 1024)
-'''
+"""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is counted in other units elsewhere")
 def test_three_files_of_25_mb_pass_in_less_memory_than_one_of_them(tmp_path: Path) -> None:
-    run = subprocess.run([sys.executable, "-c", IN_LITTLE_MEMORY, str(tmp_path), str(NOOR.to_public())], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", IN_LITTLE_MEMORY, str(tmp_path), str(NOOR.to_public())], capture_output=True, text=True, check=False
+    )
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "copy").stat().st_size > 3 * 25 * 1024 * 1024
     assert int(run.stdout) < 12, "megabytes"

@@ -135,9 +135,7 @@ async def test_what_no_leadworker_writes_is_put_aside_with_its_author_and_the_re
     assert (await case.ruth.counts()).put_aside == 1, "making the pages again changes nothing about it"
 
 
-async def test_a_saved_entry_is_not_replaced_from_another_casebook_not_even_when_all_pages_are_made_again(
-    case: Case, rogue: Rogue
-) -> None:
+async def test_a_saved_entry_is_not_replaced_from_another_casebook_not_even_when_all_pages_are_made_again(case: Case, rogue: Rogue) -> None:
     """The other casebook is the older one on Ruth's laptop, so its changes are replayed first."""
     tobias = case.alex.add(TOBIAS)
     (true,) = case.alex.write(tobias, "what Tobias said")

@@ -177,8 +177,7 @@ async def test_a_receipt_that_does_not_hold_counts_for_nothing(team: Team, recei
 
 OTHERWISE = f"The central store shows another history than the one that it gave this laptop a receipt for. {SAFE}"
 NO_LONGER = (
-    "The central store no longer has changes that it gave this laptop a receipt for: it may have been put back to an older "
-    f"state. {SAFE}"
+    f"The central store no longer has changes that it gave this laptop a receipt for: it may have been put back to an older state. {SAFE}"
 )
 
 

@@ -337,9 +337,7 @@ async def test_a_false_help_of_the_rogue_does_not_stop_the_honest_one(trio: Trio
     await trio.bea.client.changes(trio.book, state.n)
     members = (await trio.alex.box.book_state(trio.book)).members
     said = Grant(2, {trio.alex.box.device: bytes(80), trio.ruth.box.device: bytes(80)})
-    outcome = await trio.bea.client.control(
-        chained((said,), trio.book, members.seq, members.head, trio.bea.box.device, trio.bea.box.sign)
-    )
+    outcome = await trio.bea.client.control(chained((said,), trio.book, members.seq, members.head, trio.bea.box.device, trio.bea.box.sign))
     assert not outcome.code
     await trio.ruth.sync()
     await trio.alex.sync()
@@ -354,9 +352,7 @@ async def test_a_newcomer_whose_first_key_does_not_open_is_told_who_signed_it_an
     state, directory = await trio.alex.box.book_state(trio.book), await trio.alex.box.directory()
     assert directory is not None
     newcomer = members_of(directory, trio.alex.person_of(cem), Role.CO_WORKER)
-    await say(
-        trio.alex, trio.book, Membership(directory.seen, newcomer, (), state.members.lead), Grant(1, {cem.box.device: bytes(80)})
-    )
+    await say(trio.alex, trio.book, Membership(directory.seen, newcomer, (), state.members.lead), Grant(1, {cem.box.device: bytes(80)}))
     (alarm,) = (await cem.sync_somehow()).alarms
     assert alarm == SHUT.format(whose="a casebook", names=ALEX), "whose it is cannot be read yet"
     await rotate(trio.ruth, trio.keira)

@@ -88,9 +88,7 @@ def test_a_founding_needs_a_first_administrator_signed_by_the_root(database: str
         assert founded(organisation, setup, (first,)).code == "not_allowed"
 
         lane = ControlLane(organisation.directory.book, 1, change.change_id(founding.header))
-        plain = lane.copy().statement(
-            organisation.root, organisation.enrol(organisation.admin, Role.MANAGER), organisation.root_id
-        )
+        plain = lane.copy().statement(organisation.root, organisation.enrol(organisation.admin, Role.MANAGER), organisation.root_id)
         assert founded(organisation, setup, (founding, plain)).code == "not_allowed"
         forged = lane.copy().statement(organisation.admin.keys, _enrol(organisation, admin=True))
         assert founded(organisation, setup, (founding, forged)).code == "not_allowed"
@@ -342,9 +340,7 @@ def test_a_body_nested_without_end_is_refused_and_no_fault(world: World) -> None
     lane = ControlLane(bytes(range(16)))
     whole = statements.write_statement(statements.Grant(1, {lead.device: bytes(80)}))
     body = bytes([whole[0] + 1]) + whole[1:] + b"\x91" * 60_000 + b"\xc0"  # one field more, nested deep
-    header = change.Header(
-        change.Kind.GRANT, lane.book, lead.device, 0, 1, change.FIRST, len(body), change.commitment(body)
-    ).pack()
+    header = change.Header(change.Kind.GRANT, lane.book, lead.device, 0, 1, change.FIRST, len(body), change.commitment(body)).pack()
     signature = lead.keys.sign(proof.HEAD, change.change_id(header))
     assert code(lead.control(wire.OpenChange(header, body, signature))) == "not_allowed"
 

@@ -39,7 +39,9 @@ schemathesis.openapi.media_type(wire.MEDIA_TYPE, st.binary(max_size=300))
 def shaped(kind: Any) -> st.SearchStrategy[Any]:
     """Return values of a type of the wire, as MessagePack carries them: of the right shape, and hardly ever meaningful."""
     if kind is bytes:
-        return st.sampled_from([0, 1, 4, 16, 32, 64, 80, wire.HEADER_BYTES, 300]).flatmap(lambda size: st.binary(min_size=size, max_size=size))
+        return st.sampled_from([0, 1, 4, 16, 32, 64, 80, wire.HEADER_BYTES, 300]).flatmap(
+            lambda size: st.binary(min_size=size, max_size=size)
+        )
     if kind is int:
         return st.one_of(st.integers(0, 2**40), st.integers(-(2**63), 2**64 - 1))
     if get_origin(kind) is tuple:
@@ -54,7 +56,9 @@ def shaped(kind: Any) -> st.SearchStrategy[Any]:
 
 def bodies(path: str) -> st.SearchStrategy[bytes]:
     """Return bodies for a route: its message with senseless values, other MessagePack, and noise."""
-    anything = st.recursive(st.none() | st.integers(-(2**63), 2**64 - 1) | st.binary(max_size=40) | st.text(max_size=9), st.lists, max_leaves=9)
+    anything = st.recursive(
+        st.none() | st.integers(-(2**63), 2**64 - 1) | st.binary(max_size=40) | st.text(max_size=9), st.lists, max_leaves=9
+    )
     kind = SENT.get(path)
     sensible = shaped(kind).map(msgspec.msgpack.encode) if kind else st.just(b"")
     return st.one_of(sensible, anything.map(msgspec.msgpack.encode), st.binary(max_size=300))

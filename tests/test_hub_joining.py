@@ -54,9 +54,7 @@ def test_a_colleague_comes_with_an_invite_waits_and_is_admitted(organisation: Fa
     assert refused(laptop.send("GET", "/v1/news")) == "device_unknown"
     assert told(wire.JoinState, organisation.join(laptop, invite, given=proof)).state == "waiting"
     assert state(organisation, invite) == "waiting"
-    (request,) = [
-        request for request in told(wire.Joins, organisation.admin.send("GET", "/v1/joins")).requests if request.invite == invite
-    ]
+    (request,) = [request for request in told(wire.Joins, organisation.admin.send("GET", "/v1/joins")).requests if request.invite == invite]
     assert (request.signing, request.unsealing, request.proof) == (laptop.keys.signing, laptop.keys.unsealing, proof)
     assert admit(organisation, laptop, invite) == ""
     assert state(organisation, invite) == "admitted"

@@ -135,9 +135,7 @@ async def works(laptop: Laptop, person: str, titles: list[str], killed: asyncio.
 
 
 @pytest.mark.parametrize("kind", STORES)
-async def test_what_laptops_were_told_is_there_is_there_after_the_store_was_killed(
-    templates: Drawer, tmp_path: Path, kind: str
-) -> None:
+async def test_what_laptops_were_told_is_there_is_there_after_the_store_was_killed(templates: Drawer, tmp_path: Path, kind: str) -> None:
     team = await new_team(templates, kind, tmp_path)
     alex, ruth, office = team.alex, team.ruth, team.office
     keira = alex.add()
@@ -183,9 +181,7 @@ def held(office: Office) -> set[tuple[bytes, int, bytes]]:
     return {(book, n, row[3]) for (book, n), row in rows(office).items()}
 
 
-async def test_what_laptops_were_told_is_there_is_there_after_postgresql_lost_its_power(
-    templates: Drawer, tmp_path: Path
-) -> None:
+async def test_what_laptops_were_told_is_there_is_there_after_postgresql_lost_its_power(templates: Drawer, tmp_path: Path) -> None:
     """Five times in the middle of pushes; the store itself runs on and finds its database again."""
     with own_postgres() as cluster:
         office = Office(templates, cluster.new_database(), tmp_path)

@@ -158,12 +158,16 @@ class Cast:
             elif way == "keys":
                 said = statements.Grant(1, {laptop.device: secrets.token_bytes(80)})
             else:
-                said = statements.Membership(self.world.organisation.directory.seen, (self.spare.pop().member(Role.READ_ONLY),), (), self.laptops[LEAD].person)
+                said = statements.Membership(
+                    self.world.organisation.directory.seen, (self.spare.pop().member(Role.READ_ONLY),), (), self.laptops[LEAD].person
+                )
             lane = control.copy()
             return wire.write(wire.Control((lane.statement(laptop.keys, said),))), lambda: vars(control).update(vars(lane))
         message = {
             "/v1/invites": wire.Invite(secrets.token_bytes(16), laptop.now_ms() + 60_000),
-            "/v1/late": wire.Late(bytes(16), ((self.laptops[ADMINISTRATOR].device, bytes(wire.SEALED_KEY_BYTES)),), secrets.token_bytes(64)),
+            "/v1/late": wire.Late(
+                bytes(16), ((self.laptops[ADMINISTRATOR].device, bytes(wire.SEALED_KEY_BYTES)),), secrets.token_bytes(64)
+            ),
             "/v1/late/taken": wire.Taken((bytes(16),)),
             "/v1/recovery/report": wire.Report((), ()),
             "/v1/recovery/changes": wire.Returned(book, (), b""),

@@ -125,7 +125,10 @@ def test_durations_fall_into_buckets_that_hold_all_below() -> None:
         metrics.begin()
         metrics.end("/v1/news", "GET", 200, "", seconds, 0, 0)
     found = read(metrics.text({}))
-    held = [found["leadworker_hub_request_seconds_bucket", (("route", "/v1/news"), ("le", bound))] for bound in ("0.001", "0.05", "10.0", "+Inf")]
+    held = [
+        found["leadworker_hub_request_seconds_bucket", (("route", "/v1/news"), ("le", bound))]
+        for bound in ("0.001", "0.05", "10.0", "+Inf")
+    ]
     assert held == [2, 3, 3, 4]
 
 

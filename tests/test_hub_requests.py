@@ -76,9 +76,7 @@ def test_a_nonce_may_be_used_by_two_laptops_but_not_twice_by_one(organisation: F
 
 
 @pytest.mark.parametrize(("minutes", "words"), [(-7, "behind"), (6, "ahead of"), (-525_600, "behind")])
-def test_a_wrong_clock_is_refused_with_the_store_s_own_time(
-    world: World, organisation: FakeOrganisation, minutes: int, words: str
-) -> None:
+def test_a_wrong_clock_is_refused_with_the_store_s_own_time(world: World, organisation: FakeOrganisation, minutes: int, words: str) -> None:
     laptop = organisation.colleague()
     response = laptop.send("GET", "/v1/news", time_ms=laptop.now_ms() + minutes * MINUTE_MS)
     assert (response.status_code, refused(response)) == (401, "clock_wrong")
@@ -323,9 +321,7 @@ def test_a_store_that_holds_too_much_says_that_it_is_busy(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("who", ["a stranger", "a wrong clock", "a revoked laptop", "somebody who joins"])
-def test_whoever_is_not_known_cannot_fill_the_memory_of_the_store(
-    tmp_path: Path, who: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whoever_is_not_known_cannot_fill_the_memory_of_the_store(tmp_path: Path, who: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slow senders of large bodies; colleagues go on meanwhile, and each of them is answered in words in the end."""
     monkeypatch.setattr(bodies, "_PATIENCE_S", 0.3)
     limits = Limits(body_seconds=3, most_held=1_000_000, most_held_unknown=100_000)

@@ -23,9 +23,7 @@ NOW = 1_767_322_800_000
 
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=20), st.integers(1, 12), st.integers(1, 40), st.integers(1, 9))
-def test_a_page_is_whole_runs_within_its_limits_or_exactly_the_first_run(
-    runs: list[int], most: int, largest: int, size: int
-) -> None:
+def test_a_page_is_whole_runs_within_its_limits_or_exactly_the_first_run(runs: list[int], most: int, largest: int, size: int) -> None:
     ends = [sum(runs[: count + 1]) for count in range(len(runs))]
     marks = [(n, size, n in ends) for n in range(1, ends[-1] + 1)]
     fitting = [end for end in ends if end <= most and end * size <= largest]

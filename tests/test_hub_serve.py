@@ -60,8 +60,7 @@ def test_what_was_acknowledged_is_there_after_the_store_was_killed(database: str
             answered = threading.Semaphore(0)
             with ThreadPoolExecutor(WRITERS) as pool:
                 writing = [
-                    pool.submit(_write_until_killed, number, laptops, lanes, runs, acknowledged, answered)
-                    for number in range(WRITERS)
+                    pool.submit(_write_until_killed, number, laptops, lanes, runs, acknowledged, answered) for number in range(WRITERS)
                 ]
                 for _ in range(chance.randint(3, 40)):
                     assert answered.acquire(timeout=20), [task.exception() for task in writing if task.done()]
@@ -230,7 +229,12 @@ def test_a_key_that_is_sealed_with_a_passphrase_is_refused_without_asking_for_it
         "except HubTrouble as trouble: sys.exit(trouble.sentence)"
     )
     started = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-c", code],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     said, why = started.communicate(timeout=60)
     assert (started.returncode, said) == (1, "")

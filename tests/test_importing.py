@@ -112,7 +112,9 @@ def test_people_are_taken_on_to_the_caseload_only_when_that_is_asked_for(vault: 
     assert facts(vault, "Leah").on_caseload
 
 
-@pytest.mark.parametrize(("born_on", "said"), [("--05-03", "3 May, year not known"), ("1861-02-01", "1 February 1861"), ("2199-01-01", "1 January 2199")])
+@pytest.mark.parametrize(
+    ("born_on", "said"), [("--05-03", "3 May, year not known"), ("1861-02-01", "1 February 1861"), ("2199-01-01", "1 January 2199")]
+)
 def test_a_birthday_that_the_record_cannot_hold_is_kept_in_words(vault: Vault, born_on: str, said: str) -> None:
     bring_in(vault, card("Noah Pryce", born_on=born_on))
     found = facts(vault, "Noah")

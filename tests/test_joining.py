@@ -585,8 +585,7 @@ async def test_a_colleague_of_another_team_cannot_fetch_a_casebook(team_on: Team
     with pytest.raises(Refused) as told:
         await bea.client.changes(alex.book(keira), 0)
     assert told.value.sentence == (
-        "This laptop is not a member of this casebook, so the central store did not hand it out. "
-        "Ask the lead or a supervisor to be added."
+        "This laptop is not a member of this casebook, so the central store did not hand it out. Ask the lead or a supervisor to be added."
     )
     with pytest.raises(Refused) as unknown:
         await bea.client.changes(secrets.token_bytes(16), 0)

@@ -114,8 +114,9 @@ async def test_an_entry_that_is_claimed_twice_is_everywhere_the_first_one_also_w
 def test_a_seal_of_another_size_than_was_signed_is_not_opened_whenever_its_key_comes() -> None:
     book, body = secrets.token_bytes(16), bytes(16) + b"words"
     key = BookKey(book, 1, secrets.token_bytes(32))
-    signed = {size: change.Header(Kind.CONTENT, book, bytes(16), 1, 1, change.FIRST, size, change.commitment(body)).pack() for size in (256, 512)}
-
+    signed = {
+        size: change.Header(Kind.CONTENT, book, bytes(16), 1, 1, change.FIRST, size, change.commitment(body)).pack() for size in (256, 512)
+    }
 
     def found(size: int) -> Opened:
         return opened(signed[size], change.unpack(signed[size]), key.seal(signed[256], body), lambda epoch: key)

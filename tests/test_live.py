@@ -142,9 +142,7 @@ async def test_a_network_that_dies_without_a_word_is_taken_for_dead_and_tried_ag
         await ruth.shows(keira, "written meanwhile")
 
 
-async def test_where_a_proxy_keeps_the_stream_back_a_request_that_waits_takes_its_place(
-    team_on: Team, opened: Callable[..., Open]
-) -> None:
+async def test_where_a_proxy_keeps_the_stream_back_a_request_that_waits_takes_its_place(team_on: Team, opened: Callable[..., Open]) -> None:
     keira = await shared(team_on)
     async with Between(team_on.office.url) as network:
         network.keeps_back = True

@@ -83,9 +83,7 @@ def test_a_network_cut_right_after_the_founding_loses_no_key_and_mends_at_the_ne
         ruth.close()
 
 
-def test_two_who_make_a_vault_in_one_folder_at_once_do_not_destroy_each_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_who_make_a_vault_in_one_folder_at_once_do_not_destroy_each_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "vault"
     first = opening.create
 
@@ -135,9 +133,7 @@ def test_words_that_nobody_could_see_change_nothing(tmp_path: Path) -> None:
     opening.open_with_words(tmp_path / "vault", " ".join(words)).close()
 
 
-def test_a_note_whose_safety_mark_failed_is_told_as_saved_and_is_not_written_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_note_whose_safety_mark_failed_is_told_as_saved_and_is_not_written_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     laptop = Laptop(tmp_path / "vault", "Alex", "http://127.0.0.1:1", CLOCK)
     keira = laptop.desk.do_now(people.add, "Keira")
     warned: list[str] = []

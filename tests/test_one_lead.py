@@ -56,7 +56,9 @@ class Reassigning(RuleBasedStateMachine):
     def hand_over(self, who: int, fresh: bool, lead: int, then: int) -> None:
         self._look(who, fresh)
         before = self.views[who].lead
-        rest = {self.people.index(m.person): m.role for m in self.views[who].members.values() if m.person not in (before, self.people[lead])}
+        rest = {
+            self.people.index(m.person): m.role for m in self.views[who].members.values() if m.person not in (before, self.people[lead])
+        }
         if then:
             rest[self.people.index(before)] = then
         self._decide(who, list(rest.items()), lead)
@@ -74,7 +76,13 @@ class Reassigning(RuleBasedStateMachine):
         if self.directory.active(device) is not None:
             self._direct(Revoke(device))
 
-    @rule(who=persons, fresh=st.booleans(), claims=st.lists(st.tuples(persons, st.sampled_from(list(Role))), max_size=3), lead=persons, gone=st.sets(persons))
+    @rule(
+        who=persons,
+        fresh=st.booleans(),
+        claims=st.lists(st.tuples(persons, st.sampled_from(list(Role))), max_size=3),
+        lead=persons,
+        gone=st.sets(persons),
+    )
     def say_anything(self, who: int, fresh: bool, claims: list[tuple[int, Role]], lead: int, gone: set[int]) -> None:
         """A laptop that keeps to no rule: the statements are signed, and the rules are all that stands in their way."""
         self._look(who, fresh)

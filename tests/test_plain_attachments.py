@@ -57,7 +57,18 @@ def test_no_document_and_no_line_ever_holds_a_key(plain: Plain, letter: Path) ->
     vault = plain.open()
     key = vault.read(lambda shelf: attachments.sealed_file(shelf, made)).result().key
     vault.close()
-    for command in ("attachments keira", "timeline keira", "brief kay", "person kay", "history kay", "today", "search letter", f"search {key}", "check", "doctor"):
+    for command in (
+        "attachments keira",
+        "timeline keira",
+        "brief kay",
+        "person kay",
+        "history kay",
+        "today",
+        "search letter",
+        f"search {key}",
+        "check",
+        "doctor",
+    ):
         for more in ((), ("--json",)):
             answer = plain(*command.split(), *more, code=None)
             said = answer.out.replace(f"“{key[:60]}”", "").replace(f'"{key}"', "")
@@ -67,7 +78,11 @@ def test_no_document_and_no_line_ever_holds_a_key(plain: Plain, letter: Path) ->
 def test_a_hostile_name_is_printed_as_harmless_letters(plain: Plain, tmp_path: Path) -> None:
     path = tmp_path / "\x1b[2J\u202escan\n.pdf"
     path.write_bytes(b"x")
-    for arguments in (("attach", "keira", str(path)), ("attach", "keira", str(path), "--name", "../\x1b]0;x\x07.txt"), ("attachments", "keira")):
+    for arguments in (
+        ("attach", "keira", str(path)),
+        ("attach", "keira", str(path), "--name", "../\x1b]0;x\x07.txt"),
+        ("attachments", "keira"),
+    ):
         assert harmless(plain(*arguments))
         assert harmless(plain(*arguments, "--json"))
     assert harmless(plain("attach", "keira", str(path) + "\x1b[31m", code=1))
@@ -87,7 +102,11 @@ def test_a_casebook_that_is_given_out_holds_no_key_of_a_file(plain: Plain, lette
     made = plain("attach", "keira", str(letter), "--json").json()["id"]
     vault = plain.open()
     key = vault.read(lambda shelf: attachments.sealed_file(shelf, made)).result().key
-    (body,) = [row[0] for row in vault.submit(lambda: vault.connection.execute("SELECT body FROM change").fetchall()).result() if key.encode() in row[0]]
+    (body,) = [
+        row[0]
+        for row in vault.submit(lambda: vault.connection.execute("SELECT body FROM change").fetchall()).result()
+        if key.encode() in row[0]
+    ]
     vault.close()
     told = case_text.Told(1, "Alex Morgan", "d" * 32, 1, read_content(body), "c" * 64)
     assert "letter.pdf" in str(case_text.as_json(told))

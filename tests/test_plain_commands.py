@@ -203,7 +203,9 @@ def test_an_id_that_fits_two_asks_for_more_digits(plain: Plain) -> None:
     def two(shelf: Shelf) -> None:
         keira = caseload.resolve(shelf, "Keira").id
         for first in "ab":
-            shelf.add(Action, keira, record_id=first * 24 + "12345678", person_id=keira, text=f"Ring {first}", owner="Alex Morgan", mine=True)
+            shelf.add(
+                Action, keira, record_id=first * 24 + "12345678", person_id=keira, text=f"Ring {first}", owner="Alex Morgan", mine=True
+            )
 
     vault = plain.open()
     vault.write(two).result()

@@ -219,10 +219,15 @@ def _flipped(raw: bytes, word: bytes) -> bytes:
     return raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
 
 
-def test_a_casebook_is_given_to_a_named_outsider_and_says_so_itself(plain: Plain, hub: EmbeddedHub, tmp_path: Path, quick_seals: None) -> None:
+def test_a_casebook_is_given_to_a_named_outsider_and_says_so_itself(
+    plain: Plain, hub: EmbeddedHub, tmp_path: Path, quick_seals: None
+) -> None:
     key = pyrage.x25519.Identity.generate()
     out = tmp_path / "given.age"
-    assert "no age recipient" in plain("give-out", "keira", str(out), "--for", "Dr Noor", "--to", "age1nonsense", "--reason", "x", "--yes", code=1).err
+    assert (
+        "no age recipient"
+        in plain("give-out", "keira", str(out), "--for", "Dr Noor", "--to", "age1nonsense", "--reason", "x", "--yes", code=1).err
+    )
     assert "Say with --reason" in plain("give-out", "keira", str(out), "--for", "Dr Noor", "--reason", " ", "--yes", code=1).err
     assert "Nothing was written" in plain("give-out", "keira", str(out), "--for", "Dr Noor", "--reason", "x", code=1).err
     answer = plain(
@@ -241,7 +246,9 @@ def test_a_casebook_is_given_to_a_named_outsider_and_says_so_itself(plain: Plain
     entry = plain("timeline", "keira", "--json").json()["entries"][0]
     assert entry["title"] == "Given to Dr Noor, Saltmere surgery: the whole record so far"
     assert answer["sha256"] in entry["noticed"]
-    assert "already" in plain("give-out", "keira", str(out), "--for", "x", "--to", str(key.to_public()), "--reason", "x", "--yes", code=1).err
+    assert (
+        "already" in plain("give-out", "keira", str(out), "--for", "x", "--to", str(key.to_public()), "--reason", "x", "--yes", code=1).err
+    )
 
 
 def test_key_files_stay_where_nobody_knows_whether_their_key_is_in_force(
@@ -249,7 +256,12 @@ def test_key_files_stay_where_nobody_knows_whether_their_key_is_in_force(
 ) -> None:
     made, true = set_up(plain, hub, tmp_path), HubClient.control
     wrong: list[PostError | None] = [Offline("no answer")]
-    rest = ["--root-file", str(tmp_path / "keys" / "root-key.age"), "--root-passphrase-file", file_of(tmp_path, "rp", made["root_passphrase"])]
+    rest = [
+        "--root-file",
+        str(tmp_path / "keys" / "root-key.age"),
+        "--root-passphrase-file",
+        file_of(tmp_path, "rp", made["root_passphrase"]),
+    ]
 
     async def unheard(self: HubClient, changes: tuple[wire.OpenChange, ...]) -> wire.Outcome:
         outcome = await true(self, changes) if not isinstance(wrong[0], Refused) else None
@@ -286,9 +298,16 @@ def test_a_lost_root_is_replaced_by_two_administrators_with_commands_alone(
     assert plain("check", "--json").json()["digest"] == before
     assert "replaced already" in plain("keys", "confirm-root", str(tmp_path / "witness.json"), code=1).err
 
-    root = ["--root-file", str(tmp_path / "new" / "root-key.age"), "--root-passphrase-file", file_of(tmp_path, "rp", asked["keys"]["passphrases"][0])]
+    root = [
+        "--root-file",
+        str(tmp_path / "new" / "root-key.age"),
+        "--root-passphrase-file",
+        file_of(tmp_path, "rp", asked["keys"]["passphrases"][0]),
+    ]
     old = ["--root-file", str(tmp_path / "keys" / "root-key.age"), "--root-passphrase-file", file_of(tmp_path, "op", "wrong words")]
-    assert "does not open with the root's passphrase" in plain("keys", "new-escrow", *old, "--keys-folder", str(tmp_path / "e1"), code=1).err
+    assert (
+        "does not open with the root's passphrase" in plain("keys", "new-escrow", *old, "--keys-folder", str(tmp_path / "e1"), code=1).err
+    )
     file_of(tmp_path, "op", made["root_passphrase"])
     for replaced in ("new-escrow", "new-root"):
         refused = plain("keys", replaced, *old, "--keys-folder", str(tmp_path / "e1"), code=1)
@@ -306,4 +325,3 @@ def test_a_lost_root_is_replaced_by_two_administrators_with_commands_alone(
         "escrow", "open", str(tmp_path / "case"), "--for", "x", "--reason", "y", "--out", str(tmp_path / "o.age"),
         "--key-file", escrow["files"][0], "--first-passphrase-file", given[0], "--second-passphrase-file", given[1],
     )  # fmt: skip
-

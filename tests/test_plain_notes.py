@@ -53,7 +53,12 @@ def test_each_part_has_its_option_and_may_be_given_several_times(plain: Plain) -
     ).json()  # fmt: skip
     entry = newest(plain)
 
-    assert (entry["seen"], entry["said"], entry["noticed"], entry["think"]) == ("Yusuf\nhis aunt", "I like it here.", "Warm room.", "Settling.")
+    assert (entry["seen"], entry["said"], entry["noticed"], entry["think"]) == (
+        "Yusuf\nhis aunt",
+        "I like it here.",
+        "Warm room.",
+        "Settling.",
+    )
     assert entry["next"] == "ring school fri\nRuth: send the form"
     assert [action["owner"] for action in entry["actions"]] == ["Alex Morgan", "Alex Morgan"]
     assert "who is Ruth?" in answer["questions"], "an owner whom nobody knows is asked about, not guessed"
@@ -216,7 +221,9 @@ def test_the_timeline_says_each_kind_of_statement_after_its_label(plain: Plain) 
     answer = plain("timeline", "keira").out
 
     assert re.search(r"Visit, home, 50 min, written by you on \w+ \d+ \w+.*, here only\. Id [0-9a-f]{8}\.", answer)
-    assert "  Seen: Keira on her own\n  Said: I actually slept.\n  Noticed: Kitchen tidy, food in.\n  I think: Home feels safer.\n" in answer
+    assert (
+        "  Seen: Keira on her own\n  Said: I actually slept.\n  Noticed: Kitchen tidy, food in.\n  I think: Home feels safer.\n" in answer
+    )
     assert "  Next: Ring the clinic about the wait, you, 2 days late." in answer
 
 

@@ -88,7 +88,9 @@ FIELDS = {
     "Pending": "id person wish decided said",
     "Reader": "name role leads me since laptops",
     "Readers": "person_id person readers history pending nobody_decides upto words",
-    "LeftAlone": "casebook laptops", "CasebooksLeftAlone": "casebooks", "LaptopOpened": "folder passphrase",
+    "LeftAlone": "casebook laptops",
+    "CasebooksLeftAlone": "casebooks",
+    "LaptopOpened": "folder passphrase",
     "Revoked": "name laptops",
     "LateItem": "id written_by person_id person received entries others",
     "LateItems": "items",
@@ -128,14 +130,38 @@ def test_the_documents_keep_their_field_names() -> None:
 
 
 def test_every_document_is_one_line_of_json(plain: Plain) -> None:
-    for command in ("today", "people", "visits", "actions", "drafts", "doctor", "timeline kay", "brief kay", "conflicts", "history kay", "person kay", "search slept"):
+    for command in (
+        "today",
+        "people",
+        "visits",
+        "actions",
+        "drafts",
+        "doctor",
+        "timeline kay",
+        "brief kay",
+        "conflicts",
+        "history kay",
+        "person kay",
+        "search slept",
+    ):
         answer = plain(*command.split(), "--json")
         assert answer.out.count("\n") == 1, command
         assert isinstance(answer.json(), dict)
 
 
 def test_hostile_text_is_printed_as_harmless_letters(plain: Plain) -> None:
-    plain("people", "add", f"Devon {HOSTILE}", "--talking", HOSTILE, "--known-as", f"Dev{HOSTILE}", "--identifier", f"S{HOSTILE}", f"1{HOSTILE}")
+    plain(
+        "people",
+        "add",
+        f"Devon {HOSTILE}",
+        "--talking",
+        HOSTILE,
+        "--known-as",
+        f"Dev{HOSTILE}",
+        "--identifier",
+        f"S{HOSTILE}",
+        f"1{HOSTILE}",
+    )
     plain("alert", "devon", f"Careful {HOSTILE}")
     plain("note", "devon", "-", typed=f"visit home {HOSTILE}\nSaid: {HOSTILE}\nNext: ring {HOSTILE}")
     plain("visit", "devon", "tomorrow", "15:30", "--place", HOSTILE, "--note", HOSTILE)
@@ -158,7 +184,9 @@ def test_the_last_line_cleans_what_was_never_cleaned(plain: Plain) -> None:
         assert harmless(answer)
 
 
-@pytest.mark.parametrize("arguments", [("brief", HOSTILE), (HOSTILE,), ("brief", "keira", f"--{HOSTILE}"), ("done", HOSTILE), ("import", f"/{HOSTILE}.vcf")])
+@pytest.mark.parametrize(
+    "arguments", [("brief", HOSTILE), (HOSTILE,), ("brief", "keira", f"--{HOSTILE}"), ("done", HOSTILE), ("import", f"/{HOSTILE}.vcf")]
+)
 def test_hostile_arguments_come_back_harmless(plain: Plain, arguments: tuple[str, ...]) -> None:
     arguments = tuple(argument.replace("\x00", "") for argument in arguments)
     for given in (arguments, (*arguments, "--json")):
@@ -189,7 +217,9 @@ def test_an_error_is_a_sentence_or_a_document_on_standard_error(plain: Plain) ->
     assert document.trouble() == {"error": "not_found", "sentence": spoken.err.strip()}
 
 
-@pytest.mark.parametrize("arguments", [("frobnicate",), ("note",), ("brief",), ("timeline", "keira", "--limit", "many"), ("people", "--vault"), ("--frob",), ()])
+@pytest.mark.parametrize(
+    "arguments", [("frobnicate",), ("note",), ("brief",), ("timeline", "keira", "--limit", "many"), ("people", "--vault"), ("--frob",), ()]
+)
 def test_wrong_usage_ends_with_2(plain: Plain, arguments: tuple[str, ...]) -> None:
     assert plain(*arguments, code=2).out == ""
 
@@ -243,7 +273,9 @@ def test_ctrl_d_at_a_question_is_said_in_words(plain: Plain, monkeypatch: pytest
     assert "There was no answer. Nothing was done." in plain("people", code=1).err
 
 
-def test_progress_is_quiet_in_the_first_second_and_speaks_after(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_quiet_in_the_first_second_and_speaks_after(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = [0.0]
     monkeypatch.setattr(output.time, "monotonic", lambda: clock[0])
     progress = output.Progress("Imported")

@@ -136,9 +136,7 @@ def test_a_vault_that_is_alone_says_how_to_join(plain: Plain, command: tuple[str
     assert "This vault is on this laptop only." in plain(*command, code=1).err
 
 
-def test_what_this_laptop_said_itself_is_not_counted_as_received(
-    plain: Plain, hub: EmbeddedHub, tmp_path: Path, quick_seals: None
-) -> None:
+def test_what_this_laptop_said_itself_is_not_counted_as_received(plain: Plain, hub: EmbeddedHub, tmp_path: Path, quick_seals: None) -> None:
     set_up(plain, hub, tmp_path)
     invite = plain("invite", "Ruth Adeyemi", "--team", "north", "--role", "supervisor", "--json").json()
     ruth = ["--vault", str(tmp_path / "ruth")]
@@ -230,7 +228,9 @@ def test_the_seal_is_ages_and_any_age_program_opens_it() -> None:
     assert pyrage.passphrase.decrypt(sealed, "six words that open this one") == b"a key"
 
 
-def test_without_the_part_that_seals_nothing_is_set_up(plain: Plain, hub: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_part_that_seals_nothing_is_set_up(
+    plain: Plain, hub: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "pyrage", None)
     rest = ["--organisation", "S", "--team", "N", "--setup-code-file", "none", "--keys-folder", str(tmp_path / "keys")]
 

@@ -184,7 +184,11 @@ def test_an_administrator_says_what_a_colleague_is(plain: Plain, team: dict[str,
     assert answer.out == "Sam Iqbal-Wren is supervisor now, and an administrator.\n"
     plain("sync", *team[RUTH])
     found = {one["name"]: one for one in plain("devices", *team[RUTH], "--json").json()["devices"]}
-    assert (found["Sam Iqbal-Wren"]["role"], found["Sam Iqbal-Wren"]["my_team"], found["Sam Iqbal-Wren"]["admin"]) == ("supervisor", False, True)
+    assert (found["Sam Iqbal-Wren"]["role"], found["Sam Iqbal-Wren"]["my_team"], found["Sam Iqbal-Wren"]["admin"]) == (
+        "supervisor",
+        False,
+        True,
+    )
     assert "Only an administrator" in plain("appoint", "sam", "--role", "manager", *team[RUTH], code=1).err
     assert "cannot both be" in plain("appoint", "sam", "--admin", "--not-admin", code=1).err
 

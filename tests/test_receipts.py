@@ -39,7 +39,9 @@ def words(app: LeadworkerApp) -> str:
         (WELL, "", 0, "It goes with the next sync."),
     ],
 )  # fmt: skip
-def test_why_something_has_not_gone_is_a_sentence_about_what_stands_in_the_way(standing: Standing, post: str, sent_ms: int, said: str) -> None:
+def test_why_something_has_not_gone_is_a_sentence_about_what_stands_in_the_way(
+    standing: Standing, post: str, sent_ms: int, said: str
+) -> None:
     assert said in sending.why(standing, post=post, sent_ms=sent_ms)
 
 

@@ -165,9 +165,7 @@ def test_a_change_that_no_leadworker_writes_is_put_aside_with_its_author_and_the
     aside = vaults.everything(first.vault)["put_aside"]
     assert aside[0][5] == two.laptops[1].vault.identity.device.hex()
     assert first.digest_of_a_rebuild() == first.digest()
-    assert checking.check(
-        first.vault.connection, first.vault.anchor.read(), first.vault.identity.signing_public, keys_of=two.key_of
-    ).whole
+    assert checking.check(first.vault.connection, first.vault.anchor.read(), first.vault.identity.signing_public, keys_of=two.key_of).whole
 
 
 def test_a_topic_or_a_field_of_a_later_version_is_kept_whole_for_it(two: Team) -> None:

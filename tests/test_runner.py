@@ -55,9 +55,7 @@ class Desk:
         self.heard: list[PostState] = []
         self.faults: list[dict[str, Any]] = []
         self.ringing: Callable[[Bell], None] = laptop.desk.ring
-        self.runner = Runner(
-            laptop.box, laptop.client, laptop.clock, self._ring, spread=lambda: 1.0, sleep=self.time.sleep
-        )
+        self.runner = Runner(laptop.box, laptop.client, laptop.clock, self._ring, spread=lambda: 1.0, sleep=self.time.sleep)
         self.runner.listen(self.heard.append)
         laptop.desk.on_change(self.runner.something_changed)
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: self.faults.append(context))
@@ -240,9 +238,7 @@ async def test_the_waits_of_an_office_are_spread(team: Team) -> None:
     spreads = iter([0.7, 1.3])
     time = Time()
     team.alex.line.dead = True
-    runner = Runner(
-        team.alex.box, team.alex.client, team.alex.clock, lambda bell: None, spread=lambda: next(spreads), sleep=time.sleep
-    )
+    runner = Runner(team.alex.box, team.alex.client, team.alex.clock, lambda bell: None, spread=lambda: next(spreads), sleep=time.sleep)
     runner.start()
     assert await time.next_nap() == pytest.approx(1.4)
     time.passes()
@@ -462,7 +458,9 @@ async def test_a_fault_of_the_post_itself_is_told_and_it_goes_on(desk: Desk, tea
     assert desk.runner.state.word == "up to date"
 
 
-async def test_a_disk_that_is_full_while_receiving_is_told_in_its_own_words(desk: Desk, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_disk_that_is_full_while_receiving_is_told_in_its_own_words(
+    desk: Desk, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def full(*given: object) -> Bell:
         raise DiskTrouble("The disk is full. What you typed is still here. Free some space, then save again.")
 

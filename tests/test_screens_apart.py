@@ -303,7 +303,9 @@ async def test_a_form_is_not_touched_by_what_comes_in_and_says_so_before_it_save
 
 
 @pytest.mark.parametrize(("key", "kept"), [("y", "in a hostel"), ("t", NAN), ("b", f"Alex Morgan: in a hostel\nRuth Adeyemi: {NAN}")])
-async def test_what_somebody_chooses_in_the_form_is_saved_and_settles_it(app: LeadworkerApp, clock: StillClock, key: str, kept: str) -> None:
+async def test_what_somebody_chooses_in_the_form_is_saved_and_settles_it(
+    app: LeadworkerApp, clock: StillClock, key: str, kept: str
+) -> None:
     async with opened(app, (80, 30)) as pilot:
         person, ruth = await keira(app), Ruth(app, clock)
         await change_where_she_lives(app, pilot, "in a hostel")
@@ -332,7 +334,9 @@ async def test_back_from_the_question_is_the_form_as_it_was_with_nothing_saved(a
         assert "in a hostel" not in [said.value for said in await app.desk.ask(lambda s: s.history(Person, person))]
 
 
-async def test_what_was_typed_before_a_lock_is_still_typed_upon_the_old_words(app: LeadworkerApp, clock: StillClock, door: WorldDoor) -> None:
+async def test_what_was_typed_before_a_lock_is_still_typed_upon_the_old_words(
+    app: LeadworkerApp, clock: StillClock, door: WorldDoor
+) -> None:
     """The form comes back after a lock with what was typed, and only that: what others wrote in other fields is not undone."""
     async with opened(app, (80, 30)) as pilot:
         person, ruth = await keira(app), Ruth(app, clock)

@@ -108,7 +108,14 @@ async def test_a_colleagues_file_says_on_whose_laptop_it_is_and_is_fetched_when_
     async with opened(app) as pilot:
         keira = await on_person(app, pilot)
         vault = cast(Vault, cast(Desk, app.open_desk)._keeper)
-        values = {"person_id": keira, "name": "\x1b[2Jscan\u202e.pdf", "kind": "application/pdf", "size": 9_000_000, "digest": "a" * 64, "key": "b" * 64}
+        values = {
+            "person_id": keira,
+            "name": "\x1b[2Jscan\u202e.pdf",
+            "kind": "application/pdf",
+            "size": 9_000_000,
+            "digest": "a" * 64,
+            "key": "b" * 64,
+        }
         made = await app.desk.do(lambda shelf: shelf.add(Attachment, keira, **values))
         await settle(pilot)
 

@@ -112,7 +112,8 @@ async def test_a_draft_is_gone_on_with_from_today(app: LeadworkerApp) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "goes"), [("alone", ""), ("offline", "It will be sent when you are online."), ("up to date", "It goes to the central store by itself.")]
+    ("word", "goes"),
+    [("alone", ""), ("offline", "It will be sent when you are online."), ("up to date", "It goes to the central store by itself.")],
 )
 async def test_what_was_saved_is_said_to_go_where_it_goes(app: LeadworkerApp, word: str, goes: str) -> None:
     async with opened(app, (100, 30)) as pilot:
@@ -701,9 +702,7 @@ async def test_the_top_line_follows_the_post(app: LeadworkerApp, clock: StillClo
         "receiving 24": PostState(word="sending", doing="receiving", sending_done=24),
         "all sent 14:02": PostState(word="up to date", last_sent_ms=clock.at(18, 14, 2).ms),
         "! 1 to hand in": PostState(word="up to date", late=1, last_sent_ms=clock.at(18, 14, 2).ms),
-        "all sent 14:02, 1 to take in, 2 apart": PostState(
-            word="up to date", to_take_in=1, apart=2, last_sent_ms=clock.at(18, 14, 2).ms
-        ),
+        "all sent 14:02, 1 to take in, 2 apart": PostState(word="up to date", to_take_in=1, apart=2, last_sent_ms=clock.at(18, 14, 2).ms),
         "not sent for 5 days": PostState(word="offline", waiting=2, last_sent_ms=clock.at(13, 9).ms),
         "look at Sync": PostState(word="stuck", alarm="The central store sent something that does not fit."),
         "this laptop only": PostState(),

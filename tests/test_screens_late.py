@@ -81,9 +81,7 @@ def comes_late(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 
 @pytest.mark.parametrize("seed", WALKS)
-async def test_whatever_comes_late_the_program_goes_on(
-    app: LeadworkerApp, comes_late: Callable[[int], None], seed: int
-) -> None:
+async def test_whatever_comes_late_the_program_goes_on(app: LeadworkerApp, comes_late: Callable[[int], None], seed: int) -> None:
     steps = random.Random(seed)
     async with opened(app) as pilot:
         comes_late(seed)
@@ -117,9 +115,7 @@ async def test_a_panel_that_was_closed_asks_for_nothing_any_more(app: Leadworker
         assert late.is_cancelled
 
 
-async def test_an_answer_that_comes_when_find_is_closing_shows_itself_nowhere(
-    app: LeadworkerApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_answer_that_comes_when_find_is_closing_shows_itself_nowhere(app: LeadworkerApp, monkeypatch: pytest.MonkeyPatch) -> None:
     async with opened(app) as pilot:
         ask, asked = app.desk.ask, asyncio.Event()
 

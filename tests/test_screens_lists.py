@@ -183,11 +183,7 @@ async def test_only_the_focused_list_has_a_lit_row() -> None:
         second.show(["b"])
         first.focus()
         await pilot.pause()
-        lit = [
-            str(strip._segments[0].style.bgcolor)
-            for strip in (first.render_line(0), second.render_line(0))
-            if strip._segments[0].style
-        ]
+        lit = [str(strip._segments[0].style.bgcolor) for strip in (first.render_line(0), second.render_line(0)) if strip._segments[0].style]
         assert lit[0] != lit[1]
 
 

@@ -111,9 +111,7 @@ async def test_the_hidden_clock_goes_on(app: LeadworkerApp, clock: StillClock) -
         assert seen(app).split() == ["14:33"]
 
 
-async def test_five_minutes_without_a_key_lock_and_the_note_is_kept(
-    app: LeadworkerApp, door: WorldDoor, clock: StillClock
-) -> None:
+async def test_five_minutes_without_a_key_lock_and_the_note_is_kept(app: LeadworkerApp, door: WorldDoor, clock: StillClock) -> None:
     async with opened(app) as pilot:
         await type_in(pilot, "n", "visit, she slept")
         clock.wait(IDLE_MINUTES * 60 - 1)
@@ -224,9 +222,7 @@ async def test_a_note_is_in_the_vault_two_seconds_after_the_last_letter(app: Lea
         assert "draft kept on this laptop 14:32" in seen(app)
 
 
-async def test_a_crash_prints_one_calm_line_and_keeps_what_was_typed(
-    app: LeadworkerApp, door: WorldDoor, clock: StillClock
-) -> None:
+async def test_a_crash_prints_one_calm_line_and_keeps_what_was_typed(app: LeadworkerApp, door: WorldDoor, clock: StillClock) -> None:
     printed = io.StringIO()
 
     def break_it(_bell: Bell) -> None:
@@ -452,4 +448,3 @@ async def test_a_visit_to_a_stick_holds_no_lock_up(app: LeadworkerApp, tmp_path:
         assert isinstance(app.screen, HideScreen)
     assert app.return_value is not None
     assert app.return_value.how is How.LOCKED
-

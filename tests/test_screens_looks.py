@@ -223,9 +223,7 @@ def test_the_manual_of_keys_names_every_key() -> None:
         (False, "linux", "ascii", False),
     ],
 )
-def test_ascii_is_chosen_where_the_terminal_shows_no_more(
-    asked: bool | None, term: str, encoding: str | None, wanted: bool
-) -> None:
+def test_ascii_is_chosen_where_the_terminal_shows_no_more(asked: bool | None, term: str, encoding: str | None, wanted: bool) -> None:
     assert wants_ascii(asked, {"TERM": term}, encoding) is wanted
 
 

@@ -221,9 +221,7 @@ async def test_the_footer_offers_the_lead_to_decide(app: LeadworkerApp) -> None:
 
 
 @pytest.mark.parametrize(("state", "comes"), [("offline", "No network now: the next sync"), ("up to date", "It comes into force at the")])
-async def test_what_is_said_of_a_decision_is_true_with_and_without_a_network(
-    app: LeadworkerApp, state: str, comes: str
-) -> None:
+async def test_what_is_said_of_a_decision_is_true_with_and_without_a_network(app: LeadworkerApp, state: str, comes: str) -> None:
     async with opened(app) as pilot:
         keira = await on_page(app, pilot)
         post = cast(StillPost, app.desk.post)

@@ -50,9 +50,7 @@ async def test_a_whole_note_and_the_way_on_in_one_burst(app: LeadworkerApp) -> N
         assert type(app.screen).__name__ == "PeoplePage"
 
 
-async def test_letters_typed_while_a_note_is_being_left_are_kept_with_it(
-    app: LeadworkerApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_letters_typed_while_a_note_is_being_left_are_kept_with_it(app: LeadworkerApp, monkeypatch: pytest.MonkeyPatch) -> None:
     async with opened(app) as pilot:
         await type_in(pilot, "n", "one")
         page = app.screen

@@ -43,7 +43,9 @@ class Made:
     def __init__(self) -> None:
         self.directory, self.members = Directory(ORGANISATION), BookMembers(BOOK)
         self.said: dict[str, list[wire.OpenChange]] = {"directory": [], "book": []}
-        first = Founding(ROOTS[0].signing_public, ESCROWS[0].unsealing_public, bytes(32), 1, 300, identity.seal_name(KEY, ORGANISATION, "Saltmere"))
+        first = Founding(
+            ROOTS[0].signing_public, ESCROWS[0].unsealing_public, bytes(32), 1, 300, identity.seal_name(KEY, ORGANISATION, "Saltmere")
+        )
         self.direct(first, ROOTS[0])
         for person, role, admin in ((RUTH, Role.SUPERVISOR, True), (ALEX, Role.KEY_WORKER, False), (BEA, Role.CO_WORKER, True)):
             self.direct(self.enrol(LAPTOPS[person], person, role, admin), ROOTS[0])

@@ -100,9 +100,7 @@ def of_a_later_place(page: wire.Page) -> wire.Page:
         pytest.param(of_a_later_place, LATER, id="leaves the first change out"),
     ],
 )
-async def test_a_carrier_who_forges_a_page_is_found_out(
-    team: Team, stick: Path, bend: Callable[[wire.Page], wire.Page], why: str
-) -> None:
+async def test_a_carrier_who_forges_a_page_is_found_out(team: Team, stick: Path, bend: Callable[[wire.Page], wire.Page], why: str) -> None:
     alex, ruth, keira, answer = await carried_to(team, stick)
     frames = [
         msgspec.structs.replace(f, page=bend(f.page)) if isinstance(f, Brings) and f.book == alex.book(keira) else f

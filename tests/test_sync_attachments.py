@@ -104,9 +104,7 @@ async def test_a_small_file_comes_by_itself_and_nothing_new_stays_one_request(te
         assert await laptop.box.files.to_fetch() == await laptop.box.files.to_send() == ()
 
 
-async def test_a_full_disk_is_left_room_and_only_what_is_wanted_comes(
-    team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_full_disk_is_left_room_and_only_what_is_wanted_comes(team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keira = await shared(team)
     made = attach(team.alex, keira, a_file(tmp_path))
     await team.alex.sync()
@@ -147,9 +145,7 @@ async def test_a_file_attached_before_the_laptop_joined_anything_goes_along_with
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_an_upload_and_a_download_that_are_cut_at_every_request_go_on_where_they_were(
-    when: str, team: Team, tmp_path: Path
-) -> None:
+async def test_an_upload_and_a_download_that_are_cut_at_every_request_go_on_where_they_were(when: str, team: Team, tmp_path: Path) -> None:
     keira = await shared(team)
     made = attach(team.alex, keira, a_file(tmp_path))
     for laptop in (team.alex, team.ruth):
@@ -238,7 +234,9 @@ async def test_files_give_way_to_what_is_more_urgent_and_every_sync_gets_them_fu
     left = True
     while left:
         team.alex.write(keira, f"note {rounds}")
-        exchange = Exchange(team.alex.box, team.alex.client, team.alex.clock, team.alex.bells.append, team.alex.told.append, enough=lambda: True)
+        exchange = Exchange(
+            team.alex.box, team.alex.client, team.alex.clock, team.alex.bells.append, team.alex.told.append, enough=lambda: True
+        )
         left = (await exchange.run()).files_left
         assert team.alex.where(keira)[-1] == "on the central store"
         rounds += 1
@@ -285,7 +283,9 @@ class Liar(Line):
 
 
 SOMETHING_ELSE = "The central store handed out something else than the file that a colleague's laptop sealed."
-LIES = dict.fromkeys(("a flipped bit", "other bytes", "too many bytes", "too few", "none", "another part", "another size"), SOMETHING_ELSE) | {
+LIES = dict.fromkeys(
+    ("a flipped bit", "other bytes", "too many bytes", "too few", "none", "another part", "another size"), SOMETHING_ELSE
+) | {
     "endless": "The central store sent more than it ever should.",
     "nonsense": "The central store answered with something that cannot be read.",
 }

@@ -39,9 +39,7 @@ async def cut_at_every_request(laptop: Laptop, where: str, work: Callable[[int],
 
 
 @pytest.mark.parametrize("where", [BEFORE, AFTER])
-async def test_sending_that_is_cut_at_any_request_goes_on_where_it_was(
-    team_on: Team, where: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_sending_that_is_cut_at_any_request_goes_on_where_it_was(team_on: Team, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new casebook and several requests of notes, cut at each request in turn; every second time it is tried again at once."""
     monkeypatch.setattr(sending, "BATCH", 260)
     alex, ruth = team_on.alex, team_on.ruth
@@ -143,9 +141,7 @@ asyncio.run(laptop.sync())
 @pytest.mark.parametrize(
     ("when", "path"), [("before", "/control"), ("after", "/control"), ("before", "/push"), ("after", "/push"), ("after", "/changes")]
 )
-async def test_a_laptop_that_loses_its_power_while_it_sends_goes_on_when_it_is_opened_again(
-    team: Team, when: str, path: str
-) -> None:
+async def test_a_laptop_that_loses_its_power_while_it_sends_goes_on_when_it_is_opened_again(team: Team, when: str, path: str) -> None:
     alex, ruth = team.alex, team.ruth
     keira = alex.add()
     alex.write(keira, *(f"note {number}" for number in range(30)))

@@ -154,7 +154,10 @@ def test_any_text_is_cleaned_once_and_for_all(text: str) -> None:
     cleaned = clean(text)
     is_harmless(cleaned)
     assert clean(cleaned) == cleaned
-    assert len(unicodedata.normalize("NFD", cleaned)) <= len(unicodedata.normalize("NFD", text.encode(errors="replace").decode())) + len(text) // LONGEST_LINE
+    assert (
+        len(unicodedata.normalize("NFD", cleaned))
+        <= len(unicodedata.normalize("NFD", text.encode(errors="replace").decode())) + len(text) // LONGEST_LINE
+    )
     assert one_line(one_line(text)) == one_line(text)
     assert skeleton(skeleton(text)) == skeleton(text)
 
@@ -171,7 +174,9 @@ def test_marks_are_cut_where_no_script_needs_them() -> None:
     assert clean("\u0301" * 10_000) == "\u0301" * MOST_MARKS
 
 
-@pytest.mark.parametrize("piece", ["x", "ż", "\u0301", "\u0327\u0301", "ب\u200c", "\x1b[0m", "\u200d\u0301", "a\u0301", "\ud800", "가\u0323"])
+@pytest.mark.parametrize(
+    "piece", ["x", "ż", "\u0301", "\u0327\u0301", "ب\u200c", "\x1b[0m", "\u200d\u0301", "a\u0301", "\ud800", "가\u0323"]
+)
 def test_a_line_of_a_megabyte_costs_no_more_than_its_share(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """All steps are walks but one: composing sorts a pile of marks, in square time, so it is never given a high one."""
     normalize, given_to_it = unicodedata.normalize, []

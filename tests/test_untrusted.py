@@ -115,12 +115,7 @@ def test_nothing_is_set_that_the_library_would_read_as_markup() -> None:
                     wrong.append(f"{path.name}:{node.lineno} calls {name}")
                 if name == "Content":
                     wrong.append(f"{path.name}:{node.lineno} makes Content")
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Name)
-                and node.func.id == "Content"
-                and path.name != "plain.py"
-            ):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Content" and path.name != "plain.py":
                 wrong.append(f"{path.name}:{node.lineno} makes Content")
             if (
                 isinstance(node, ast.keyword)
@@ -137,9 +132,7 @@ def test_a_bare_text_is_refused_by_the_widget_itself() -> None:
 
 
 def test_the_check_of_the_doors_finds_what_it_is_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "bad.py").write_text(
-        "from textual.widgets import Label\nfrom textual.content import Content\nx = Label(f'{y}')\n"
-    )
+    (tmp_path / "bad.py").write_text("from textual.widgets import Label\nfrom textual.content import Content\nx = Label(f'{y}')\n")
     monkeypatch.setattr("tests.test_untrusted.ROOM", tmp_path)
     with pytest.raises(AssertionError):
         test_words_reach_a_widget_only_through_the_one_door()
@@ -148,9 +141,7 @@ def test_the_check_of_the_doors_finds_what_it_is_for(monkeypatch: pytest.MonkeyP
 # pieces
 
 
-@pytest.mark.parametrize(
-    "make", [plain, single, lambda text: marked(text, [(0, 3)]), snippet, lambda text: join(text, " ", text)]
-)
+@pytest.mark.parametrize("make", [plain, single, lambda text: marked(text, [(0, 3)]), snippet, lambda text: join(text, " ", text)])
 def test_content_holds_nothing_that_a_terminal_obeys(make: Any) -> None:
     texts = [*hostile.corpus(), hostile.SURROGATE, hostile.LONG_LINE]
     assert len(texts) > 300
@@ -319,9 +310,7 @@ TOUR: list[tuple[tuple[str, ...], str]] = [
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 60)], ids=["80x24", "160x60"])
-async def test_hostile_text_is_harmless_on_every_screen(
-    hostile_door: WorldDoor, clock: StillClock, size: tuple[int, int]
-) -> None:
+async def test_hostile_text_is_harmless_on_every_screen(hostile_door: WorldDoor, clock: StillClock, size: tuple[int, int]) -> None:
     app = Booby(hostile_door, clock=clock)
     async with opened(app, size) as pilot:
         for pressed, where in TOUR:
@@ -402,9 +391,7 @@ async def test_a_line_of_a_megabyte_can_be_pasted_read_kept_and_finished(app: Le
         assert kept.count("app.boom") >= 24_000
 
 
-async def test_nothing_leaves_by_the_clipboard_or_by_a_picture_of_the_screen(
-    app: LeadworkerApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_nothing_leaves_by_the_clipboard_or_by_a_picture_of_the_screen(app: LeadworkerApp, monkeypatch: pytest.MonkeyPatch) -> None:
     async with opened(app) as pilot:
         written: list[str] = []
         monkeypatch.setattr(app._driver, "write", written.append)

@@ -560,9 +560,7 @@ def test_mending_on_a_full_disk_is_said_in_words(tmp_path: Path, monkeypatch: py
     enter(folder).close()
 
 
-def test_a_note_about_the_recovery_words_that_cannot_be_read_keeps_no_vault_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_note_about_the_recovery_words_that_cannot_be_read_keeps_no_vault_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unreadable(shelf: object) -> bool:
         raise sqlcipher.DatabaseError("database disk image is malformed")
 

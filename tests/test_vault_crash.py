@@ -65,7 +65,6 @@ class Acknowledged:
         assert int(ask(vault, people.facts, person).pronouns or -1) >= self.pronouns
 
 
-
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_300_kills_lose_nothing_that_was_acknowledged(batch: int, tmp_path: Path) -> None:
     chance = random.Random(batch)

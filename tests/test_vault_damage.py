@@ -436,7 +436,6 @@ def sentence_of(folder: Path) -> str:
     return refused.sentence
 
 
-
 def test_a_page_of_a_check_that_cannot_be_read_is_a_finding_and_no_end(tmp_path: Path) -> None:
     folder = fresh(tmp_path / "vault", small())
     vault: Vault = enter(folder)

@@ -79,9 +79,7 @@ def test_tidying_that_fails_does_not_stop_the_next_save(tmp_path: Path, monkeypa
     vault.close()
 
 
-def test_a_disk_that_does_not_take_the_safety_mark_is_said_and_opens_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_does_not_take_the_safety_mark_is_said_and_opens_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vault = enter(fresh(tmp_path / "vault", small()))
     (person,) = ask(vault, people_here)
 
@@ -194,5 +192,3 @@ def test_a_folder_that_may_not_be_written_to_is_said_and_left_alone(tmp_path: Pa
     assert told[-1][1] == "disk", told
     assert "cannot be written to" in told[-1][2]
     assert vaults.files(folder) == before
-
-

@@ -115,9 +115,7 @@ async def test_a_second_person_in_a_casebook_does_not_make_it_theirs(case: Case)
     await case.ruth.check()
 
 
-async def test_a_casebook_is_the_first_persons_also_where_that_ones_key_came_later(
-    team: Team, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_casebook_is_the_first_persons_also_where_that_ones_key_came_later(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bea is let in under a second key that does not lead to the first: what she can read names somebody else, until Ruth helps."""
     alex, ruth = team.alex, team.ruth
     bea = await team.office.let_in(ruth, BEA)

@@ -151,9 +151,7 @@ def test_a_weekday_that_does_not_fit_its_date_is_a_question() -> None:
     assert questions("visit @Keira fri 14 nov") == ["Sat 14 Nov?"]
 
 
-@pytest.mark.parametrize(
-    "line", ["@Keira said 6/10", "in bed 24/7", "ate 1/2", "sorry about friday", "@Keira loved Friday's session"]
-)
+@pytest.mark.parametrize("line", ["@Keira said 6/10", "in bed 24/7", "ate 1/2", "sorry about friday", "@Keira loved Friday's session"])
 def test_scores_halves_and_days_that_are_only_talked_about_are_no_dates(line: str) -> None:
     assert read(line).day is None
     assert questions(line) == []
@@ -234,9 +232,7 @@ def test_minutes_ago_say_both_day_and_time() -> None:
     assert (said.day, said.at, said.about, said.minutes) == (date(2026, 11, 17), time(14, 12), True, None)
 
 
-@pytest.mark.parametrize(
-    "line", ["visit yesterday curfew 7pm", "mum out until 5pm", "£4.30 bus fare", "at 14 Fen Court", "3 of us"]
-)
+@pytest.mark.parametrize("line", ["visit yesterday curfew 7pm", "mum out until 5pm", "£4.30 bus fare", "at 14 Fen Court", "3 of us"])
 def test_figures_that_are_no_times_are_left_alone(line: str) -> None:
     assert read(line).at is None
 

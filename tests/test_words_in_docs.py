@@ -26,10 +26,7 @@ def test_every_code_of_the_central_store_stands_in_the_protocol_and_no_other() -
         for name, text in sources().items()
         if name.startswith("sync/hub/")
         for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Call)
-        and getattr(node.func, "id", "") == "Refusal"
-        and node.args
-        and isinstance(node.args[0], ast.Constant)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refusal" and node.args and isinstance(node.args[0], ast.Constant)
     }
 
     assert written == refused
@@ -85,10 +82,7 @@ def test_limits_are_those_that_the_program_keeps(said: str) -> None:
 def test_every_signing_domain_stands_in_the_sealed_format() -> None:
     written = project_file("docs/sealed-format.md") + protocol()
     named = {
-        value
-        for name, text in sources().items()
-        for value in re.findall(r'b"(lw/[\w-]+/v1)', text)
-        if not name.startswith("sync/hub/")
+        value for name, text in sources().items() for value in re.findall(r'b"(lw/[\w-]+/v1)', text) if not name.startswith("sync/hub/")
     }
 
     assert {name for name in named if name not in written} <= {"lw/crash/v1"}, "the page must name every purpose of a key"

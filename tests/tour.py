@@ -94,9 +94,7 @@ def at_home(folder: Path) -> dict[str, str]:
 
     inside = {"HOME": "home", "TMPDIR": "tmp", "XDG_RUNTIME_DIR": "run", "XDG_DATA_HOME": "data", "XDG_CACHE_HOME": "cache",
               "XDG_CONFIG_HOME": "config", "XDG_STATE_HOME": "state"}  # fmt: skip
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("LEADWORKER", "TEXTUAL", "XDG", "PYTEST"))
-    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LEADWORKER", "TEXTUAL", "XDG", "PYTEST"))}
     for name, part in inside.items():
         (folder / part).mkdir(parents=True, exist_ok=True)
         environment[name] = str(folder / part)

@@ -185,9 +185,7 @@ def spread_over(kills: int, work: Callable[..., None], *given: object, done: str
     return [needed * 1.1 * number / kills for number in range(kills)]
 
 
-def killed(
-    work: Callable[..., None], *given: object, after_s: float, once: str = "", deeds: int = 0
-) -> list[tuple[Any, ...]]:
+def killed(work: Callable[..., None], *given: object, after_s: float, once: str = "", deeds: int = 0) -> list[tuple[Any, ...]]:
     """Start `work` in a process of its own, kill it, and return what it told.
 
     The kill comes `after_s` seconds after it told `once` and `deeds` things more.

@@ -116,7 +116,12 @@ def look_through(vault: Vault, *, rebuild: bool = False) -> Report:
     """Check a vault as ``leadworker check`` does."""
     return vault.submit(
         lambda: checking.check(
-            vault.connection, vault.anchor.read(), vault.identity.signing_public, keys_of=lambda device: None, rebuild=rebuild, files=vault.files
+            vault.connection,
+            vault.anchor.read(),
+            vault.identity.signing_public,
+            keys_of=lambda device: None,
+            rebuild=rebuild,
+            files=vault.files,
         )
     ).result()
 

@@ -28,10 +28,7 @@ def unescaped(value: str, version: str = "") -> str:
 
 def components(value: str, version: str, least: int) -> list[str]:
     """Take a value apart at its semicolons; at least `least` parts, each on one line, commas as written."""
-    parts = [
-        ", ".join(piece for one in unescaped(part, version).splitlines() if (piece := one.strip(" ,")))
-        for part in _split(value, ";")
-    ]
+    parts = [", ".join(piece for one in unescaped(part, version).splitlines() if (piece := one.strip(" ,"))) for part in _split(value, ";")]
     return parts + [""] * (least - len(parts))
 
 

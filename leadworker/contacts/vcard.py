@@ -105,9 +105,7 @@ def _cards(text: str, unread: list[Unread]) -> Iterator[_OpenCard]:
 def _made(card: _OpenCard, version: str, unread: list[Unread]) -> ContactCard | None:
     """Make the card of one person; None, with the reason in `unread`, where nobody can be made of it."""
     labels = {
-        one.group.casefold(): group_label(one)
-        for one in card.properties
-        if one.group and one.name in ("X-ABLABEL", "X-EVOLUTION-LABEL")
+        one.group.casefold(): group_label(one) for one in card.properties if one.group and one.name in ("X-ABLABEL", "X-EVOLUTION-LABEL")
     }
     draft = ContactDraft(card.begin.line)
     for line in sorted(card.properties, key=_reading_order):
@@ -128,8 +126,7 @@ def _made(card: _OpenCard, version: str, unread: list[Unread]) -> ContactCard | 
 
 def _is_a_group(card: _OpenCard) -> bool:
     return any(
-        one.name in ("KIND", "X-ADDRESSBOOKSERVER-KIND") and unescaped(one.value).strip().lower() == "group"
-        for one in card.properties
+        one.name in ("KIND", "X-ADDRESSBOOKSERVER-KIND") and unescaped(one.value).strip().lower() == "group" for one in card.properties
     )
 
 

@@ -129,9 +129,9 @@ def _normal(passphrase: str) -> bytes:
 
 
 def _argon2(secret: bytes, salt: bytes, memory_kib: int, iterations: int, lanes: int) -> bytes:
-    return Argon2id(
-        salt=salt, length=KEY_BYTES, iterations=iterations, lanes=lanes, memory_cost=memory_kib, ad=b"lw/vault/v1"
-    ).derive(secret)
+    return Argon2id(salt=salt, length=KEY_BYTES, iterations=iterations, lanes=lanes, memory_cost=memory_kib, ad=b"lw/vault/v1").derive(
+        secret
+    )
 
 
 def _recovery_key(secret: bytes, salt: bytes) -> bytes:

@@ -66,9 +66,7 @@ def from_words(text: str, count: int) -> bytes:
         number = number << BITS | _index()[word[:4]]
     raw = number.to_bytes(count * BITS // 8, "big")
     if _checksum(raw[:-1]) != raw[-1:]:
-        raise NotUnderstood(
-            "All the words are known, but together they do not fit: one of them is wrong or two have changed places."
-        )
+        raise NotUnderstood("All the words are known, but together they do not fit: one of them is wrong or two have changed places.")
     return raw[:-1]
 
 
@@ -80,9 +78,7 @@ def fold_words(text: str) -> tuple[str, ...]:
     words = "".join(c if c.isalpha() else " " for c in text.casefold()).split()
     unknown = [word for word in words if word[:4] not in _index() or not _is_spelt(word)]
     if unknown:
-        raise NotUnderstood(
-            f"“{unknown[0][:20]}” is not one of the words that leadworker uses. Check its spelling; nothing was changed."
-        )
+        raise NotUnderstood(f"“{unknown[0][:20]}” is not one of the words that leadworker uses. Check its spelling; nothing was changed.")
     return tuple(word_list()[_index()[word[:4]]] for word in words)
 
 

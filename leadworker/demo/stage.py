@@ -108,9 +108,7 @@ class Stage:
         try:
             await joining.set_up(ruth.box, client, self.hub.setup_code, ORGANISATION, RUTH, role=Role.SUPERVISOR, team=TEAM)
             for colleague in colleagues:
-                invite = await inviting.invite(
-                    ruth.box, client, SystemClock(), colleague.name, role=Role.KEY_WORKER, team=TEAM
-                )
+                invite = await inviting.invite(ruth.box, client, SystemClock(), colleague.name, role=Role.KEY_WORKER, team=TEAM)
                 theirs = colleague.client()
                 await joining.ask_to_join(colleague.box, theirs, " ".join(invite.words))
                 await theirs.close()

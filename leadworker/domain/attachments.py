@@ -174,9 +174,7 @@ _VIEW = (
 _OF_PERSON = _VIEW.where(_file.person_id == _who).order_by(_file.no.desc())
 _ONE = _VIEW.where(_file.id == bindparam("attachment_id"))
 _ENTRY = select(func.count()).where(_entry.id == bindparam("entry_id"), _entry.person_id == bindparam("person_id"))
-_SEALED = select(_file.id, _file.book, _file.person_id, _file.size, _file.digest, _file.key).where(
-    _file.id == bindparam("attachment_id")
-)
+_SEALED = select(_file.id, _file.book, _file.person_id, _file.size, _file.digest, _file.key).where(_file.id == bindparam("attachment_id"))
 
 
 def add(shelf: Shelf, sealed: SealedFile, *, name: str, entry_id: str = "") -> str:

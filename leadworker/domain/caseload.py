@@ -162,9 +162,7 @@ def near_names(everybody: Sequence[Known], called: str, *, limit: int = 3) -> tu
     from rapidfuzz import fuzz, process  # only for a name that fits nobody: it costs 30 ms to import
 
     choices = {at: f"{p.name} {' '.join(p.known_as)}" for at, p in enumerate(everybody)}
-    scored = process.extract(
-        skeleton(called), choices, scorer=fuzz.WRatio, processor=skeleton, limit=limit, score_cutoff=72
-    )
+    scored = process.extract(skeleton(called), choices, scorer=fuzz.WRatio, processor=skeleton, limit=limit, score_cutoff=72)
     return tuple(everybody[at] for _name, _score, at in scored)
 
 

@@ -143,4 +143,3 @@ def _called_with_words(known: Iterable[Colleague], called: str) -> list[Colleagu
 def _colleague(laptops: list[Laptop]) -> Colleague:
     last = laptops[-1]
     return Colleague(last.person, last.name, last.role, last.admin, last.my_team, last.me, tuple(laptops))
-

@@ -249,9 +249,7 @@ def since(shelf: Shelf, kind: type[Record], record_id: str, marks: bytes, watche
     raise ChangedMeanwhile(tuple(meanwhile), record.marks)
 
 
-def write_upon(
-    shelf: Shelf, kind: type[Record], record_id: str, marks: bytes, watched: tuple[str, ...], deed: Callable[[Shelf], T]
-) -> T:
+def write_upon(shelf: Shelf, kind: type[Record], record_id: str, marks: bytes, watched: tuple[str, ...], deed: Callable[[Shelf], T]) -> T:
     """Do a deed for somebody who was shown a record when it had these marks; raise `ChangedMeanwhile` as `since` does."""
     since(shelf, kind, record_id, marks, watched)
     with shelf.as_shown(record_id, marks):

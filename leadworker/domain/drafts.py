@@ -30,17 +30,13 @@ class Draft(msgspec.Struct, frozen=True):
 
     def is_empty(self) -> bool:
         """True when there is not one word in it."""
-        return not any(
-            part.strip() for part in (self.first_line, self.seen, self.said, self.noticed, self.think, self.next_steps)
-        )
+        return not any(part.strip() for part in (self.first_line, self.seen, self.said, self.noticed, self.think, self.next_steps))
 
 
 def begin(shelf: Shelf, person_id: str = "", person_name: str = "", visit_id: str = "") -> Draft:
     """Return an empty draft; it is kept once there are words in it."""
     now = shelf.now()
-    return Draft(
-        new_id(), person_id, person_name, visit_id=visit_id, started_ms=now.ms, started_offset=now.offset
-    )
+    return Draft(new_id(), person_id, person_name, visit_id=visit_id, started_ms=now.ms, started_offset=now.offset)
 
 
 def keep(shelf: Shelf, draft: Draft) -> Draft:

@@ -243,9 +243,7 @@ def find(shelf: Shelf, words: str, *, limit: int = 50, newest: bool = False) -> 
 
 
 def _with_actions(shelf: Shelf, entries: tuple[EntryView, ...]) -> tuple[EntryView, ...]:
-    return tuple(
-        msgspec.structs.replace(e, actions=actions_of_entry(shelf, e.id, e.person_id)) if e.next_steps else e for e in entries
-    )
+    return tuple(msgspec.structs.replace(e, actions=actions_of_entry(shelf, e.id, e.person_id)) if e.next_steps else e for e in entries)
 
 
 def _with_files(shelf: Shelf, person_id: str, entries: tuple[EntryView, ...]) -> tuple[EntryView, ...]:

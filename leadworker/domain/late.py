@@ -249,5 +249,3 @@ def _sound(kind: type[Record], values: dict[str, Any]) -> dict[str, Any]:
     fields = kept_fields(kind)
     typed = {n: v for n, v in values.items() if n in fields and type(v) is (kind.model_fields[n].annotation or str)}
     return {n: v for n, v in typed.items() if isinstance(v, str) or abs(v) <= LARGEST_NUMBER}
-
-

@@ -291,9 +291,7 @@ def _name(name: str, safe: str) -> str:
     return called
 
 
-def _facts(
-    shelf: Shelf, pronouns: str | None, born: str | None, lives_at: str | None, talking: str | None
-) -> dict[str, str | int]:
+def _facts(shelf: Shelf, pronouns: str | None, born: str | None, lives_at: str | None, talking: str | None) -> dict[str, str | int]:
     values: dict[str, str | int] = {}
     if pronouns is not None:
         values["pronouns"] = one_line(pronouns)

@@ -44,6 +44,7 @@ NOBODY_DECIDES: Final = (
     "on as before. A new key worker gets it through escrow, in a casebook of their own: the drill “nobody is left to decide”."
 )
 
+
 def compare(upto: UpTo) -> str:
     """Say which words two people compare aloud, so that a store cannot show them two histories (C.8)."""
     if not upto.words:
@@ -163,9 +164,15 @@ def _of_colleague(fact: str, person: ColumnElement[Any]) -> ScalarSelect[Any]:
 
 _LINES = (
     select(
-        access.c.seq, access.c.at_ms, func.coalesce(_of_colleague("name", access.c.by_person), "a colleague"),
-        func.coalesce(_of_colleague("me", access.c.by_person), 0), access.c.what, access.c.person,
-        func.coalesce(_of_colleague("name", access.c.person), "a colleague"), access.c.by_person == access.c.person, access.c.role,
+        access.c.seq,
+        access.c.at_ms,
+        func.coalesce(_of_colleague("name", access.c.by_person), "a colleague"),
+        func.coalesce(_of_colleague("me", access.c.by_person), 0),
+        access.c.what,
+        access.c.person,
+        func.coalesce(_of_colleague("name", access.c.person), "a colleague"),
+        access.c.by_person == access.c.person,
+        access.c.role,
     )
     .where(access.c.book == bindparam("book"), access.c.seq > bindparam("after"))
     .order_by(access.c.seq, access.c.line)
@@ -350,9 +357,7 @@ def _decide(shelf: Shelf, person_id: str, kind: str, colleague: Colleague, role:
     for earlier in decisions(shelf, person_id):
         if earlier.colleague == colleague.person:
             take_back(shelf, earlier.id)  # the last word counts
-    return _keep(
-        shelf, Decision(new_id(), book, person_id, kind, colleague.person, colleague.name, int(role), was, shelf.now().ms)
-    )
+    return _keep(shelf, Decision(new_id(), book, person_id, kind, colleague.person, colleague.name, int(role), was, shelf.now().ms))
 
 
 def _keep(shelf: Shelf, decision: Decision) -> Decision:

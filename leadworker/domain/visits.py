@@ -82,9 +82,9 @@ _VIEW = (
     .outerjoin(receipts, receipts.c.no == last_written(_visit))
     .where(_visit.gone == 0)
 )  # fmt: skip
-_BETWEEN = _VIEW.where(
-    _visit.starts_ms >= bindparam("start"), _visit.starts_ms < bindparam("end"), _visit.state == PLANNED
-).order_by(_visit.starts_ms)
+_BETWEEN = _VIEW.where(_visit.starts_ms >= bindparam("start"), _visit.starts_ms < bindparam("end"), _visit.state == PLANNED).order_by(
+    _visit.starts_ms
+)
 _OF_PERSON = _VIEW.where(_visit.person_id == bindparam("person_id")).order_by(_visit.starts_ms.desc())
 _NOT_WRITTEN_UP = _VIEW.where(
     _visit.starts_ms < bindparam("before"), _visit.starts_ms >= bindparam("after"), _visit.state == PLANNED, _visit.entry_id == ""

@@ -76,9 +76,7 @@ def register(app: typer.Typer) -> None:
     command(app, "history")(history)
 
 
-def list_conflicts(
-    place: Place, person: Annotated[str, option("--person", "PERSON", "Only what is about one person.")] = ""
-) -> None:
+def list_conflicts(place: Place, person: Annotated[str, option("--person", "PERSON", "Only what is about one person.")] = "") -> None:
     """List what two people wrote differently without having seen one another, each version with who wrote it and when."""
     with place.opened() as opened:
         now = opened.now()

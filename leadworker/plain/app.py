@@ -63,9 +63,7 @@ def choose(
         output.say(f"leadworker {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        raise typer.BadParameter(
-            "Name a command. The screens open with --vault, --theme and --ascii alone; they ask for the passphrase."
-        )
+        raise typer.BadParameter("Name a command. The screens open with --vault, --theme and --ascii alone; they ask for the passphrase.")
 
 
 @app.command("demo", help="Look round in an invented caseload. It has a central store of its own and two colleagues.")

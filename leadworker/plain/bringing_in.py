@@ -122,9 +122,7 @@ def _answers(given: list[str]) -> dict[int, str]:
     for answer in given:
         match = re.fullmatch(r"\s*(\d{1,7})\s*=\s*(.+)", answer, re.DOTALL)
         if match is None:
-            raise NotUnderstood(
-                "Write --same-person as the card's number and the person: --same-person 3=Keira. Nothing was imported."
-            )
+            raise NotUnderstood("Write --same-person as the card's number and the person: --same-person 3=Keira. Nothing was imported.")
         answers[int(match[1])] = match[2]
     return answers
 

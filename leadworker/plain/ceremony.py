@@ -105,9 +105,7 @@ def escrow_names() -> tuple[str, ...]:
     return tuple(f"escrow-key-officers-{first}-and-{second}.age" for first, second in pairs)
 
 
-def seal_keys(
-    seal: Seal, chosen: Passphrases, organisation: str, fingerprint: bytes, root: bytes, escrow: bytes
-) -> tuple[KeyFile, ...]:
+def seal_keys(seal: Seal, chosen: Passphrases, organisation: str, fingerprint: bytes, root: bytes, escrow: bytes) -> tuple[KeyFile, ...]:
     """Return the sealed files. `root` and `escrow` are the private keys, 32 bytes each."""
     first = seal_root(seal, chosen.root, organisation, fingerprint, root)
     return (first, *seal_escrow(seal, chosen.officers, organisation, fingerprint, escrow))

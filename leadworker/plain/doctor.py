@@ -76,9 +76,7 @@ def _say(finding: Finding) -> str:
 
 def _program() -> Iterator[Finding]:
     yield Finding("leadworker", FINE, f"{__version__}.")
-    yield Finding(
-        "Python", FINE, f"{platform.python_version()}, {platform.python_implementation()}, {sys.maxsize.bit_length() + 1} bit."
-    )
+    yield Finding("Python", FINE, f"{platform.python_version()}, {platform.python_implementation()}, {sys.maxsize.bit_length() + 1} bit.")
     yield Finding("System", FINE, f"{platform.system()} {platform.release()}, {platform.machine()}.")
     yield _cipher()
     missing = [name for name in PARTS if _version(name) == ""]
@@ -177,9 +175,7 @@ def _terminal(environ: Mapping[str, str]) -> Iterator[Finding]:
     if encoding.lower().startswith("utf"):
         yield Finding("Letters", FINE, f"{encoding}.")
     else:
-        yield Finding(
-            "Letters", LOOK, f"{encoding}: letters that it does not have are shown as question marks; screens draw in ASCII."
-        )
+        yield Finding("Letters", LOOK, f"{encoding}: letters that it does not have are shown as question marks; screens draw in ASCII.")
 
 
 def _colours(environ: Mapping[str, str]) -> str:

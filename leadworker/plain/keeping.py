@@ -234,9 +234,7 @@ def _checked(report: Checked, record_is_whole: bool) -> Iterator[str]:
         yield "The vault is not whole. Do not write in it before you have restored a backup."
 
 
-def backup(
-    place: Place, file: Annotated[Path, argument("FILE", "The file to write; one that exists is never written over.")]
-) -> None:
+def backup(place: Place, file: Annotated[Path, argument("FILE", "The file to write; one that exists is never written over.")]) -> None:
     """Write one encrypted file with everything in it.
 
     It is opened once to see that it is whole.
@@ -284,16 +282,10 @@ def restore(place: Place, file: Annotated[Path, argument("FILE", "A backup that 
 def passphrase(
     place: Place,
     recovery: Annotated[bool, flag("--recovery", "Open with the recovery words instead of the passphrase.")] = False,
-    recovery_file: Annotated[
-        str, option("--recovery-file", "FILE", "A file with the recovery words; else they are asked for.")
-    ] = "",
+    recovery_file: Annotated[str, option("--recovery-file", "FILE", "A file with the recovery words; else they are asked for.")] = "",
     own_passphrase: Annotated[bool, flag("--own-passphrase", "Type a new passphrase of your own.")] = False,
-    new_passphrase_file: Annotated[
-        str, option("--new-passphrase-file", "FILE", "A file with the new passphrase in its first line.")
-    ] = "",
-    new_recovery_words: Annotated[
-        bool, flag("--new-recovery-words", "Make new recovery words and leave the passphrase.")
-    ] = False,
+    new_passphrase_file: Annotated[str, option("--new-passphrase-file", "FILE", "A file with the new passphrase in its first line.")] = "",
+    new_recovery_words: Annotated[bool, flag("--new-recovery-words", "Make new recovery words and leave the passphrase.")] = False,
     re_key: Annotated[
         bool, flag("--re-key", "Change the key of everything and the recovery words, too: when the vault may have been copied.")
     ] = False,
@@ -312,9 +304,7 @@ def passphrase(
     with opening as opened:
         if new_recovery_words:
             last = "Those before open nothing any more. Write these down; they are shown this once."
-            slots.new_recovery_words(
-                opened.vault, lambda words: place.hand_over(Opens("", words), [*_recovery(words), last])
-            )
+            slots.new_recovery_words(opened.vault, lambda words: place.hand_over(Opens("", words), [*_recovery(words), last]))
             with contextlib.suppress(LeadworkerError):  # the new words count; at worst it is said once more that nobody has them
                 opened.desk.do_now(read_back)
             return

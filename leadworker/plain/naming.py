@@ -72,7 +72,5 @@ def digits_of(given: str, what: str) -> str:
     """Return the digits of an id, or of its beginning or end, as somebody typed it; raise `NotFound` for anything else."""
     digits = one_line(given).lower().removeprefix("id").strip(" .")
     if not re.fullmatch(rf"[0-9a-f]{{{FEWEST_DIGITS},64}}", digits):
-        raise NotFound(
-            f"“{one_line(given)[:40]}” is not the id of a {what}. Lists show the last 8 digits of each. Nothing was changed."
-        )
+        raise NotFound(f"“{one_line(given)[:40]}” is not the id of a {what}. Lists show the last 8 digits of each. Nothing was changed.")
     return digits

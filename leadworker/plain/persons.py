@@ -111,9 +111,7 @@ def add(
     with place.opened() as opened:
         like = "" if anyway else opened.ask(_same_name, name)
         if like:
-            raise Ambiguous(
-                f"There is already {like} here. With --anyway another person of this name is written down. Nothing was saved."
-            )
+            raise Ambiguous(f"There is already {like} here. With --anyway another person of this name is written down. Nothing was saved.")
         made = opened.do(_add, name, changes, on_caseload=not off_caseload)
     said = f"{one_line(name)} is written down."
     place.tell(documents.Written(made, said), [said])

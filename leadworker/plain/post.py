@@ -105,8 +105,6 @@ def register(app: typer.Typer) -> None:
     command(app, "devices")(devices)
 
 
-
-
 def sync(
     place: Place,
     quiet: Annotated[bool, flag("--quiet", "Say nothing unless something needs you.")] = False,
@@ -198,9 +196,7 @@ def invite(
     wanted = colleagues.role_named(role)
     with place.opened() as opened:
         made, now = _invite(opened, name, wanted, team, admin), opened.now()
-    document = Invited(
-        made.name, wanted.words, made.words, made.hub_url, documents.moment(made.expires_ms, Moment.of(now).offset)
-    )
+    document = Invited(made.name, wanted.words, made.words, made.hub_url, documents.moment(made.expires_ms, Moment.of(now).offset))
     place.tell(document, [*invited_words(made, now), _HAND_OVER])
 
 
@@ -261,9 +257,7 @@ async def _join(opened: Open, hub: str, words: str) -> str:
 
 def _asked(state: str, mine: tuple[str, ...]) -> Iterator[str]:
     yield (
-        "This laptop is let in already. “leadworker sync” receives what is there."
-        if state == "admitted"
-        else f"Asked to join. {WAITING}"
+        "This laptop is let in already. “leadworker sync” receives what is there." if state == "admitted" else f"Asked to join. {WAITING}"
     )
     yield f"This laptop's check words, to be compared before it is let in: {' '.join(mine)}"
 

@@ -239,9 +239,7 @@ def _try(opened: Open, *, silent: bool) -> str:
     return ""
 
 
-def _decided(
-    document: Decided, decided: tuple[Decision, ...], waiting: set[str], trouble: str, names: dict[str, str]
-) -> Iterator[str]:
+def _decided(document: Decided, decided: tuple[Decision, ...], waiting: set[str], trouble: str, names: dict[str, str]) -> Iterator[str]:
     for one in decided:
         whose = f", in the casebook of {names[one.subject]}" if len(decided) > 1 and names.get(one.subject) else ""
         yield f"{'Not yet in force' if one.id in waiting else 'In force'}: {one.sentence()}{whose}."

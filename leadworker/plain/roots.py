@@ -169,9 +169,7 @@ def witness_root(
     place.tell(RootWitnessed(str(file)), [f"Your signature is in {file}. Take it back to the administrator who asked."])
 
 
-def confirm_root(
-    place: Place, file: Annotated[Path, typer.Argument(metavar="FILE", help="What the second administrator wrote.")]
-) -> None:
+def confirm_root(place: Place, file: Annotated[Path, typer.Argument(metavar="FILE", help="What the second administrator wrote.")]) -> None:
     """Replace a lost root, with a second administrator's signature."""
     from leadworker.statements import root_id
     from sync import root_keys

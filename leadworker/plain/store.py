@@ -61,9 +61,7 @@ def init(
     organisation: Annotated[str, option("--organisation", "NAME", "The organisation's name; the central store cannot read it.")],
     team: Team,
     role: RoleNamed = "supervisor",
-    setup_code_file: Annotated[
-        str, option("--setup-code-file", "FILE", "A file with the store's set-up code; else it is asked for.")
-    ] = "",
+    setup_code_file: Annotated[str, option("--setup-code-file", "FILE", "A file with the store's set-up code; else it is asked for.")] = "",
     keys_folder: Annotated[
         Path, option("--keys-folder", "DIR", "Where the sealed key files go; best a stick that is then taken out.")
     ] = Path(),
@@ -130,9 +128,7 @@ def _set_up_words(made: SetUp, chosen: Passphrases, files: tuple[KeyFile, ...]) 
     yield "“leadworker invite NAME --team TEAM” invites the first colleague. Make a second one an administrator with --admin."
 
 
-def status(
-    place: Place, hub: Annotated[str, option("--hub", "URL", "Its address; else the one that this vault belongs to.")] = ""
-) -> None:
+def status(place: Place, hub: Annotated[str, option("--hub", "URL", "Its address; else the one that this vault belongs to.")] = "") -> None:
     """Ask the central store whether it answers and whether an organisation is set up at it."""
     address = hub
     if not address:

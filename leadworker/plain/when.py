@@ -20,9 +20,7 @@ def happened(words: str, now: datetime) -> tuple[datetime, str]:
         return iso, "exact" if len(words.strip()) > len("2025-11-14") else "day"
     read = read_first_line(words, now, ())
     if read.day is None and (read.at is None or not read.when_certain):
-        raise NotUnderstood(
-            f"“{one_line(words)[:40]}” is no day that leadworker can read. Write it as yesterday 4pm, or 14 Nov 16:00."
-        )
+        raise NotUnderstood(f"“{one_line(words)[:40]}” is no day that leadworker can read. Write it as yesterday 4pm, or 14 Nov 16:00.")
     return when_said(read, now)
 
 

@@ -86,9 +86,7 @@ class _What(msgspec.Struct, frozen=True):
         return self.place.place if self.place else self.kind.place if self.kind else ""
 
 
-_TALK = re.compile(
-    r"\b(?:about(?!\s+(?:\d|an?\s+hour|half))|re|regarding|because|that|who|which|said|says|told|asked)\b|[:;](?!\d)"
-)
+_TALK = re.compile(r"\b(?:about(?!\s+(?:\d|an?\s+hour|half))|re|regarding|because|that|who|which|said|says|told|asked)\b|[:;](?!\d)")
 """Where a line stops saying what it is and goes on to what it was about."""
 
 _PEOPLE_JOINT = re.compile(r"(?:^|\x00)\s*((?:,|&|\+|w/|(?:with|and|to|w)\b)\s*)\Z")

@@ -45,9 +45,7 @@ _LENGTH = re.compile(
     r")(?![\w/]|-\w|'s\b)"
 )
 _LENGTH_LEAD = re.compile(r"\b(?:for\s+|lasted\s+|took\s+)?(?:(?:about|around|approx\.?|roughly|c\.)\s+)?\Z|~\s?\Z")
-_NOT_THIS_LONG = re.compile(
-    r"\s+(?:late|early|away|walk|walks|drive|before|after|ago|later|delay|old|notice|from|wait|slot|into|until)\b"
-)
+_NOT_THIS_LONG = re.compile(r"\s+(?:late|early|away|walk|walks|drive|before|after|ago|later|delay|old|notice|from|wait|slot|into|until)\b")
 _FRACTIONS = {"½": ".5", "¼": ".25", "¾": ".75"}
 
 

@@ -280,8 +280,7 @@ def _target(request: Request) -> str:
 def _too_large(largest: int) -> Refusal:
     return Refusal(
         "too_large",
-        f"The central store takes at most {largest // 1024} KiB in one request. Nothing of it was taken; "
-        "send it in smaller parts.",
+        f"The central store takes at most {largest // 1024} KiB in one request. Nothing of it was taken; send it in smaller parts.",
         413,
     )
 

@@ -243,9 +243,7 @@ class Hub:
             if of_directory and (ended := self.registry.directory(session).devices[device.device].revoked_at):
                 return wire.write(reading.page_until(session, book, after, most, ended, self.now_ms(), self._key.sign))
             directory, now_ms = self._directory(session), self.now_ms()
-            return wire.write(
-                reading.page(session, device.device, book, after, most, directory, now_ms, self._key.sign)
-            )
+            return wire.write(reading.page(session, device.device, book, after, most, directory, now_ms, self._key.sign))
 
         return await self._answer_once(asked.claim, answer)
 
@@ -316,9 +314,7 @@ class Hub:
 
     async def file_part(self, asked: Asked, named: files.Named, part: int) -> wire.FilePart:
         """Return a part of a sealed file."""
-        return await self._answer_once(
-            asked.claim, lambda session: files.part(session, self._admit(session, asked).device, named, part)
-        )
+        return await self._answer_once(asked.claim, lambda session: files.part(session, self._admit(session, asked).device, named, part))
 
     async def check_up(self) -> None:
         """Ask the database for something small; raise `StoreAway` when it does not answer."""

@@ -15,9 +15,7 @@ Entry = tuple[bytes, bytes, bytes, bytes]
 """Header, id, body and signature of a change that is to be numbered."""
 
 
-def number(
-    head: Head, device: bytes, lane: int, first: int, entries: Sequence[Entry], received_ms: int
-) -> tuple[list[Row], Head]:
+def number(head: Head, device: bytes, lane: int, first: int, entries: Sequence[Entry], received_ms: int) -> tuple[list[Row], Head]:
     """Return the rows of new changes after `head`, and the book's head after them."""
     rows: list[Row] = []
     n, digest = head.n, head.digest

@@ -52,6 +52,7 @@ class PostgresStore:
 
     def listen(self, heard: Callable[[str], None]) -> Callable[[], None]:
         return listen(self._url, heard)
+
     def first_use(self, device: bytes, nonce: bytes, time_ms: int) -> Future[bool]:
         return self._nonces.use(device, nonce, time_ms)
 

@@ -31,7 +31,6 @@ _one_at_a_time = threading.Lock()
 """Alembic keeps what it works on in a place that all threads share."""
 
 
-
 def none_here(where: str) -> HubTrouble:
     """Return the trouble of somebody who asks for a store where there is none: what they wanted would be said of another."""
     return HubTrouble(
@@ -68,8 +67,7 @@ def judge(kept: str | None, before: bytes | None) -> str:
     have = kept if kept is not None else (before or b"").decode("ascii", "replace")
     if not have.isdigit():
         raise HubTrouble(
-            "This database looks like a central store's but does not say its version. It was left as it was. "
-            "Restore it from a backup."
+            "This database looks like a central store's but does not say its version. It was left as it was. Restore it from a backup."
         )
     if have not in versions():
         raise HubTrouble(

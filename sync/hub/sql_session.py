@@ -19,8 +19,7 @@ _FILE = "book, digest, device, upload, size, parts, received_ms"
 _ALL = 2**62
 
 ADD_CHANGES = (
-    "INSERT INTO changes (book, n, device, lane, seq, header, body, signature, received_ms, digest) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO changes (book, n, device, lane, seq, header, body, signature, received_ms, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -116,8 +115,7 @@ class SqlSession(RecoveryRows, ABC):
 
     def control(self, book: bytes, after: int, most: int = _ALL) -> list[tuple[bytes, bytes, bytes]]:
         return self._all(
-            "SELECT header, body, signature FROM changes WHERE book = ? AND device = ? AND lane = 0 AND seq > ? "
-            "ORDER BY seq LIMIT ?",
+            "SELECT header, body, signature FROM changes WHERE book = ? AND device = ? AND lane = 0 AND seq > ? ORDER BY seq LIMIT ?",
             (book, b"", after, most),
         )
 
@@ -130,9 +128,7 @@ class SqlSession(RecoveryRows, ABC):
         return [Mark(n, size, bool(signed)) for n, size, signed in found]
 
     def run_end(self, book: bytes, n: int) -> int:
-        rows = self._all(
-            "SELECT n FROM changes WHERE book = ? AND n >= ? AND length(signature) > 0 ORDER BY n LIMIT 1", (book, n)
-        )
+        rows = self._all("SELECT n FROM changes WHERE book = ? AND n >= ? AND length(signature) > 0 ORDER BY n LIMIT 1", (book, n))
         return int(rows[0][0])
 
     def changes(self, book: bytes, after: int, upto: int) -> list[tuple[int, bytes, bytes, bytes, int]]:
@@ -178,16 +174,14 @@ class SqlSession(RecoveryRows, ABC):
             [(device, book, n) for device, n in left],
         )
         self._run_many(
-            "INSERT INTO members (device, book, role) VALUES (?, ?, ?) "
-            "ON CONFLICT (device, book) DO UPDATE SET role = excluded.role",
+            "INSERT INTO members (device, book, role) VALUES (?, ?, ?) ON CONFLICT (device, book) DO UPDATE SET role = excluded.role",
             [(device, book, role) for device, role in here],
         )
         self._run_many("DELETE FROM former_members WHERE device = ? AND book = ?", [(device, book) for device, _ in here])
 
     def former(self, device: bytes, book: bytes) -> Former | None:
         rows = self._all(
-            "SELECT f.n, c.digest FROM former_members f JOIN changes c ON c.book = f.book AND c.n = f.n "
-            "WHERE f.device = ? AND f.book = ?",
+            "SELECT f.n, c.digest FROM former_members f JOIN changes c ON c.book = f.book AND c.n = f.n WHERE f.device = ? AND f.book = ?",
             (device, book),
         )
         return Former(*rows[0]) if rows else None
@@ -200,9 +194,7 @@ class SqlSession(RecoveryRows, ABC):
         return [(book, readers) for book, readers in found]
 
     def owe_keys(self, device: bytes) -> None:
-        self._run(
-            "INSERT INTO keys_owed (book) SELECT book FROM members WHERE device = ? ON CONFLICT (book) DO NOTHING", (device,)
-        )
+        self._run("INSERT INTO keys_owed (book) SELECT book FROM members WHERE device = ? ON CONFLICT (book) DO NOTHING", (device,))
 
     def owing(self, books: Collection[bytes]) -> frozenset[bytes]:
         if not books:
@@ -215,8 +207,7 @@ class SqlSession(RecoveryRows, ABC):
 
     def device(self, device: bytes) -> Device | None:
         rows = self._all(
-            "SELECT device, signing, admin, active, (SELECT length(value) FROM hub_settings WHERE name = ?) "
-            "FROM devices WHERE device = ?",
+            "SELECT device, signing, admin, active, (SELECT length(value) FROM hub_settings WHERE name = ?) FROM devices WHERE device = ?",
             (MODE_SETTING, device),
         )
         if not rows:
@@ -261,8 +252,7 @@ class SqlSession(RecoveryRows, ABC):
 
     def add_late(self, row: LateRow, seals: Sequence[tuple[bytes, bytes]]) -> None:
         self._run(
-            "INSERT INTO late_submissions (late, book, sender, sealed, received_ms) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (late) DO NOTHING",
+            "INSERT INTO late_submissions (late, book, sender, sealed, received_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT (late) DO NOTHING",
             (row.late, row.book, row.sender, row.sealed, row.received_ms),
         )
         self._run_many(

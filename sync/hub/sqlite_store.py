@@ -38,6 +38,7 @@ class SqliteStore:
 
     def listen(self, heard: Callable[[str], None]) -> Callable[[], None]:
         return lambda: None  # one process serves one file
+
     def first_use(self, device: bytes, nonce: bytes, time_ms: int) -> Future[bool]:
         answer: Future[bool] = Future()
         answer.set_result(True)  # one file has one process, which remembers by itself

@@ -218,5 +218,3 @@ class Machine:
     def texts(self) -> set[str]:
         """Return the first lines of every entry in the vault."""
         return {str(row[0]) for row in self.laptop.sql("SELECT title FROM journal_entry")}
-
-

@@ -39,6 +39,5 @@ def upgrade() -> None:
         op.execute("DROP TABLE changes_in_one")
     mark = "'\\x33'::bytea" if op.get_bind().dialect.name == "postgresql" else "x'33'"
     op.execute(
-        f"INSERT INTO hub_settings (name, value) VALUES ('schema_version', {mark}) "
-        "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        f"INSERT INTO hub_settings (name, value) VALUES ('schema_version', {mark}) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
     )
