@@ -143,6 +143,8 @@ def quieten(where: Path) -> None:
         taken = [timed(lambda: _write_durably(probe)) for _ in range(WRITES_IN_A_ROW)]
         if max(taken) < UNEVEN * statistics.median(taken):
             break
+    else:
+        on_stderr(f"The disk did not come to rest within {PATIENCE_S:.0f} s; how even saves are says more about it than about us.\n")
     probe.unlink()
 
 

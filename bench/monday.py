@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import psycopg
 
 from bench.office import NOTE_BYTES, Worker
@@ -28,6 +29,7 @@ from tests.postgres import PrivatePostgres, find_programs
 SMALL = bool(os.environ.get("LEADWORKER_BENCH_SMALL"))
 WORKERS, SECONDS = (60, 12.0) if SMALL else (500, 100.0)
 PUSHES, PULLS_EVERY, TEAM, PROCESSES = 40, 8, 6, 2
+STORE_CONNECTIONS = 16
 CROWD = 10 if SMALL else 50
 FULL_S = 3.0 if SMALL else 10.0
 
@@ -81,7 +83,8 @@ async def _morning(url: str, setup_code: str, database: str) -> list[Row]:
     rows = _told(workers, troubles, took, grown, connections)
     many, few = workers[:64], workers[:8]
     rows.append(await _at_full_speed("syncs with nothing new, as fast as 64 laptops can", many, lambda worker: worker.pull(), 1))
-    rows.append(await _at_full_speed("pushes of one change, as fast as 64 laptops can", many, lambda worker: worker.push(1), 1))
+    pushes = await _at_full_speed("pushes of one change, as fast as 64 laptops can", many, lambda worker: worker.push(1), 1)
+    rows.append(_beside(pushes, await _plain_commits(database)))
     rows.append(await _at_full_speed("changes in pushes of 500, as fast as 8 laptops can", few, lambda worker: worker.push(500), 500))
     crowded = f"pushes of one change by {CROWD} laptops into one casebook"
     rows.append(await _at_full_speed(crowded, crowd, lambda worker: worker.push(1), 1))
@@ -166,6 +169,33 @@ async def _at_full_speed(what: str, workers: list[Worker], deed: Callable[[Worke
     _tell(f"{what.capitalize()} …")
     await asyncio.gather(*map(ask, workers))
     return Row(what, f"{len(done) * size / FULL_S:,.0f} a second", "", None, f"p50 {ms(p50(done))}, p99 {ms(p99(done))}", None)
+
+
+async def _plain_commits(database: str) -> float:
+    """Return how many plain rows of a note's size the same database commits a second, one at a time on each connection.
+
+    What a push can be at best on this machine: most of either is waiting for the disk, and disks differ by ten times.
+    """
+    _tell("Plain rows of the same size, without a store before them …")
+    with psycopg.connect(database) as server:
+        server.execute("CREATE TABLE plain_note (no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body bytea NOT NULL)")
+    until = time.perf_counter() + FULL_S
+
+    async def insert() -> int:
+        done = 0
+        async with await psycopg.AsyncConnection.connect(database, autocommit=True) as server:
+            while time.perf_counter() < until:
+                await server.execute("INSERT INTO plain_note (body) VALUES (%s)", (os.urandom(NOTE_BYTES),))
+                done += 1
+        return done
+
+    return sum(await asyncio.gather(*[insert() for _ in range(STORE_CONNECTIONS)])) / FULL_S
+
+
+def _beside(ours: Row, plain: float) -> Row:
+    """Return a row with its plain twin beside it; the ratio is of times, as everywhere."""
+    rate = float(ours.ours.split()[0].replace(",", ""))
+    return msgspec.structs.replace(ours, twin=f"{plain:,.0f} a second", ratio=plain / rate)
 
 
 def _size(database: str) -> int:

@@ -14,6 +14,7 @@ from leadworker.domain.late import HandedIn, Late
 from leadworker.domain.readers import Decision, Happened, Reader
 from leadworker.errors import LeadworkerError
 from leadworker.shelf import Shelf, UpTo
+from leadworker.statements import Role
 from leadworker.words.saying import say_count, say_time
 from screens import glyphs
 from screens.base import Page, Shell, Undo
@@ -330,11 +331,11 @@ class LetInForm(Form):
     def fields(self) -> Iterable[FieldOf]:
         """Ask for the two."""
         yield FieldOf("colleague", "Colleague", "", "the name, or its beginning")
-        yield FieldOf("role", "Role", "co-worker")
+        yield FieldOf("role", "Role", Role.CO_WORKER.words)
 
     def hint(self) -> Content:
         """Name the roles, which the field cannot while one stands in it, and say what is safe."""
-        roles = "Role: co-worker, supervisor, read-only, manager, or key worker to lead."
+        roles = f"Role: {colleagues.BESIDE_THE_LEAD}, or {Role.KEY_WORKER.words} to lead."
         safe = "They read everything in it, also what was written before. It comes into force at the central store."
         return plain(f"{roles}\n{safe}", Tone.MUTED)
 

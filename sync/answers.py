@@ -68,7 +68,9 @@ class Answer:
             self._stopped.clear()
             await self._read(file)
         if mine:
-            self._told |= dict.fromkeys(told.sentence for told in await unopened.to_tell(self._box))
+            told = await unopened.to_tell(self._box)
+            self._told |= dict.fromkeys(one.sentence for one in told)
+            await unopened.was_told(self._box, told)
         return mine
 
     async def _read(self, file: Path) -> bool:

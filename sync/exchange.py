@@ -102,9 +102,10 @@ class Exchange:
         renewed = await self._mend(readers)
         await self._keep_readers(readers, news, joined, directory)
         await sending.send(readers)
-        await self._tell_unopened(renewed)
+        told = await self._tell_unopened(renewed)
         await self._late(news, readers.directory)
         left = await self._files(joined, sending, readers)
+        await unopened.was_told(self._box, told)
         return Result(receiving.received, sending.sent, tuple(self._left_out.alarms), admitted, warning, files_left=left)
 
     async def _news(self, joined: Joined) -> wire.News:
@@ -236,12 +237,13 @@ class Exchange:
                         renewed.add(lacking.book)
         return renewed
 
-    async def _tell_unopened(self, renewed: set[bytes]) -> None:
-        for told in await unopened.to_tell(self._box, renewed):
-            if told.book not in self._left_out:
-                self._left_out.alarms.append(told.sentence)
-                if told.shut:
-                    await self._box.trouble(told.book, told.sentence)
+    async def _tell_unopened(self, renewed: set[bytes]) -> list[unopened.Told]:
+        said = [told for told in await unopened.to_tell(self._box, renewed) if told.book not in self._left_out]
+        for told in said:
+            self._left_out.alarms.append(told.sentence)
+            if told.shut:
+                await self._box.trouble(told.book, told.sentence)
+        return said
 
     async def _decide(self, readers: Readers) -> None:
         for decision in await self._box.decisions():

@@ -78,18 +78,22 @@ def still_without(epoch: int, said: Iterable[HandedOut], members: BookMembers, d
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What a person is to be told about keys of a book; `shut` where nothing of theirs is sent there until it has a good key."""
+    """What a person is to be told about keys of a book; `shut` where nothing of theirs is sent there until it has a good key.
+
+    `once`: the keys that it is said of this one time only.
+    """
 
     book: bytes
     sentence: str
     shut: bool
+    once: frozenset[int] = frozenset()
 
 
 async def to_tell(box: Postbox, since: Container[bytes] = ()) -> tuple[Told, ...]:
     """Return what a person is to be told about keys that this laptop lacks: of the present one as long as it lacks it.
 
-    Of one before that once: when something waits for it, or when the book was given another just now (`since`). It stands
-    under *who can read* from then on, and what waits is counted as put aside.
+    Of one before that once (see `was_told`): when something waits for it, or when the book was given another just now
+    (`since`). It stands under *who can read* from then on, and what waits is counted as put aside.
     """
     found = []
     for lacking in await box.lacking():
@@ -98,9 +102,15 @@ async def to_tell(box: Postbox, since: Container[bytes] = ()) -> tuple[Told, ...
         if shut:
             found.append(Told(lacking.book, SHUT.format(whose=_whose(lacking), names=await _names(box, shut)), True))
         elif lacking.epochs - lacking.told and (lacking.waiting or lacking.book in since):
-            found.append(Told(lacking.book, await _passed(box, lacking, said), False))
-            await box.told_of_keys(lacking.book, lacking.epochs)
+            found.append(Told(lacking.book, await _passed(box, lacking, said), False, lacking.epochs))
     return tuple(found)
+
+
+async def was_told(box: Postbox, told: Iterable[Told]) -> None:
+    """Note what is said once, when it is handed to the person and nothing can come between any more."""
+    for one in told:
+        if one.once:
+            await box.told_of_keys(one.book, one.once)
 
 
 async def _passed(box: Postbox, lacking: Lacking, said: Iterable[HandedOut]) -> str:

@@ -204,6 +204,21 @@ async def test_a_key_that_nothing_was_written_under_is_told_once_and_troubles_no
     assert (await trio.alex.counts()).troubled == ()
 
 
+async def test_what_is_told_once_is_told_by_a_sync_that_comes_to_its_end(trio: Trio, tmp_path: Path) -> None:
+    """A line that goes dead while the sealed files go, last of all, leaves it for the next sync."""
+    await turns(trio, trio.alex)
+    alex, line = trio.alex, trio.alex.line
+    (tmp_path / "scan.pdf").write_bytes(b"%PDF invented")
+    alex.desk.attach_now(trio.keira, tmp_path / "scan.pdf")
+    line.before = lambda number: "/files/" in line.requests[-1]
+    with pytest.raises(Offline):
+        await alex.sync_somehow()
+    line.before = lambda number: False
+    alarms = (await alex.sync_somehow()).alarms
+    assert len([alarm for alarm in alarms if BEA in alarm]) == 1
+    assert BEA not in "".join((await alex.sync_somehow()).alarms)
+
+
 async def test_who_may_only_read_is_told_whom_to_name_and_a_good_key_gives_all_of_it_back(trio: Trio) -> None:
     cem = await trio.team.office.let_in(trio.ruth, CEM)
     await add_member(trio.alex, trio.keira, cem, Role.READ_ONLY)

@@ -108,7 +108,8 @@ FIELDS = {
     "RootStands": "fingerprint",
     "BookStands": "book in_backup now proved two_histories",
     "StickVisited": "folder received confirmed carried_for written left alarms",
-    "RecoveryStands": "on since books reported not_reported",
+    "RecoveryStands": "on since books reported not_reported given_back",
+    "GaveBack": "laptop changes",
     "RootWitnessed": "file",
 }
 """Scripts rely on these names: one may be added, none may go or change its meaning."""

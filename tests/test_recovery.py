@@ -118,13 +118,18 @@ async def test_whoever_runs_the_store_sees_how_far_it_has_come(day: Day, capsys:
     told = said("status")
     assert "1 of 3 laptops have reported." in told
     assert re.search(r"Not yet: [0-9a-f]{8}, [0-9a-f]{8}\.", told)
-    assert re.search(r"\n2 changes came back\.", told), told
+    assert f"\n2 changes came back.\n  Given back by: {short(day.bea)} (2).\n" in told, told
     await gives_back(day.ruth)
     await gives_back(day.alex)
     told = said("status")
     assert "stands at" not in told
+    assert re.search(rf"Given back by: {short(day.ruth)} \([0-9]+\), {short(day.bea)} \(2\)", told), told
     assert told.endswith("Everything that was ever receipted is here again. “leadworker hub recovery end” goes back to work.\n")
     assert said("end").startswith("The central store is not in recovery mode")
+
+
+def short(laptop: Laptop) -> str:
+    return laptop.box.device.hex()[:8]
 
 
 async def test_the_order_in_which_laptops_come_does_not_matter(day: Day) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 from sqlalchemy import bindparam, func, or_, select
@@ -14,6 +15,9 @@ from leadworker.shelf import Shelf
 from leadworker.statements import Role
 from leadworker.text import begins, one_line, skeleton
 from leadworker.words.people import Known
+
+BESIDE_THE_LEAD: Final = ", ".join(role.words for role in Role if role is not Role.KEY_WORKER)
+"""The roles that any number of colleagues may have in a casebook, in words."""
 
 
 def role_named(words: str) -> Role:

@@ -143,7 +143,7 @@ def let_in(
     place: Place,
     person: Person,
     colleague: Whom,
-    role: Annotated[str, option("--role", "ROLE", "co-worker, supervisor, read-only or manager.")] = "co-worker",
+    role: Annotated[str, option("--role", "ROLE", f"One of: {colleagues.BESIDE_THE_LEAD}.")] = Role.CO_WORKER.words,
     later: Later = False,
 ) -> None:
     """Let a colleague read a casebook with its whole history, or change their role in it."""
@@ -162,7 +162,7 @@ def hand_over(
     place: Place,
     person: Person,
     colleague: Whom,
-    then: Annotated[str, option("--then", "ROLE", "What the lead before becomes, or “nothing”.")] = "co-worker",
+    then: Annotated[str, option("--then", "ROLE", "What the lead before becomes, or “nothing”.")] = Role.CO_WORKER.words,
     later: Later = False,
 ) -> None:
     """Make a colleague the lead of a casebook. There is exactly one."""

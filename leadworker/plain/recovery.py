@@ -32,6 +32,13 @@ class BookStands(msgspec.Struct, frozen=True):
     two_histories: bool
 
 
+class GaveBack(msgspec.Struct, frozen=True):
+    """How many changes a laptop has given back that the store had lost, its own and colleagues'."""
+
+    laptop: str
+    changes: int
+
+
 class RecoveryStands(msgspec.Struct, frozen=True):
     """How a recovery stands. `since` is UTC, empty while there is none. Laptops and books are named by their ids."""
 
@@ -40,6 +47,7 @@ class RecoveryStands(msgspec.Struct, frozen=True):
     books: tuple[BookStands, ...]
     reported: tuple[str, ...]
     not_reported: tuple[str, ...]
+    given_back: tuple[GaveBack, ...]
 
 
 def register(store: typer.Typer) -> None:
@@ -92,6 +100,7 @@ def _document(progress: Progress) -> RecoveryStands:
     return RecoveryStands(
         begun is not None, f"{begun:%Y-%m-%dT%H:%M:%SZ}" if begun else "", (*books.values(), *unmoved),
         tuple(heard.device.hex() for heard in progress.heard), tuple(device.hex() for device in progress.missing),
+        tuple(GaveBack(one.device.hex(), one.changes) for one in progress.given_back),
     )  # fmt: skip
 
 
@@ -107,6 +116,9 @@ def _words(stands: RecoveryStands) -> Iterator[str]:
         yield from _listed("Not yet", [device[:SHORT] for device in stands.not_reported])
     back = sum(book.now - book.in_backup for book in stands.books if not book.two_histories)
     yield f"{back:,} changes came back."
+    if stands.given_back:
+        most_first = sorted(stands.given_back, key=lambda one: (-one.changes, one.laptop))
+        yield from _listed("Given back by", [f"{one.laptop[:SHORT]} ({one.changes:,})" for one in most_first])
     behind = [book for book in stands.books if book.now < book.proved and not book.two_histories]
     for book in behind[:SHOWN]:
         yield f"  Book {book.book[:SHORT]} stands at {book.now:,} of {book.proved:,}."

@@ -11,7 +11,7 @@ from sync.hub.databases import open_store
 from sync.hub.hub import system_now_ms
 from sync.hub.rules import Refusal
 from sync.hub.sql_session import MODE_SETTING
-from sync.hub.store import BookRecovery, HubTrouble, Session, Store, StoreAway
+from sync.hub.store import BookRecovery, GivenBack, HubTrouble, Session, Store, StoreAway
 
 Answer = TypeVar("Answer")
 
@@ -34,6 +34,7 @@ class Progress(NamedTuple):
     missing: list[bytes]
     others: list[bytes]
     """Books of which a laptop proved another history: numbers were given anew before the recovery began."""
+    given_back: list[GivenBack]
 
 
 def begin(database: str, *, now_ms: Callable[[], int] = system_now_ms) -> Progress:
@@ -64,7 +65,7 @@ def progress(session: Session) -> Progress:
     missing = [device for device in session.active_devices() if device not in heard]
     others = sorted({report.book for report in reports if report.state == recovery.OTHER})
     begun = session.setting(MODE_SETTING) or b""
-    return Progress(int(begun or b"0"), session.recovery_books(), list(heard.values()), missing, others)
+    return Progress(int(begun or b"0"), session.recovery_books(), list(heard.values()), missing, others, session.given_back())
 
 
 def _at(database: str, deed: Callable[[Session], None]) -> Progress:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from sync.hub.store import BookRecovery, DeviceReport
+from sync.hub.store import BookRecovery, DeviceReport, GivenBack
 
 
 class RecoveryRows(ABC):
@@ -57,6 +57,10 @@ class RecoveryRows(ABC):
 
     def recovery_reports(self) -> list[DeviceReport]:
         return [DeviceReport(*row) for row in self._all("SELECT device, book, n, state, at_ms FROM recovery_reports ORDER BY device, book")]
+
+    def given_back(self) -> list[GivenBack]:
+        counted = "SELECT device, sum(last_n - first_n + 1) FROM recovery_returns GROUP BY device ORDER BY device"
+        return [GivenBack(device, int(count)) for device, count in self._all(counted)]
 
     def active_devices(self) -> list[bytes]:
         return [row[0] for row in self._all("SELECT device FROM devices WHERE active = 1 ORDER BY device")]

@@ -135,6 +135,13 @@ class DeviceReport(NamedTuple):
     at_ms: int
 
 
+class GivenBack(NamedTuple):
+    """How many changes a laptop gave back in a recovery that the store had lost."""
+
+    device: bytes
+    changes: int
+
+
 class InviteRow(NamedTuple):
     """An invite and, once somebody came with it, the keys that wait; `device` is set when they were admitted.
 
@@ -316,6 +323,8 @@ class Session(Protocol):
         """Return the books whose numbers have moved, or have yet to move, since the recovery began."""
 
     def recovery_reports(self) -> list[DeviceReport]: ...
+
+    def given_back(self) -> list[GivenBack]: ...
 
     def active_devices(self) -> list[bytes]: ...
 
