@@ -315,7 +315,7 @@ class _Intake:
         if not self._persons_came:
             return False
         first = "SELECT p.id, c.n FROM person p JOIN change c ON c.no = p.change_no WHERE p.book = ? ORDER BY c.n IS NULL, c.n LIMIT 1"
-        person_id, n = self.connection.execute(first, (self._book.hex(),)).fetchone()
+        person_id, n = self.connection.execute(first, (self._book.hex(),)).fetchone() or (self._subject, 0)
         if self._subject == person_id:
             return False
         self.connection.execute("UPDATE book SET subject = ? WHERE no = ?", (person_id, self.book_no))
