@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import hashlib
 import secrets
 from collections.abc import AsyncIterator, Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -183,8 +184,9 @@ class HubClient:
     def _signature(self, method: str, target: str, body: bytes) -> dict[str, str]:
         time_ms, nonce = max(0, self.store_ms()), secrets.token_bytes(wire.NONCE_BYTES)
         named = wire.errand_target(target, self.errand)
-        signature = self._sign(wire.REQUEST, wire.request_message(method, named, time_ms, nonce, body))
-        headers = wire.request_headers(self._device, time_ms, nonce, signature)
+        digest = hashlib.sha256(body).digest()
+        signature = self._sign(wire.REQUEST, wire.request_message(method, named, time_ms, nonce, digest))
+        headers = wire.request_headers(self._device, time_ms, nonce, signature, digest)
         return headers | {wire.ERRAND_HEADER: self.errand.hex()} if self.errand else headers
 
     async def _open(

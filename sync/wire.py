@@ -6,6 +6,7 @@ the formats (headers, signatures, membership) it takes from here as well, so tha
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import struct
 from typing import Final, TypeVar
@@ -109,7 +110,10 @@ TIME_HEADER: Final = "lw-time"
 NONCE_HEADER: Final = "lw-nonce"
 SIGNATURE_HEADER: Final = "lw-signature"
 ERRAND_HEADER: Final = "lw-errand"
+BODY_HEADER: Final = "content-digest"
+"""RFC 9530, with SHA-256. A signature is over it, so that whose request it is, is known before a byte of its body is taken."""
 SETUP_HEADER: Final = "lw-setup"
+NO_BODY: Final = hashlib.sha256(b"").digest()
 NONCE_BYTES: Final = 16
 INVITE_ID_BYTES: Final = 16
 SEALED_KEY_BYTES: Final = 80
@@ -391,19 +395,15 @@ def read(kind: type[Message], body: bytes) -> Message:
         raise msgspec.DecodeError("nested too deeply") from None
 
 
-def request_message(method: str, target: str, time_ms: int, nonce: bytes, body: bytes) -> bytes:
-    """Return what a device signs, under `REQUEST`, to make a request its own. `target` is path and query."""
-    return b"\0".join((method.encode(), target.encode(), b"%d" % time_ms, nonce.hex().encode())) + (b"\0" + hashlib.sha256(body).digest())
+def request_message(method: str, target: str, time_ms: int, nonce: bytes, digest: bytes) -> bytes:
+    """Return what a device signs, under `REQUEST`, to make a request its own: `target` is path and query, `digest` of the body."""
+    return b"\0".join((method.encode(), target.encode(), b"%d" % time_ms, nonce.hex().encode(), digest))
 
 
-def request_headers(device: bytes, time_ms: int, nonce: bytes, signature: bytes) -> dict[str, str]:
-    """Return the HTTP headers of a signed request: bytes in lower-case hexadecimal, milliseconds in decimal."""
-    return {
-        DEVICE_HEADER: device.hex(),
-        TIME_HEADER: str(time_ms),
-        NONCE_HEADER: nonce.hex(),
-        SIGNATURE_HEADER: signature.hex(),
-    }
+def request_headers(device: bytes, time_ms: int, nonce: bytes, signature: bytes, digest: bytes = NO_BODY) -> dict[str, str]:
+    """Return the HTTP headers of a signed request: bytes in lower-case hexadecimal, milliseconds in decimal; and of a body its digest."""
+    signed = {DEVICE_HEADER: device.hex(), TIME_HEADER: str(time_ms), NONCE_HEADER: nonce.hex(), SIGNATURE_HEADER: signature.hex()}
+    return signed if digest == NO_BODY else signed | {BODY_HEADER: f"sha-256=:{base64.b64encode(digest).decode()}:"}
 
 
 def event(name: str, book: bytes) -> bytes:

@@ -6,6 +6,7 @@ Seals are random bytes of the right size: the store cannot read them, so it cann
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import secrets
 import sqlite3
@@ -138,9 +139,9 @@ class Laptop:
         """Return the headers that make a request this device's own."""
         nonce = nonce or secrets.token_bytes(wire.NONCE_BYTES)
         time_ms = self.now_ms() if time_ms is None else time_ms
-        message = wire.request_message(method, target, time_ms, nonce, body)
-        signature = (signer or self.keys).sign(proof.REQUEST, message)
-        return {"content-type": wire.MEDIA_TYPE, **wire.request_headers(self.device, time_ms, nonce, signature)}
+        digest = hashlib.sha256(body).digest()
+        signature = (signer or self.keys).sign(proof.REQUEST, wire.request_message(method, target, time_ms, nonce, digest))
+        return {"content-type": wire.MEDIA_TYPE, **wire.request_headers(self.device, time_ms, nonce, signature, digest)}
 
     def control(self, *changes: wire.OpenChange) -> wire.Outcome:
         """Send statements as one request and return what became of them."""

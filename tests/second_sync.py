@@ -5,6 +5,9 @@ Written from docs/sync-protocol.md alone; like tests/second_reader.py it imports
 
 from __future__ import annotations
 
+import base64
+import hashlib
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tests import second_reader as second
@@ -17,6 +20,11 @@ def is_signed(public: bytes, said: bytes, signature: bytes) -> bool:
     except Exception:  # noqa: BLE001 - whatever is wrong with it, it does not vouch
         return False
     return True
+
+
+def body_digest(body: bytes) -> str:
+    """Return what a request with a body carries besides, so that the store knows whose it is before it takes it (section 2)."""
+    return "sha-256=:" + base64.b64encode(hashlib.sha256(body).digest()).decode() + ":"
 
 
 def request(method: str, target: str, time_ms: int, nonce: bytes, body: bytes, errand: bytes = b"") -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import hashlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -354,9 +355,8 @@ class Noted(httpx.AsyncBaseTransport):
 def is_signed(request: httpx.Request) -> bool:
     """Check the signature of a request as the store does."""
     told = request.headers
-    message = wire.request_message(
-        request.method, request.url.raw_path.decode(), int(told[wire.TIME_HEADER]), bytes.fromhex(told[wire.NONCE_HEADER]), request.content
-    )
+    time_ms, nonce, digest = int(told[wire.TIME_HEADER]), bytes.fromhex(told[wire.NONCE_HEADER]), hashlib.sha256(request.content).digest()
+    message = wire.request_message(request.method, request.url.raw_path.decode(), time_ms, nonce, digest)
     return proof.is_signed(ME.signing_public, proof.REQUEST, message, bytes.fromhex(told[wire.SIGNATURE_HEADER]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import types
@@ -126,8 +127,9 @@ def test_whatever_is_made_from_the_description_is_answered_in_words(patient: Wor
             made = session.prepare_request(requests.Request(**given, data=body if operation.method == "post" else b""))
             if how == "signed":
                 time_ms, nonce = admin.now_ms(), secrets.token_bytes(wire.NONCE_BYTES)
-                message = wire.request_message(str(made.method), made.path_url, time_ms, nonce, made.body or b"")  # type: ignore[arg-type]
-                made.headers.update(wire.request_headers(admin.device, time_ms, nonce, admin.keys.sign(wire.REQUEST, message)))
+                digest = hashlib.sha256(made.body or b"").digest()  # type: ignore[arg-type]
+                signature = admin.keys.sign(wire.REQUEST, wire.request_message(str(made.method), made.path_url, time_ms, nonce, digest))
+                made.headers.update(wire.request_headers(admin.device, time_ms, nonce, signature, digest))
             if not against:
                 made.headers["content-type"] = wire.MEDIA_TYPE
             _check(session.send(made, timeout=30))

@@ -20,7 +20,7 @@ from leadworker.statements import Role
 from sync import wire
 from sync.hub import bodies
 from sync.hub.gate import read_claim
-from sync.hub.hub import Limits
+from sync.hub.hub import Asked, Limits
 from sync.hub.recent import GOOD_FOR_S, RecentDevices
 from tests.hub_world import FakeOrganisation, Keys, Lane, Laptop, World, blob, execute, new_database, refused, run, running, told
 
@@ -320,7 +320,7 @@ def test_a_store_that_holds_too_much_says_that_it_is_busy(tmp_path: Path) -> Non
         assert told(wire.Pushed, admin.send("POST", "/v1/push", wire.write(wire.Push(())))).outcomes == ()
 
 
-@pytest.mark.parametrize("who", ["a stranger", "a wrong clock", "a revoked laptop", "somebody who joins"])
+@pytest.mark.parametrize("who", ["a stranger", "somebody in a colleague's name", "a wrong clock", "a revoked laptop", "somebody who joins"])
 def test_whoever_is_not_known_cannot_fill_the_memory_of_the_store(tmp_path: Path, who: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slow senders of large bodies; colleagues go on meanwhile, and each of them is answered in words in the end."""
     monkeypatch.setattr(bodies, "_PATIENCE_S", 0.3)
@@ -329,7 +329,8 @@ def test_whoever_is_not_known_cannot_fill_the_memory_of_the_store(tmp_path: Path
         admin, hub = world.organisation.admin, world.hub._hub
         lane = Lane(world.organisation.casebook(admin).book, admin.device)
         path, size, count = ("/v1/join", 64_000, 20) if who == "somebody who joins" else ("/v1/push", 400_000, 4)
-        expected = {"a stranger": "device_unknown", "a wrong clock": "clock_wrong"}.get(who, "busy")
+        refusals = {"a stranger": "device_unknown", "somebody in a colleague's name": "signature_wrong", "a wrong clock": "clock_wrong"}
+        expected = refusals.get(who, "busy")
         with contextlib.ExitStack() as lines:
             senders = [lines.enter_context(_line(world)) for _ in range(count)]
             for line in senders:
@@ -353,25 +354,60 @@ def _head_of(world: World, who: str, path: str) -> str:
         asker = world.organisation.colleague()
         execute(world.database, f"UPDATE devices SET active = 0 WHERE device = {blob(world.database, asker.device)}")
     time_ms = asker.now_ms() - (10 * MINUTE_MS if who == "a wrong clock" else 0)
-    return "".join(f"{name}: {value}\r\n" for name, value in asker.headers("POST", path, b"", time_ms=time_ms).items())
+    signer = world.organisation.laptop().keys if who == "somebody in a colleague's name" else asker.keys
+    return "".join(f"{name}: {value}\r\n" for name, value in asker.headers("POST", path, b"", time_ms=time_ms, signer=signer).items())
+
+
+def test_one_laptop_with_many_bodies_under_way_leaves_room_for_its_colleagues(tmp_path: Path) -> None:
+    with running(new_database("sqlite", tmp_path), limits=Limits(body_seconds=3, most_held=1_600_000)) as world:
+        admin, hub, size = world.organisation.admin, world.hub._hub, 400_000
+        greedy, body = world.organisation.colleague(), bytes(400_000)
+        lane = Lane(world.organisation.casebook(admin).book, admin.device)
+        with contextlib.ExitStack() as lines:
+            senders = [lines.enter_context(_line(world)) for _ in range(5)]
+            for line in senders:
+                head = "".join(f"{name}: {value}\r\n" for name, value in greedy.headers("POST", "/v1/push", body).items())
+                line.sendall(f"POST /v1/push HTTP/1.1\r\nhost: hub\r\ncontent-length: {size}\r\n{head}\r\n".encode())
+                line.sendall(body[: size - 10])
+            _wait_until(lambda: 0 < hub.held_bytes < 2 * size)
+            assert not admin.push(run(admin.keys, lane.write(40, size=16384)))[0].code, "as if nobody else were there"
+            assert [_refused_on(line) for line in senders].count("busy") >= 3
+        _wait_until(lambda: hub.held_bytes == 0 and not hub.held_of)
+
+
+def test_a_body_that_is_not_the_one_that_was_signed_is_refused(organisation: FakeOrganisation) -> None:
+    laptop, body = organisation.colleague(), wire.write(wire.Push(()))
+    headers = laptop.headers("POST", "/v1/push", body)
+    for other in (b"", body + b"\x00", wire.write(wire.Push((wire.Run((), bytes(64)),)))):
+        assert refused(laptop.http.post("/v1/push", content=other, headers=headers)) == "signature_wrong"
+    assert laptop.http.post("/v1/push", content=body, headers=headers).status_code == 200, "nothing of it was used up"
+
+
+@pytest.mark.parametrize("digest", ["", "sha-256=::", "sha-512=:" + "A" * 43 + "=:", "sha-256=:" + "A" * 44 + ":", "ff" * 32])
+def test_a_digest_that_is_none_is_refused_before_the_body_is_taken(organisation: FakeOrganisation, digest: str) -> None:
+    laptop, body = organisation.colleague(), wire.write(wire.Push(()))
+    headers = {**laptop.headers("POST", "/v1/push", body), wire.BODY_HEADER: digest}
+    assert refused(laptop.http.post("/v1/push", content=body, headers=headers)) == "not_signed"
 
 
 def test_a_laptop_that_is_used_is_not_looked_up_for_the_sake_of_its_bodies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running(new_database("sqlite", tmp_path)) as world:
         hub, laptop = world.hub._hub, world.organisation.colleague()
-        claim, read, questions = read_claim(laptop.headers("POST", "/v1/push", b"")), hub._read, []
+        asked = Asked(read_claim(laptop.headers("POST", "/v1/push", b"")), "POST", "/v1/push")
+        read, questions = hub._read, []
         monkeypatch.setattr(hub, "_read", lambda question: questions.append(question) or read(question))
 
         def looked_up() -> int:
             questions.clear()
-            assert asyncio.run(hub.expects(claim))
+            assert asyncio.run(hub.expects(asked)) == (laptop.keys.signing, True)
             return len(questions)
 
         assert [looked_up(), looked_up(), looked_up()] == [1, 0, 0]
-        hub._recent._until.clear()
+        hub._recent._kept.clear()
         laptop.news()
         assert looked_up() == 0
-        hub._recent._until[laptop.device] -= GOOD_FOR_S
+        until, signing = hub._recent._kept[laptop.device]
+        hub._recent._kept[laptop.device] = until - GOOD_FOR_S, signing
         assert looked_up() == 1
 
 
@@ -379,8 +415,8 @@ def test_the_laptops_that_were_looked_up_do_not_fill_the_memory(monkeypatch: pyt
     monkeypatch.setattr("sync.hub.recent._MOST_KEPT", 10)
     recent = RecentDevices()
     for number in range(100):
-        recent.note(b"%d" % number)
-    assert len(recent._until) == 10 and b"99" in recent and b"1" not in recent
+        recent.note(b"%d" % number, b"key %d" % number)
+    assert len(recent._kept) == 10 and (recent.signing_of(b"99"), recent.signing_of(b"1")) == (b"key 99", b"")
 
 
 def test_a_body_that_was_refused_unread_is_not_let_come_for_ever(tmp_path: Path) -> None:

@@ -33,6 +33,10 @@ NONCE, BODY, TARGET, TIME_MS = bytes([6] * 16), b"what is sent", "/v1/books/0303
 N, SIZE = 2**40 + 7, 26_745_216
 
 
+def sha256(body: bytes) -> bytes:
+    return hashlib.sha256(body).digest()
+
+
 @cache
 def made() -> dict[str, str]:
     """Return, from fixed inputs, what the program signs, in hexadecimal."""
@@ -40,9 +44,9 @@ def made() -> dict[str, str]:
         leave = errand.give(LAPTOP.device, TIME_MS, HUB, LAPTOP.sign)
     on_errand = errand.target(TARGET, bytes(leave))
     return {
-        "request": LAPTOP.sign(wire.REQUEST, wire.request_message("GET", TARGET, TIME_MS, NONCE, BODY)).hex(),
-        "request without a body": LAPTOP.sign(wire.REQUEST, wire.request_message("GET", TARGET, TIME_MS, NONCE, b"")).hex(),
-        "request on an errand": LAPTOP.sign(wire.REQUEST, wire.request_message("GET", on_errand, TIME_MS, NONCE, BODY)).hex(),
+        "request": LAPTOP.sign(wire.REQUEST, wire.request_message("GET", TARGET, TIME_MS, NONCE, sha256(BODY))).hex(),
+        "request without a body": LAPTOP.sign(wire.REQUEST, wire.request_message("GET", TARGET, TIME_MS, NONCE, sha256(b""))).hex(),
+        "request on an errand": LAPTOP.sign(wire.REQUEST, wire.request_message("GET", on_errand, TIME_MS, NONCE, sha256(BODY))).hex(),
         "errand": bytes(leave).hex(),
         "receipt": STORE.sign(wire.RECEIPT, wire.receipt_message(BOOK, LAST, N, DIGEST, TIME_MS)).hex(),
         "file receipt": STORE.sign(wire.FILE_RECEIPT, wire.file_receipt_message(BOOK, DIGEST, SIZE, TIME_MS)).hex(),
@@ -145,6 +149,7 @@ async def test_a_laptop_signs_its_requests_as_the_page_says() -> None:
     (request,) = seen
     told_ms, nonce = int(request.headers["lw-time"]), bytes.fromhex(request.headers["lw-nonce"])
     said = reader.request("POST", "/v1/push", told_ms, nonce, request.content)
+    assert request.headers["content-digest"] == reader.body_digest(request.content)
     assert reader.is_signed(LAPTOP.signing_public, said, bytes.fromhex(request.headers["lw-signature"]))
 
 

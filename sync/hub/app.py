@@ -69,7 +69,8 @@ def _described(sends: str | None, answers: str, signed: bool, *, on_errand: bool
         content = {wire.MEDIA_TYPE: {"schema": {**binary, "description": f"a {sends}"}}}
         extra["requestBody"] = {"required": True, "content": content}
     if signed:
-        extra["parameters"] = [{"name": name, "in": "header", "required": True, "schema": {"type": "string"}} for name in _SIGNED]
+        names = (*_SIGNED, wire.BODY_HEADER) if sends else _SIGNED
+        extra["parameters"] = [{"name": name, "in": "header", "required": True, "schema": {"type": "string"}} for name in names]
     if on_errand:
         extra["parameters"].append({"name": wire.ERRAND_HEADER, "in": "header", "required": False, "schema": {"type": "string"}})
     return {"openapi_extra": extra, "response_class": Response, "response_model": None}

@@ -31,7 +31,7 @@ _PIECE: Final = 64 * 1024
 """Bytes of an answer that are handed on at once. What the asker does not take in stays here, where it is counted and let go of."""
 
 _SHARES: Final = 16
-"""One laptop has this part of the bytes of answers on their way, so that none keeps the store too busy for its colleagues."""
+"""One laptop has this part of the bytes of bodies, and of answers on their way: none keeps the store too busy for its colleagues."""
 
 _PATIENCE_S: Final = 2.0
 """How long a refused body is still listened to, so that its sender hears the words and not only a closed line."""
@@ -39,17 +39,29 @@ _PATIENCE_S: Final = 2.0
 
 @dataclass(slots=True)
 class _Held:
-    """The bytes that a request holds until it is answered, and whether they are of somebody whom the store knows."""
+    """The bytes that a request holds until it is answered, the device that signed it, and whether that one is in force."""
 
     count: int = 0
     known: bool = False
+    device: bytes = b""
 
     def add(self, hub: Hub, count: int) -> None:
         """Count bytes, or with a negative number let go of them."""
         self.count += count
         hub.held_bytes += count
+        hub.held_of[self.device] += count
         if not self.known:
             hub.held_unknown += count
+        if not hub.held_of[self.device]:
+            del hub.held_of[self.device]
+
+    def is_too_much(self, hub: Hub) -> bool:
+        """Return whether there is no room for it: among all, among those not in force, or beside others of the same device."""
+        if hub.held_bytes > hub.limits.most_held:
+            return True
+        if not self.known:
+            return hub.held_unknown > hub.limits.most_held_unknown
+        return self.count < hub.held_of[self.device] > hub.limits.most_held // _SHARES
 
 
 def hub_of(request: Request) -> Hub:
@@ -75,21 +87,23 @@ async def open_body(request: Request, largest: int) -> bytes:
 async def signed_body(request: Request, largest: int) -> Asked:
     """Return a signed request with its body.
 
-    One without a signature, of an unknown device or at a wrong time is refused before its body is read.
+    One that no device of the directory has signed just now is refused before its body is taken.
     """
     asked = signed(request)
     _check_type(request)
+    held: _Held = request.scope[_HELD]
     try:
-        request.scope[_HELD].known = await hub_of(request).expects(asked.claim)
+        checked, held.known = await hub_of(request).expects(asked)
     except Refusal:
         await _listen_on(request)
         raise
-    return replace(asked, body=await _read(request, largest))
+    held.device = asked.claim.device
+    return replace(asked, body=await _read(request, largest), checked=checked)
 
 
 def signed(request: Request) -> Asked:
     """Return a signed request that has no body."""
-    return Asked(read_claim(request.headers), request.method, _target(request), b"")
+    return Asked(read_claim(request.headers), request.method, _target(request))
 
 
 class Answer(Response):
@@ -234,7 +248,7 @@ async def _read_all(request: Request, largest: int) -> bytes:
         held.add(hub, len(part))
         if size > largest:
             refusal = _too_large(largest)
-        elif hub.held_bytes > hub.limits.most_held or (not held.known and hub.held_unknown > hub.limits.most_held_unknown):
+        elif held.is_too_much(hub):
             refusal = _busy()
     if refusal is not None:
         parts.clear()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import re
 import threading
 from collections.abc import Mapping
@@ -15,6 +18,7 @@ from sync.hub.store import Device
 NONCES_PER_DEVICE: Final = 4096
 _SWEEP_EVERY: Final = 4096
 _HEX: Final = re.compile(r"[0-9a-f]+\Z")
+_SHA_256: Final = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):\Z")
 
 
 class Claim(NamedTuple):
@@ -25,6 +29,7 @@ class Claim(NamedTuple):
     nonce: bytes
     signature: bytes
     errand: bytes = b""
+    digest: bytes = wire.NO_BODY
 
 
 def read_claim(headers: Mapping[str, str]) -> Claim:
@@ -38,21 +43,28 @@ def read_claim(headers: Mapping[str, str]) -> Claim:
         _bytes(headers, wire.NONCE_HEADER, wire.NONCE_BYTES),
         _bytes(headers, wire.SIGNATURE_HEADER, rules.SIGNATURE_BYTES),
         _bytes(headers, wire.ERRAND_HEADER, wire.ERRAND_BYTES) if wire.ERRAND_HEADER in headers else b"",
+        _digest(headers[wire.BODY_HEADER]) if wire.BODY_HEADER in headers else wire.NO_BODY,
     )
 
 
-def check_claim(claim: Claim, device: Device | None, method: str, target: str, body: bytes) -> Device:
-    """Return the asking device; raise `Refusal` unless it is enrolled, active, and signed exactly this request."""
+def check_signature(claim: Claim, signing: bytes, method: str, target: str) -> None:
+    """Raise `Refusal` unless a key signed this request, with a body of the digest that it names."""
+    message = wire.request_message(method, wire.errand_target(target, claim.errand), claim.time_ms, claim.nonce, claim.digest)
+    if not wire.is_signed(signing, wire.REQUEST, message, claim.signature):
+        raise _signature_wrong()
+
+
+def check_claim(claim: Claim, device: Device | None, method: str, target: str, body: bytes, checked: bytes = b"") -> Device:
+    """Return the asking device; raise `Refusal` unless it is enrolled, active, and signed exactly this request.
+
+    `checked`: the key against which the signature was checked already, before the body was taken.
+    """
     if device is None:
         raise device_unknown()
-    message = wire.request_message(method, wire.errand_target(target, claim.errand), claim.time_ms, claim.nonce, body)
-    if not wire.is_signed(device.signing, wire.REQUEST, message, claim.signature):
-        raise Refusal(
-            "signature_wrong",
-            "The signature of this request does not fit it, so the central store did not act on it. "
-            "What is written is safe. Something between the laptop and the store may have altered it; try again.",
-            401,
-        )
+    if device.signing != checked:
+        check_signature(claim, device.signing, method, target)
+    if not hmac.compare_digest(hashlib.sha256(body).digest(), claim.digest):
+        raise _signature_wrong()
     if not device.active:
         raise rules.revoked()
     return device
@@ -125,6 +137,22 @@ def _bytes(headers: Mapping[str, str], name: str, length: int) -> bytes:
     if len(text) != 2 * length or not _HEX.match(text):
         raise _not_signed()
     return bytes.fromhex(text)
+
+
+def _digest(text: str) -> bytes:
+    found = _SHA_256.match(text)
+    if found is None:
+        raise _not_signed()
+    return base64.b64decode(found[1])
+
+
+def _signature_wrong() -> Refusal:
+    return Refusal(
+        "signature_wrong",
+        "The signature of this request does not fit it, so the central store did not act on it. "
+        "What is written is safe. Something between the laptop and the store may have altered it; try again.",
+        401,
+    )
 
 
 def _not_signed() -> Refusal:

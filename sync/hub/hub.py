@@ -15,7 +15,7 @@ from sync import wire
 from sync.hub import allowance, content, errands, files, joining, late, reading, recovery, rules
 from sync.hub.allowance import Allowance, Buckets
 from sync.hub.first_start import KEY_SETTING, SETUP_SETTING, check_code, first_start
-from sync.hub.gate import Claim, Nonces, check_claim, device_unknown, replayed
+from sync.hub.gate import Claim, Nonces, check_claim, check_signature, device_unknown, replayed
 from sync.hub.live import Live
 from sync.hub.log import Log
 from sync.hub.metrics import Metrics
@@ -35,7 +35,7 @@ def system_now_ms() -> int:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much the store puts up with: seconds for a head, and for a body, to arrive, bytes of bodies held at once, and of those
-    that do not name a device in force; seconds in which an asker takes in the next 64 KiB of an answer, and bytes of answers on
+    that no device in force has signed; seconds in which an asker takes in the next 64 KiB of an answer, and bytes of answers on
     their way at once.
 
     `behind_proxy`: a proxy in front of it speaks TLS and says, last in ``x-forwarded-for``, who asked it.
@@ -51,12 +51,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A signed request as it came. `target` is path and query."""
+    """A signed request as it came. `target` is path and query; `checked` the key that it was signed with, where that was checked
+    before its body was taken.
+    """
 
     claim: Claim
     method: str
     target: str
-    body: bytes
+    body: bytes = b""
+    checked: bytes = b""
 
 
 class Hub:
@@ -83,6 +86,7 @@ class Hub:
         self.metrics = Metrics()
         self.stopping = False
         self.held_bytes = self.held_unknown = 0
+        self.held_of: Counter[bytes] = Counter()
         self.answered_bytes = 0
         self.answered_of: Counter[str] = Counter()
         self.nonces, self._recent = Nonces(), RecentDevices()
@@ -147,22 +151,26 @@ class Hub:
 
         return await self._read(answer)
 
-    async def expects(self, claim: Claim) -> bool:
-        """Return whether a claim names a device in force, before its body is read; raise `Refusal` where no body could mend it.
+    async def expects(self, asked: Asked) -> tuple[bytes, bool]:
+        """Return the key that signed a request and whether its device is in force, before its body is taken; raise `Refusal` where
+        no body could mend it.
 
-        Of anybody else a body has little room. The signature covers the body, so it is checked after it, and all else again.
+        A body of a device that is not in force has little room. All but the signature is checked again after it.
         """
+        claim = asked.claim
         wrong = rules.clock_refusal(claim.time_ms, self.now_ms())
         if wrong is not None:
             raise wrong
-        if claim.device in self._recent:
-            return True
-        device = await self._read(lambda session: session.device(claim.device))
-        if device is None:
-            raise device_unknown()
-        if device.active:
-            self._recent.note(claim.device)
-        return device.active
+        signing, active = self._recent.signing_of(claim.device), True
+        if not signing:
+            device = await self._read(lambda session: session.device(claim.device))
+            if device is None:
+                raise device_unknown()
+            signing, active = device.signing, device.active
+            if active:
+                self._recent.note(claim.device, signing)
+        check_signature(claim, signing, asked.method, asked.target)
+        return signing, active
 
     async def asker(self, asked: Asked, *, recovering: bool = False, on_errand: bool = False) -> Device:
         """Return the device that signed a request; raise `Refusal` when it did not, is not enrolled, or asked before.
@@ -342,9 +350,9 @@ class Hub:
         found = device = session.device(asked.claim.device)
         if device is not None and revoked_too and not asked.claim.errand:  # for itself, and on nobody's errand
             device = device._replace(active=True)
-        admitted = check_claim(asked.claim, device, asked.method, asked.target, asked.body)
+        admitted = check_claim(asked.claim, device, asked.method, asked.target, asked.body, asked.checked)
         if found == admitted:
-            self._recent.note(admitted.device)
+            self._recent.note(admitted.device, admitted.signing)
         self._refresh_allowance(session)
         wait_s = self._devices.take(admitted.device, self.allowed.device_per_second, self.allowed.device_at_once)
         if wait_s:
