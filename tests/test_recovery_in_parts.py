@@ -11,7 +11,8 @@ from leadworker.errors import Refused
 from leadworker.statements import Role
 from storage import returning
 from sync import inviting, joining, organising, wire
-from tests.laptops import BEA, CEM, TOBIAS, Team, add_member
+from tests.evil_hub import Evil, replace
+from tests.laptops import BEA, CEM, TOBIAS, Line, Team, add_member
 from tests.restored_store import back_up, begin, end, gives_back, restore, rows, status
 from tests.test_recovery import Day, new_day
 
@@ -138,3 +139,27 @@ async def test_an_invite_that_was_used_since_the_backup_is_used_in_the_restored_
         await joining.ask_to_join((other := day.office.laptop(BEA)).box, other.client, words)
     assert refused.value.code == "invite_used"
     await cem.sync()
+
+
+async def test_what_came_without_its_receipt_waits_for_somebody_who_has_it_and_accuses_nobody(day: Day) -> None:
+    """Ruth's last page was not signed: she gives back what she can prove, and Alex, who wrote the rest, gives that."""
+    day.alex.write(day.keira, "with its receipt")
+    await day.alex.sync()
+    await day.ruth.sync()
+    day.alex.write(day.keira, "and without")
+    await day.alex.sync()
+    before = rows(day.office)
+    line = Evil()
+    line.page = lambda page: replace(page, receipt=bytes(64))
+    await day.ruth.tap(line)
+    await day.ruth.sync()
+    assert day.ruth.titles(day.keira)[-1] == "and without"
+    await day.ruth.tap(Line())
+    restore(day.office, day.backup)
+    begin(day.office)
+    said = await gives_back(day.ruth)
+    assert "given back 1 change that" in said
+    assert "refused" not in said
+    assert "given back 1 change that" in await gives_back(day.alex)
+    assert rows(day.office) == before
+    assert day.office.hub.alarms() == []
