@@ -8,7 +8,7 @@ from leadworker.directory import Directory
 from leadworker.domain import colleagues, readers
 from leadworker.domain.readers import OVERDUE_MS
 from leadworker.statements import Role
-from sync import wire
+from sync import organising, wire
 from sync.readers import AGAIN, NOT_SHOWN, TRIES
 from tests.laptops import BEA, CEM, Laptop, Team, add_member, remove_member, rotate
 from tests.test_hostile_keys import Trio, trio_of, turns
@@ -132,3 +132,25 @@ async def test_who_may_only_read_by_now_is_told_that_they_gave_no_new_key(trio: 
     (decision,) = await bea.box.decisions()
     assert decision.said == "You may not write in this casebook any more, so it was given no new key."
     assert (await trio.alex.box.book_state(trio.book)).members.epoch == 1
+
+
+async def test_a_role_that_was_decided_does_not_let_somebody_in_again_who_was_taken_out_meanwhile(trio: Trio) -> None:
+    alex, ruth = trio.alex, trio.ruth
+    alex.desk.do_now(lambda shelf: readers.let_in(shelf, trio.keira, colleagues.resolve(shelf, BEA), Role.READ_ONLY))
+    ruth.desk.do_now(lambda shelf: readers.take_out(shelf, trio.keira, colleagues.resolve(shelf, BEA)))
+    await ruth.sync()
+    await alex.sync()
+    (decided,) = alex.desk.ask_now(readers.decisions)
+    assert decided.said == f"Somebody else has decided about {BEA} meanwhile. Look again, and decide again."
+    assert not reads(trio, trio.bea)
+
+
+async def test_who_lost_their_only_laptop_meanwhile_is_not_made_the_lead(trio: Trio) -> None:
+    alex, ruth = trio.alex, trio.ruth
+    alex.desk.do_now(lambda shelf: readers.hand_over(shelf, trio.keira, colleagues.resolve(shelf, BEA)))
+    await organising.revoke(ruth.box, ruth.client, [trio.bea.box.device])
+    await alex.sync()
+    (decided,) = alex.desk.ask_now(readers.decisions)
+    assert decided.said == f"{BEA} has no laptop in the organisation any more, so the lead was not changed."
+    (lead,) = [one for one in alex.desk.ask_now(readers.of, trio.keira) if one.leads]
+    assert lead.me
