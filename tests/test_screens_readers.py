@@ -249,6 +249,15 @@ async def test_what_cannot_be_sent_any_more_is_handed_in_by_one_key(app: Leadwor
         assert list(kept) == [await app.desk.ask(lambda shelf: shelf.casebook_of(keira))]
 
 
+async def test_a_note_that_goes_nowhere_is_not_said_to_go_to_the_central_store(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        await on_page(app, pilot, writable=0)
+        await type_in(pilot, "escape", "n", "she asked for me", "ctrl+s")
+        await settle(pilot)
+        assert "goes nowhere by itself: w, then i hands it in" in words(app)
+        assert "It goes to the central store by itself" not in words(app)
+
+
 async def test_what_was_handed_in_is_taken_in_by_one_key_under_its_writer_s_name(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
         keira = await shared(app)
