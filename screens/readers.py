@@ -132,7 +132,7 @@ class ReadersPage(Page):
 
     def _show_about(self) -> None:
         if self._shown is not None:
-            width = max(self.size.width - 4, 20)
+            width = max(self.size.width - 5, 20)  # the padding, and the gutter that is kept for the scroll bar
             self.query_one("#about", Words).show(plain("\n").join(self._about(self._shown, width)))
 
     def _about(self, shown: Shown, width: int) -> Iterable[Content]:

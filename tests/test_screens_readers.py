@@ -258,6 +258,15 @@ async def test_a_note_that_goes_nowhere_is_not_said_to_go_to_the_central_store(a
         assert "It goes to the central store by itself" not in words(app)
 
 
+async def test_why_one_may_not_decide_is_broken_into_lines_once(app: LeadworkerApp) -> None:
+    """The line is as long as the page is wide but for the gutter of the scroll bar; broken twice, one word stood alone."""
+    async with opened(app, (80, 40)) as pilot:
+        await on_page(app, pilot, lead=RUTH, writable=0)
+        about = app.screen.query_one("#about")
+        given = str(about.render()).count("\n") + 1
+        assert about.size.height == given, words(app)
+
+
 async def test_what_was_handed_in_is_taken_in_by_one_key_under_its_writer_s_name(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
         keira = await shared(app)
