@@ -289,6 +289,19 @@ async def test_what_was_handed_in_is_taken_in_by_one_key_under_its_writer_s_name
         assert "Bea Lindqvist, taken in by you" in words(app)
 
 
+async def test_on_a_low_screen_what_waits_for_somebody_is_not_cut_off(app: LeadworkerApp) -> None:
+    """The rows below the edge cannot be reached, so those that need nobody give way."""
+    async with opened(app, (60, 15)) as pilot:
+        keira = await shared(app)
+        for at in range(2):
+            await app.desk.do(handed_in, keira, f"What Bea still wrote {at}", 1763000000000 + at)
+        await pilot.press("6")
+        await settle(pilot)
+        assert "handed in late; open the person, w, i" in words(app)
+        facts = app.screen.query_one("#facts")
+        assert facts.size.height == str(facts.render()).count("\n") + 1, words(app)
+
+
 async def test_people_whose_work_i_only_supervise_are_not_said_to_be_on_my_caseload(app: LeadworkerApp) -> None:
     async with opened(app, (80, 40)) as pilot:
         await pilot.press("2")
