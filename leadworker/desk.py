@@ -48,8 +48,8 @@ class PostState(msgspec.Struct, frozen=True):
 
     `word` is ``alone`` (joined to no organisation), ``offline``, ``sending``, ``up to date`` or ``stuck``.
     `doing` says what a sync is doing while the word is ``sending``, with how much of how much (0 for not known yet).
-    Times are UTC milliseconds, 0 for never. `late` are changes that can only be handed in to somebody, `to_take_in` late
-    submissions that were handed in to this laptop.
+    Times are UTC milliseconds, 0 for never. `late` are changes that can only be handed in to somebody, `handed_in`
+    those that were, `to_take_in` late submissions that were handed in to this laptop.
     """
 
     word: str = "alone"
@@ -65,6 +65,7 @@ class PostState(msgspec.Struct, frozen=True):
     last_backup_ms: int = 0
     put_aside: int = 0
     late: int = 0
+    handed_in: int = 0
     to_take_in: int = 0
     apart: int = 0
     alarm: str = ""

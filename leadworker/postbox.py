@@ -235,12 +235,14 @@ class PutAside(msgspec.Struct, frozen=True):
 class Counts(msgspec.Struct, frozen=True):
     """What the top line and the Sync screen say in figures. Times are UTC milliseconds, 0 for never.
 
-    `late` are changes in casebooks in which this laptop may write no more: they can only be handed in to somebody.
+    `late` are changes in casebooks in which this laptop may write no more: they can only be handed in to somebody, and
+    `handed_in` are those that were.
     `to_take_in` are late submissions that were handed in here.
     """
 
     waiting: int = 0
     late: int = 0
+    handed_in: int = 0
     to_take_in: int = 0
     put_aside: int = 0
     apart: int = 0

@@ -16,7 +16,7 @@ from textual.geometry import Region
 from textual.widget import Widget
 
 from leadworker.clock import Moment
-from leadworker.domain import caseload, colleagues, drafts
+from leadworker.domain import caseload, colleagues, drafts, sending
 from leadworker.domain.drafts import Draft
 from leadworker.domain.notes import save_note
 from leadworker.errors import LeadworkerError
@@ -40,6 +40,7 @@ SAVED = "Saved on this laptop."
 GOES = {"alone": "", "offline": " It will be sent when you are online."}
 """What becomes of what was saved, by the word for how the post stands."""
 GOES_NOW = " It goes to the central store by itself."
+GOES_NOWHERE = " You may not write in this casebook any more, so it goes nowhere by itself: w, then i hands it in."
 
 FIELDS = (
     ("seen", "Seen", "Who did you see? Alone?"),
@@ -112,6 +113,7 @@ class NotePage(WrittenPage):
         self._owner_names: Names[Known] = Names()
         self._caseload: frozenset[str] = frozenset()
         self._saved = ("", "")
+        self._goes = ""
         self._state = BLANK
 
     def inside(self) -> Iterable[Widget]:
@@ -326,15 +328,17 @@ class NotePage(WrittenPage):
         """Keep the entry. Until the vault says that it is durable, nothing here goes away."""
         try:
             entry = entry_of(typed, reading, self.shell.now(), self.desk.me)
+            nowhere = await self.desk.ask(sending.goes_nowhere, entry.person_id)
             saved = await self.desk.do(save_note, entry, typed.id, typed.visit_id)
             self._saved = (entry.person_id, saved.entry_id)
+            self._goes = GOES_NOWHERE if nowhere else GOES.get(self.desk.post.state.word, GOES_NOW)
             self._done = True
         except LeadworkerError as error:
             self.shell.say(error.sentence, "warning", 12)
 
     def gone(self) -> None:
         """Say that it is saved, and show the entry on the page before."""
-        self.shell.say(SAVED + GOES.get(self.shell.desk.post.state.word, GOES_NOW))
+        self.shell.say(SAVED + self._goes)
         if self.shell.page is not None:
             self.shell.page.show_saved(*self._saved)
 

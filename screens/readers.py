@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
 
 import msgspec
 from textual import on
@@ -25,9 +24,6 @@ from screens.plain import BLANK, Content, Tone, join, plain, run_on, single
 from screens.postwords import local
 from screens.vlist import Heading, VList
 from screens.words import Words
-
-PADDING: Final = 5
-"""Cells of a line beside its words: two on each side, and one that is kept for the bar that scrolls."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -136,7 +132,7 @@ class ReadersPage(Page):
 
     def _show_about(self) -> None:
         if self._shown is not None:
-            width = max(self.size.width - PADDING, 20)
+            width = max(self.size.width - 5, 20)  # the padding, and the gutter that is kept for the scroll bar
             self.query_one("#about", Words).show(plain("\n").join(self._about(self._shown, width)))
 
     def _about(self, shown: Shown, width: int) -> Iterable[Content]:

@@ -25,6 +25,10 @@ from screens.words import Words
 
 LABEL_WIDTH = 18
 BAR_WIDTH = 32
+SHARE = 70
+"""Percent of the page that the facts may take, above the list."""
+GOOD_TO_KNOW = ("Backup", "Notices", "Last received", "Last sent", "Central store")
+"""Facts that need nobody; they give way first where the page is low."""
 MOST_SHOWN = 400
 """Entries in the list of those that are only here; beyond it stands that there are more."""
 
@@ -55,6 +59,7 @@ class SyncPage(Page):
     def on_mount(self) -> None:
         """Begin in the list."""
         self._written: WrittenParcel | None = None
+        self._left_out: tuple[str, ...] = ()
         self._late: tuple[Late, ...] = ()
         self._now = self.shell.now()
         self.set_focus(self.query_one("#here"), scroll_visible=False)
@@ -89,10 +94,22 @@ class SyncPage(Page):
 
     def _show_state(self, state: PostState) -> None:
         width = max(self.size.width - 4, 20)
-        self.query_one("#facts", Words).show(plain("\n").join(self._facts(state, width)))
+        self.query_one("#facts", Words).show(plain("\n").join(self._fitting(state, width)))
         self.query_one("#progress", Words).show(plain("\n").join(self._progress(state)))
         nothing = "No journal entry; other changes wait." if state.waiting else "Nothing: everything that you wrote is there too."
         self.query_one("#here", VList).say_when_empty(BLANK if state.word == "alone" else plain(nothing, Tone.MUTED))
+
+    def _fitting(self, state: PostState, width: int) -> list[Content]:
+        """Return the facts; on a low screen without those that are good to know, so that none that needs somebody is cut off."""
+        facts = self.query_one("#facts")
+        edges = sum(line.size.height for line in self.query("TopLine, FootLine")) + facts.styles.margin.height
+        room = (self.size.height - edges) * SHARE // 100
+        for many in range(len(GOOD_TO_KNOW) + 1):
+            self._left_out = GOOD_TO_KNOW[:many]
+            lines = list(self._facts(state, width))
+            if room <= 0 or len(lines) <= room:
+                break
+        return lines
 
     def _facts(self, state: PostState, width: int) -> Iterable[Content]:
         yield from hang(plain("This laptop  ", Tone.HEADING), plain(state.sentence, Tone.MUTED), width, 0)
@@ -144,6 +161,8 @@ class SyncPage(Page):
             yield from self._fact(told, "Notices", plain(state.notices, Tone.MUTED), width)
 
     def _fact(self, sign: str, label: str, words: Content, width: int) -> list[Content]:
+        if label in self._left_out:
+            return []
         tone = {glyphs.DONE: Tone.GOOD, glyphs.WAITING: Tone.SAFETY, "!": Tone.SAFETY}.get(sign, Tone.MUTED)
         return hang(join(plain(sign, tone), " ", pad(plain(label), LABEL_WIDTH)), words, width)
 

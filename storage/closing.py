@@ -43,7 +43,7 @@ def note(connection: Connection, taken_out: TakenOut) -> None:
 
 def nowhere_else(connection: Connection) -> int:
     """Return how many changes of the caseload are on this laptop only, and were not handed in."""
-    return handing_in.count(connection, revoked=True)
+    return handing_in.count(connection, revoked=True)[0]
 
 
 def is_due(connection: Connection, folder: Path) -> bool:

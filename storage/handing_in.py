@@ -15,13 +15,16 @@ MOST_BYTES = 2 * 1024 * 1024
 MOST = 2000
 
 
-def count(connection: Connection, *, revoked: bool) -> int:
-    """Return how many unsent changes stand in casebooks that this laptop may write in no more and were not handed in."""
+def count(connection: Connection, *, revoked: bool) -> tuple[int, int]:
+    """Return of the unsent changes in casebooks that this laptop may write in no more how many were not handed in, and were."""
     books = f"SELECT DISTINCT b.no, b.id FROM lane l JOIN book b ON b.no = l.book_no WHERE {SHARED} AND (b.writable = 0 OR ?)"
-    unsent = """SELECT count(*) FROM lane l JOIN change c ON c.lane_no = l.no AND c.seq > l.acked
-                WHERE l.book_no = ? AND l.mine = 1 AND l.lane > 0 AND c.no > ?"""
-    found = connection.execute(books, (int(revoked),)).fetchall()
-    return sum(int(scalar(connection, unsent, no, _upto(connection, book))) for no, book in found)
+    unsent = """SELECT coalesce(sum(c.no > ?), 0), count(*) FROM lane l JOIN change c ON c.lane_no = l.no AND c.seq > l.acked
+                WHERE l.book_no = ? AND l.mine = 1 AND l.lane > 0"""
+    left = every = 0
+    for no, book in connection.execute(books, (int(revoked),)).fetchall():
+        of_book, all_of_book = connection.execute(unsent, (_upto(connection, book), no)).fetchone()
+        left, every = left + int(of_book), every + int(all_of_book)
+    return left, every - left
 
 
 def books_to_hand_in(connection: Connection) -> tuple[bytes, ...]:

@@ -351,9 +351,11 @@ def counts(vault: Vault, connection: Connection) -> Counts:
     known = joined(vault)
     revoked = known is not None and known.revoked
     name = scalar(connection, "SELECT name FROM writer WHERE device = ?", device)
+    to_hand_in, handed_in = handing_in.count(connection, revoked=revoked)
     return Counts(
         waiting=0 if revoked else log.unsent(connection),
-        late=handing_in.count(connection, revoked=revoked),
+        late=to_hand_in,
+        handed_in=handed_in,
         to_take_in=int(scalar(connection, "SELECT count(*) FROM drawer WHERE drawer = ?", LATE)),
         put_aside=int(scalar(connection, "SELECT count(*) FROM put_aside")),
         apart=conflicts.count(Transaction(vault, question=True).shelf),

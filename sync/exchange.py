@@ -131,10 +131,12 @@ class Exchange:
         return news
 
     async def _late(self, news: wire.News, directory: Directory) -> None:
-        self._left_out.alarms += await late.hand_in(self._box, self._client, directory)
+        handed_in, troubles = await late.hand_in(self._box, self._client, directory)
+        self._left_out.alarms += troubles
         if news.late:
             _, troubles = await late.receive(self._box, self._client, directory, self._left_out.books)
             self._left_out.alarms += troubles
+        if handed_in or news.late:
             self._ring(_LATE)
 
     async def _files(self, joined: Joined, sending: Sending, readers: Readers) -> bool:

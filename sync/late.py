@@ -48,9 +48,9 @@ class NotYetWhole(NotWhole):
     """A late submission does not hold as far as is known here; more news, or a newer leadworker, may tell."""
 
 
-async def hand_in(box: Postbox, client: HubClient, directory: Directory) -> tuple[str, ...]:
-    """Hand in what somebody decided to; return sentences about what could not be."""
-    troubles: list[str] = []
+async def hand_in(box: Postbox, client: HubClient, directory: Directory) -> tuple[int, tuple[str, ...]]:
+    """Hand in what somebody decided to; return of how many casebooks, and sentences about what could not be."""
+    count, troubles = 0, list[str]()
     for item in await box.to_hand_in():
         state = await box.book_state(item.book)
         recipients = _recipients(state, directory, box.device)
@@ -61,7 +61,8 @@ async def hand_in(box: Postbox, client: HubClient, directory: Directory) -> tupl
         seals, sealed = seal_late(plain, item.book, box.device, recipients)
         await client.hand_in(wire.Late(item.book, seals, sealed))
         await box.handed_in(item, frozenset(recipients))
-    return tuple(troubles)
+        count += 1
+    return count, tuple(troubles)
 
 
 def _recipients(state: BookState, directory: Directory, me: bytes) -> dict[bytes, bytes]:

@@ -26,6 +26,7 @@ from sync.stick import Visit
 
 ALL_SENT = "Everything is on the central store."
 TO_HAND_IN = "What you wrote where you may not write any more is on this laptop only, and can be handed in."
+HANDED_IN = "Everything is on the central store, but for what was handed in: that stays on this laptop as well."
 WAITING_TO_BE_LET_IN = (
     "Asked to join. Your administrator's laptop lets you in at its next sync; a second laptop is let in on your first. "
     "You can work meanwhile."
@@ -305,8 +306,8 @@ class Runner:
             return self._state
         return msgspec.structs.replace(
             self._state, waiting=counts.waiting, last_sent_ms=counts.last_sent_ms, last_received_ms=counts.last_received_ms,
-            last_received=counts.last_received, late=counts.late, to_take_in=counts.to_take_in,
-            last_backup_ms=counts.last_backup_ms, put_aside=counts.put_aside, apart=counts.apart,
+            last_received=counts.last_received, late=counts.late, handed_in=counts.handed_in,
+            to_take_in=counts.to_take_in, last_backup_ms=counts.last_backup_ms, put_aside=counts.put_aside, apart=counts.apart,
             offline_since_ms=self._offline_since_ms,
             alarm=self._last_alarm or next(iter(counts.troubled), ""), organisation=joined.name if joined else "",
         )  # fmt: skip
@@ -337,4 +338,6 @@ def _sentence(word: str, sentence: str, figures: PostState) -> str:
         return sentence
     if figures.waiting:
         return f"{figures.waiting} waiting to be sent."
-    return TO_HAND_IN if figures.late else ALL_SENT
+    if figures.late:
+        return TO_HAND_IN
+    return HANDED_IN if figures.handed_in else ALL_SENT

@@ -68,7 +68,7 @@ def test_whoever_runs_the_store_begins_looks_and_ends_with_commands(world: World
     assert said("status") == "The central store is not in recovery mode: it gives numbers as usual.\n"
     begun = said("begin").splitlines()
     assert begun[0].startswith("The central store has been in recovery mode since 20")
-    assert begun[1] == "0 of 1 laptops have reported."
+    assert begun[1] == "0 of 1 laptop has reported."
     assert begun[2] == f"  Not yet: {world.organisation.admin.device.hex()[:8]}."
     assert run(["hub", "recovery", "end", "--database", world.database]) == 1
     refused = capsys.readouterr().err

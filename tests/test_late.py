@@ -14,7 +14,7 @@ from leadworker.statements import Role
 from storage import handing_in, mending, vault_file
 from sync import late as post
 from sync import organising, wire
-from sync.runner import TO_HAND_IN, Runner
+from sync.runner import HANDED_IN, TO_HAND_IN, Runner
 from tests.laptops import ALEX, BEA, KEIRA, RUTH, TOBIAS, Laptop, Team, add_member, agree, hand_over, remove_member
 
 pytest_plugins = ["tests.laptop_fixtures"]
@@ -54,6 +54,10 @@ async def test_what_was_written_before_one_knew_is_handed_in_to_who_decides_and_
     assert handed is not None
     assert handed.to == (ALEX, RUTH)
     assert (await bea.counts()).late == 0
+    state = await Runner(bea.box, bea.new_client(), bea.clock, bea.desk.ring).sync_now()
+    assert (state.sentence, state.handed_in) == (HANDED_IN, 1), "and not that everything is on the central store"
+    (why,) = {row.why for row in bea.desk.ask_now(sending.waiting)} | {bea.desk.ask_now(sending.why_of, keira)}
+    assert f"so this was handed in to {ALEX}, {RUTH}, " in why and "“leadworker hand-in”" not in why
     assert bea.titles(keira)[-1] == "On my last day", "it stays with who wrote it"
     assert team.office.store_holds("On my last day", "miss you") == []
 
@@ -352,6 +356,15 @@ async def test_what_could_not_be_taken_in_is_handed_in_again_and_is_there_once(t
     await bea.sync()
     await alex.sync()
     assert alex.desk.ask_now(late.waiting) == (msgspec.structs.replace(first, received_ms=alex.desk.ask_now(late.waiting)[0].received_ms),)
+
+
+async def test_a_screen_hears_that_something_was_handed_in(team: Team) -> None:
+    """The page said “i hands it in” for as long as it was looked at, because nothing rang."""
+    _, bea, keira = await a_leaver(team)
+    bea.desk.do_now(late.hand_in, keira)
+    bea.bells.clear()
+    await bea.sync()
+    assert "late" in {topic for bell in bea.bells for topic in bell.topics}
 
 
 async def test_there_is_nothing_to_hand_in_where_everything_goes_by_itself(team: Team) -> None:

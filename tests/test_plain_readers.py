@@ -173,10 +173,25 @@ def test_what_can_only_be_handed_in_is_never_called_sent(plain: Plain, team: dic
     left = plain("sync", "--json", *sam).json()
     assert (left["waiting"], left["to_hand_in"]) == (0, 1)
     plain("hand-in", "keira", *sam)
-    assert "Everything is on the central store." in plain("sync", *sam).out
+    assert "Everything is on the central store, but for 1 change that was handed in." in plain("sync", *sam).out
     plain("sync")
     assert "Sam Iqbal about Keira" in plain("late").out
     assert "1 entry, “She rang me on my last day.”. Id" in plain("late").out
+
+
+def test_nothing_is_said_to_be_handed_in_that_waits_for_a_network(plain: Plain, hub: EmbeddedHub, team: dict[str, list[str]]) -> None:
+    """Something of the same casebook was handed in before; that is not what is asked about."""
+    sam = team[SAM]
+    plain("let-in", "keira", "sam")
+    plain("sync", *sam)
+    plain("take-out", "keira", "sam")
+    plain("sync", *sam)
+    plain("note", "keira", "The first", *sam)
+    assert "Handed in to Alex Morgan." in plain("hand-in", "keira", *sam).out
+    plain("note", "keira", "The second", *sam)
+    hub.stop()
+    said = plain("hand-in", "keira", *sam).out
+    assert "It is handed in by the next sync that gets through." in said and "Handed in to" not in said
 
 
 def test_an_administrator_says_what_a_colleague_is(plain: Plain, team: dict[str, list[str]]) -> None:

@@ -249,6 +249,24 @@ async def test_what_cannot_be_sent_any_more_is_handed_in_by_one_key(app: Leadwor
         assert list(kept) == [await app.desk.ask(lambda shelf: shelf.casebook_of(keira))]
 
 
+async def test_a_note_that_goes_nowhere_is_not_said_to_go_to_the_central_store(app: LeadworkerApp) -> None:
+    async with opened(app) as pilot:
+        await on_page(app, pilot, writable=0)
+        await type_in(pilot, "escape", "n", "she asked for me", "ctrl+s")
+        await settle(pilot)
+        assert "goes nowhere by itself: w, then i hands it in" in words(app)
+        assert "It goes to the central store by itself" not in words(app)
+
+
+async def test_why_one_may_not_decide_is_broken_into_lines_once(app: LeadworkerApp) -> None:
+    """The line is as long as the page is wide but for the gutter of the scroll bar; broken twice, one word stood alone."""
+    async with opened(app, (80, 40)) as pilot:
+        await on_page(app, pilot, lead=RUTH, writable=0)
+        about = app.screen.query_one("#about")
+        given = str(about.render()).count("\n") + 1
+        assert about.size.height == given, words(app)
+
+
 async def test_what_was_handed_in_is_taken_in_by_one_key_under_its_writer_s_name(app: LeadworkerApp) -> None:
     async with opened(app) as pilot:
         keira = await shared(app)
@@ -269,6 +287,19 @@ async def test_what_was_handed_in_is_taken_in_by_one_key_under_its_writer_s_name
         app.open_person(keira, entry.id)
         await settle(pilot)
         assert "Bea Lindqvist, taken in by you" in words(app)
+
+
+async def test_on_a_low_screen_what_waits_for_somebody_is_not_cut_off(app: LeadworkerApp) -> None:
+    """The rows below the edge cannot be reached, so those that need nobody give way."""
+    async with opened(app, (60, 15)) as pilot:
+        keira = await shared(app)
+        for at in range(2):
+            await app.desk.do(handed_in, keira, f"What Bea still wrote {at}", 1763000000000 + at)
+        await pilot.press("6")
+        await settle(pilot)
+        assert "handed in late; open the person, w, i" in words(app)
+        facts = app.screen.query_one("#facts")
+        assert facts.size.height == str(facts.render()).count("\n") + 1, words(app)
 
 
 async def test_people_whose_work_i_only_supervise_are_not_said_to_be_on_my_caseload(app: LeadworkerApp) -> None:

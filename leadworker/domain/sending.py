@@ -9,10 +9,13 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select, bindparam, select
 
+from leadworker.clock import Moment
+from leadworker.domain import late
 from leadworker.domain.journal import EntryView
 from leadworker.domain.people import Person
 from leadworker.record import kept_fields, table_of, topics
 from leadworker.shelf import Shelf, Standing, Waiting, whereabouts
+from leadworker.words.saying import say_time
 from leadworker.words.values import say_value
 
 NO_ORGANISATION = "This vault has joined no organisation, so everything stays on this laptop. “leadworker join” takes an invite."
@@ -85,7 +88,24 @@ def why(standing: Standing, *, sent_ms: int = 0, post: str = "") -> str:
 
 def why_of(shelf: Shelf, person_id: str, *, sent_ms: int = 0, post: str = "") -> str:
     """Return why something about a person is not on the central store."""
-    return why(shelf.standing(person_id), sent_ms=sent_ms, post=post)
+    return _handed_in(shelf, person_id, why(shelf.standing(person_id), sent_ms=sent_ms, post=post))
+
+
+def goes_nowhere(shelf: Shelf, person_id: str) -> bool:
+    """Return whether what is written about a person now can only be handed in."""
+    return not shelf.standing(person_id).may_write
+
+
+def _handed_in(shelf: Shelf, person_id: str, reason: str) -> str:
+    """Return what is said in place of a reason where what could not be sent was handed in."""
+    done = late.handed_in(shelf, person_id) if reason == MAY_NOT_WRITE else None
+    if done is None:
+        return reason
+    now = shelf.now().local()
+    said = f"handed in to {', '.join(done.to)}, {say_time(Moment(done.at_ms, shelf.now().offset).local(), now)}"
+    if late.may_hand_in(shelf, person_id):
+        return f"{MAY_NOT_WRITE} What was written before was {said}."
+    return f"You may not write in this casebook any more, so this was {said}. It stays on this laptop as well."
 
 
 def reasons(shelf: Shelf, entries: Iterable[EntryView], post: str = "") -> dict[str, str]:
@@ -101,7 +121,7 @@ def waiting(shelf: Shelf, *, limit: int = 400, post: str = "") -> tuple[WaitingR
         if one.person_id not in standings:
             standings[one.person_id] = shelf.standing(one.person_id)
         names = shelf.rows(_NAME, _Name, person_id=one.person_id)
-        reason = why(standings[one.person_id], sent_ms=one.sent_ms, post=post)
+        reason = _handed_in(shelf, one.person_id, why(standings[one.person_id], sent_ms=one.sent_ms, post=post))
         rows.append(
             WaitingRow(
                 one.topic, one.record_id, one.person_id, names[0].name if names else "", _what(one), _titled(shelf, one), reason,

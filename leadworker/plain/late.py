@@ -106,7 +106,7 @@ def hand_in(
         known = opened.ask(caseload.resolve, person)
         opened.do(late.hand_in, known.id, again=again)
         trouble = _sync(opened, silent=place.as_json)
-        done = opened.ask(late.handed_in, known.id)
+        done = None if opened.ask(late.may_hand_in, known.id) else opened.ask(late.handed_in, known.id)
     document = HandedInNow(known.name, done.to if done else ())
     said = f"Handed in to {', '.join(done.to)}." if done else "It is handed in by the next sync that gets through."
     place.tell(document, [said, *([trouble] if trouble and not done else [])])

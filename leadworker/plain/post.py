@@ -179,7 +179,8 @@ def _synced(result: Result, left: Counts) -> Iterator[str]:
         yield result.clock_warning
     yield from _only_here(left)
     if not (left.waiting or left.late or result.alarms):
-        yield "Everything is on the central store."
+        handed_in = say_count(left.handed_in, "change that was", "changes that were")
+        yield f"Everything is on the central store{f', but for {handed_in} handed in' if left.handed_in else ''}."
 
 
 def invite(

@@ -12,6 +12,7 @@ import typer
 from leadworker.plain.command import command, flag, group
 from leadworker.plain.hosting import Database, hub_parts, named
 from leadworker.plain.place import Place
+from leadworker.words.saying import say_count
 
 if TYPE_CHECKING:
     from sync.hub.recovery_desk import Progress
@@ -111,11 +112,12 @@ def _words(stands: RecoveryStands) -> Iterator[str]:
         yield "The central store is not in recovery mode: it gives numbers as usual."
     if not stands.on and not stands.reported:
         return
-    yield f"{len(stands.reported):,} of {len(stands.reported) + len(stands.not_reported):,} laptops have reported."
+    every = say_count(len(stands.reported) + len(stands.not_reported), "laptop has", "laptops have")
+    yield f"{len(stands.reported):,} of {every} reported."
     if stands.on and stands.not_reported:
         yield from _listed("Not yet", [device[:SHORT] for device in stands.not_reported])
     back = sum(book.now - book.in_backup for book in stands.books if not book.two_histories)
-    yield f"{back:,} changes came back."
+    yield f"{say_count(back, 'change', 'changes')} came back."
     if stands.given_back:
         most_first = sorted(stands.given_back, key=lambda one: (-one.changes, one.laptop))
         yield from _listed("Given back by", [f"{one.laptop[:SHORT]} ({one.changes:,})" for one in most_first])
