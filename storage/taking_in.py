@@ -314,14 +314,13 @@ class _Intake:
         """
         if not self._persons_came:
             return False
-        first = "SELECT p.id, c.n FROM person p JOIN change c ON c.no = p.change_no WHERE p.book = ? ORDER BY c.n IS NULL, c.n LIMIT 1"
-        person_id, n = self.connection.execute(first, (self._book.hex(),)).fetchone() or (self._subject, 0)
+        first = "SELECT p.id FROM person p JOIN change c ON c.no = p.change_no WHERE p.book = ? ORDER BY c.n IS NULL, c.n LIMIT 1"
+        person_id = scalar(self.connection, first, self._book.hex()) or self._subject
         if self._subject == person_id:
             return False
         self.connection.execute("UPDATE book SET subject = ? WHERE no = ?", (person_id, self.book_no))
-        before = """SELECT 1 FROM change c JOIN lane l ON l.no = c.lane_no
-                    WHERE c.book_no = ? AND l.lane > 0 AND c.body IS NOT NULL AND c.n < ? LIMIT 1"""
-        return bool(self._subject) or scalar(self.connection, before, self.book_no, n) is not None
+        aside = "SELECT 1 FROM put_aside p JOIN change c ON c.no = p.change_no WHERE p.book_no = ? AND c.body IS NOT NULL LIMIT 1"
+        return bool(self._subject) or scalar(self.connection, aside, self.book_no) is not None
 
     def finish(self, last_n: int | None = None, digest: bytes | None = None) -> None:
         self.connection.executemany(
