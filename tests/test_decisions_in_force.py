@@ -132,3 +132,16 @@ async def test_who_may_only_read_by_now_is_told_that_they_gave_no_new_key(trio: 
     (decision,) = await bea.box.decisions()
     assert decision.said == "You may not write in this casebook any more, so it was given no new key."
     assert (await trio.alex.box.book_state(trio.book)).members.epoch == 1
+
+
+async def test_what_was_told_as_not_brought_about_is_not_brought_about_later_by_itself(trio: Trio) -> None:
+    """Bea may write again by then; whether the casebook is still to have a new key, she says herself."""
+    bea = trio.bea
+    bea.desk.do_now(lambda shelf: readers.give_new_key(shelf, trio.keira))
+    await add_member(trio.alex, trio.keira, bea, Role.READ_ONLY)
+    await bea.sync_somehow()
+    told = await bea.box.decisions()
+    await add_member(trio.alex, trio.keira, bea, Role.CO_WORKER)
+    await bea.sync()
+    assert await bea.box.decisions() == told
+    assert (await bea.box.book_state(trio.book)).members.epoch == 1
