@@ -319,9 +319,8 @@ class _Intake:
         if self._subject == person_id:
             return False
         self.connection.execute("UPDATE book SET subject = ? WHERE no = ?", (person_id, self.book_no))
-        unfit = """SELECT 1 FROM put_aside p JOIN change c ON c.no = p.change_no
-                   WHERE p.book_no = ? AND c.body IS NOT NULL LIMIT 1"""  # also where it has a higher number and came to be read first
-        return bool(self._subject) or scalar(self.connection, unfit, self.book_no) is not None
+        aside = "SELECT 1 FROM put_aside p JOIN change c ON c.no = p.change_no WHERE p.book_no = ? AND c.body IS NOT NULL LIMIT 1"
+        return bool(self._subject) or scalar(self.connection, aside, self.book_no) is not None
 
     def finish(self, last_n: int | None = None, digest: bytes | None = None) -> None:
         self.connection.executemany(

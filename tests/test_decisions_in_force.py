@@ -154,3 +154,16 @@ async def test_who_lost_their_only_laptop_meanwhile_is_not_made_the_lead(trio: T
     assert decided.said == f"{BEA} has no laptop in the organisation any more, so the lead was not changed."
     (lead,) = [one for one in alex.desk.ask_now(readers.of, trio.keira) if one.leads]
     assert lead.me
+
+
+async def test_what_was_told_as_not_brought_about_is_not_brought_about_later_by_itself(trio: Trio) -> None:
+    """Bea may write again by then; whether the casebook is still to have a new key, she says herself."""
+    bea = trio.bea
+    bea.desk.do_now(lambda shelf: readers.give_new_key(shelf, trio.keira))
+    await add_member(trio.alex, trio.keira, bea, Role.READ_ONLY)
+    await bea.sync_somehow()
+    told = await bea.box.decisions()
+    await add_member(trio.alex, trio.keira, bea, Role.CO_WORKER)
+    await bea.sync()
+    assert await bea.box.decisions() == told
+    assert (await bea.box.book_state(trio.book)).members.epoch == 1

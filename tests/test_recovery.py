@@ -364,7 +364,7 @@ def ruth_is_numbered_after_a_lost_answer(day: Day, *, and_is_cut_off: bool = Fal
 async def test_what_stands_between_is_fetched_at_once_so_that_a_lost_answer_leaves_no_gap_in_a_restored_store(day: Day) -> None:
     """Alex does not know his numbers, and Ruth's come after them: had she not fetched his, hers could not have come back either."""
     ruth_is_numbered_after_a_lost_answer(day)
-    await day.ruth.sync()
+    assert (await day.ruth.sync()).sent == 1
     assert day.ruth.titles(day.keira)[-2:] == ["alex, whose answer was lost", "ruth, numbered after it"]
     day.alex.line.after = lambda number: False
     before = rows(day.office)

@@ -12,7 +12,7 @@ from leadworker.statements import BookStatement, Grant, Member, Membership, Role
 from sync import wire
 from sync.receiving import NOT_SHOWN
 from tests.evil_hub import SAFE, Case, Here, Rogue, altered, flipped, replace, spoken
-from tests.laptops import ALEX, BEA, TOBIAS, Laptop, add_member, rotate
+from tests.laptops import ALEX, BEA, TOBIAS, Laptop, Line, add_member, agree, rotate
 
 pytest_plugins = ["tests.laptop_fixtures"]
 
@@ -343,3 +343,26 @@ async def test_words_of_somebody_who_may_only_read_are_not_taken_from_a_store_th
     item = await Rogue(bea, case.keira).numbered(0, bytes(200))
     case.evil.page = lambda page: case.here.retold(page, [*page.changes, item])
     await case.fails_with(f"The central store has let through a change by somebody who may not write in the casebook. {SAFE}")
+
+
+@pytest.mark.parametrize("code", ["wrong_epoch", "key_owed"])
+async def test_a_store_that_refuses_the_newest_key_over_and_over_is_asked_twice_and_the_words_wait_here(case: Case, code: str) -> None:
+    """A key may have been changed meanwhile, so what waits is sealed again; once, or the laptop would be at it all night."""
+    ruth, asked = case.ruth, 0
+    await ruth.sync()
+
+    async def refuse(runs: tuple[wire.Run, ...]) -> wire.Pushed:
+        nonlocal asked
+        asked += 1
+        assert asked < 5
+        return wire.Pushed(tuple(wire.Outcome(case.book, code, "Another key is in use.") for _ in runs), 0)
+
+    ruth.write(case.keira, "sealed with the newest key there is")
+    ruth.client.push = refuse  # type: ignore[method-assign]
+    assert (await ruth.sync_somehow()).alarms == ("Another key is in use.",)
+    assert (asked, ruth.where(case.keira)[-1]) == (2, "here")
+    await ruth.tap(Line())
+    await ruth.sync()
+    assert ruth.where(case.keira)[-1] == "on the central store"
+    await case.alex.sync()
+    await agree(case.alex, ruth)
