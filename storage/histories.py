@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -34,11 +35,19 @@ class _Write(NamedTuple):
     mine: bool
 
 
+class _Value(NamedTuple):
+    """What a change wrote in a field, and in the place of which values."""
+
+    no: int
+    said: str
+    over: tuple[_Value, ...]
+
+
 def history(connection: Connection, kind: type[Record], record_id: str, book: str) -> tuple[Said, ...]:
     """Return what was written about a record, field by field, the oldest first."""
     topic, fields = str(table_of(kind).name), {name: field for name, field in kept_fields(kind).items() if not field.secret}
     writes: list[tuple[_Write, str, int]] = []
-    standing: dict[str, list[tuple[int, Any]]] = {}
+    standing: dict[str, list[_Value]] = {}
     for row in connection.execute(_ABOUT, (bytes.fromhex(book), record_id)).fetchall():
         write = _read(row)
         if write is None or (write.content.topic, write.content.record) != (topic, record_id):
@@ -47,11 +56,27 @@ def history(connection: Connection, kind: type[Record], record_id: str, book: st
         sees = seen_by(connection, head, write.content)
         for name in (name for name in fields if name in write.content.values):
             live = standing.get(name, [])
-            over = [(no, value) for no, value in live if sees(no)]
-            value = write.content.values[name]
-            standing[name] = [one for one in live if one not in over] + [(write.no, value)]
-            writes.append((write, name, len({repr(said) for _, said in over})))
-    return tuple(_said(write, name, fields[name].along, over, write.no in {no for no, _ in standing[name]}) for write, name, over in writes)
+            over = _shown_to(sees, live)
+            standing[name] = [one for one in live if not sees(one.no)] + [_Value(write.no, repr(write.content.values[name]), over)]
+            writes.append((write, name, len({one.said for one in over})))
+    stand = {name: {one.no for one in values} for name, values in standing.items()}
+    return tuple(_said(write, name, fields[name].along, over, write.no in stand[name]) for write, name, over in writes)
+
+
+def _shown_to(sees: Callable[[int], bool], live: Iterable[_Value]) -> tuple[_Value, ...]:
+    """Return the values that stood where somebody wrote who had seen so much: also those of which another chose meanwhile."""
+    found: dict[int, _Value] = {}
+    unseen, known = list(live), set[int]()
+    while unseen:
+        one = unseen.pop()
+        if one.no in known:
+            continue
+        known.add(one.no)
+        if sees(one.no):
+            found[one.no] = one
+        else:
+            unseen += one.over
+    return tuple(found.values())
 
 
 def _read(row: tuple[Any, ...]) -> _Write | None:

@@ -36,6 +36,11 @@ class CutOff(Exception):
     """A sealed copy ends before its book does, or says that the book is larger than any."""
 
 
+def written_in(sealed: wire.SealedBook) -> int:
+    """Return how many changes people wrote in a book, without the statements about who may read it: as escrow counts them."""
+    return sum(wire.unpack(one.header).lane != wire.CONTROL_LANE for one in sealed.changes.changes)
+
+
 class Writer:
     """Writes a copy into an open file from where it stands: the book at once, then one sealed file after the other."""
 

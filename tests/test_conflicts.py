@@ -227,6 +227,19 @@ def test_the_history_shows_every_version_and_who_settled_it(two: Team) -> None:
         assert (settled.value, settled.written_by, settled.over, settled.stands) == ("at her aunt's", ROBIN, 2, True)
 
 
+def test_the_history_shows_of_two_who_settle_it_at_once_that_each_chose_from_what_they_were_shown(two: Team) -> None:
+    apart(two, lives("at her aunt's")(two), lives("in a hostel")(two))
+    for laptop, name in zip(two.laptops, (ALEX, ROBIN), strict=True):
+        do(laptop.vault, conflicts.settle, only(laptop), Choice(version=version_of(only(laptop), name)))
+    two.are_of_one_mind()
+    for laptop in two.laptops:
+        said = [one for one in ask(laptop.vault, lambda s: s.history(Person, two.person)) if one.field == "lives_at"]
+        assert [(one.value, one.written_by, one.over) for one in said[-2:]] == [("at her aunt's", ALEX, 2), ("in a hostel", ROBIN, 2)]
+    do(two.laptops[0].vault, conflicts.settle, only(two.laptops[0]), Choice(version=version_of(only(two.laptops[0]), ROBIN)))
+    last = ask(two.laptops[0].vault, lambda s: s.history(Person, two.person))[-1]
+    assert (last.value, last.over) == ("in a hostel", 2), "of the two choices, not of all that was ever written"
+
+
 def test_of_a_quiet_field_the_one_that_lost_is_in_the_history(two: Team) -> None:
     apart(two, lambda s: people.describe(s, two.person, pronouns="she/her"), lambda s: people.describe(s, two.person, pronouns="they/them"))
     for laptop in two.laptops:

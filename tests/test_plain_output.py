@@ -29,7 +29,7 @@ FIELDS = {
     "AttachedFile": "id person_id entry_id name kind bytes added written_by by_me here where trouble",
     "AttachedFiles": "person_id person files",
     "BackedUp": "file bytes",
-    "Brief": "person age door next_visit open_actions last_entries",
+    "Brief": "person age door next_visit open_actions last_entries access_news",
     "CardNamed": "number line name person_id",
     "Aside": "written_by about number received why",
     "Checked": "whole changes digest mended missing findings put_aside",

@@ -82,6 +82,11 @@ def test_a_colleague_is_let_in_leads_and_is_taken_out_by_command(plain: Plain, t
     assert "In force: give the casebook a new key." in plain("new-key", "keira").out
     plain("sync", *ruth)
     assert "You do not read this casebook" in plain("let-in", "keira", "ruth", *ruth, code=1).err
+    taken_out = "! Sam Iqbal took Ruth Adeyemi out. “leadworker readers” shows who can read this."
+    assert taken_out in plain("brief", "keira", *ruth).out
+    assert plain("brief", "keira", *ruth, "--json").json()["access_news"][-1] == "Sam Iqbal took Ruth Adeyemi out."
+    assert "Sam Iqbal took Ruth Adeyemi out." in plain("readers", "keira", *ruth).out
+    assert taken_out not in plain("brief", "keira", *ruth).out, "it was looked at"
 
 
 def test_without_a_network_a_decision_waits_and_can_be_taken_back(plain: Plain, team: dict[str, list[str]], hub: EmbeddedHub) -> None:
@@ -174,7 +179,8 @@ def test_what_can_only_be_handed_in_is_never_called_sent(plain: Plain, team: dic
     assert (left["waiting"], left["to_hand_in"]) == (0, 1)
     plain("hand-in", "keira", *sam)
     assert "Everything is on the central store, but for 1 change that was handed in." in plain("sync", *sam).out
-    plain("sync")
+    waits = "1 late submission waits for you to take in: “leadworker late”."
+    assert waits in plain("sync").out and waits in plain("sync", "--quiet").err
     assert "Sam Iqbal about Keira" in plain("late").out
     assert "1 entry, “She rang me on my last day.”. Id" in plain("late").out
 

@@ -254,7 +254,7 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Brief(msgspec.Struct, frozen=True):
-    """What to know at the door."""
+    """What to know at the door. `access_news`: what happened about who can read it since *who can read* was last looked at."""
 
     person: Person
     age: str
@@ -262,6 +262,7 @@ class Brief(msgspec.Struct, frozen=True):
     next_visit: Visit | None
     open_actions: tuple[Action, ...]
     last_entries: tuple[Entry, ...]
+    access_news: tuple[str, ...]
 
 
 class Visits(msgspec.Struct, frozen=True):

@@ -9,13 +9,14 @@ from typing import Annotated
 import msgspec
 import typer
 
-from leadworker.domain import actions, alerts, caseload, journal, sending, visits
+from leadworker.domain import actions, alerts, caseload, journal, readers, sending, visits
 from leadworker.domain import people as deeds
 from leadworker.domain.actions import ActionRow
 from leadworker.domain.alerts import AccessNote, Alert, DoorLine
 from leadworker.domain.caseload import PersonRow
 from leadworker.domain.journal import EntryView
 from leadworker.domain.people import CONTACT_KINDS, ContactPoint, Identifier, KnownAs, PersonFacts
+from leadworker.domain.readers import Happened
 from leadworker.domain.visits import PLANNED, VisitRow
 from leadworker.errors import Ambiguous, NotUnderstood
 from leadworker.plain import documents, naming, sentences
@@ -71,7 +72,7 @@ def _people(mine: tuple[PersonRow, ...], others: tuple[PersonRow, ...], everybod
     supervised = [row for row in others if caseload.is_supervised(row)]
     readable = [row for row in others if caseload.is_only_read(row)]
     rest = [row for row in others if not row.my_role]
-    if not mine and (supervised or readable):
+    if not mine and others:
         yield "Nobody is on your caseload."
     elif not mine:
         yield "Nobody is on your caseload yet. “leadworker people add NAME” writes down the first person."
@@ -223,6 +224,7 @@ class _Brief(msgspec.Struct, frozen=True):
     next_visit: VisitRow | None
     open: tuple[ActionRow, ...]
     last: tuple[EntryView, ...]
+    access: tuple[Happened, ...]
 
 
 def brief(place: Place, called: CalledWords) -> None:
@@ -244,6 +246,7 @@ def brief(place: Place, called: CalledWords) -> None:
         None if found.next_visit is None else documents.visit(found.next_visit),
         tuple(documents.action(row) for row in found.open),
         tuple(documents.entry(view, why.get(view.id, "")) for view in found.last),
+        tuple(one.sentence for one in found.access),
     )
     place.tell(document, _brief(found, now))
 
@@ -257,6 +260,7 @@ def _gather(shelf: Shelf, person_id: str) -> _Brief:
         min(ahead, key=lambda row: row.starts_ms, default=None),
         tuple(row for row in actions.of_person(shelf, person_id) if not row.done_on),
         journal.timeline(shelf, person_id, limit=LAST_CONTACTS),
+        readers.news(shelf, person_id),
     )
 
 
@@ -266,6 +270,7 @@ def _brief(found: _Brief, now: datetime) -> Iterator[str]:
         yield from sentences.doors(found.door)
     else:
         yield "  No alerts and no access notes are written down."
+    yield from (f"  ! {one.sentence} “leadworker readers” shows who can read this." for one in found.access[-2:])
     yield from sentences.reach(found.facts)
     if found.next_visit is not None:
         yield "Next visit:"

@@ -159,6 +159,9 @@ def _needs_you(result: Result, left: Counts) -> Iterator[str]:
 
 
 def _only_here(left: Counts) -> Iterator[str]:
+    if left.to_take_in:
+        waits = say_count(left.to_take_in, "late submission waits", "late submissions wait")
+        yield f"{waits} for you to take in: “leadworker late”."
     if left.waiting:
         yield f"{say_count(left.waiting, 'change is', 'changes are')} still only on this laptop."
     if left.late:
@@ -260,7 +263,7 @@ def _asked(state: str, mine: tuple[str, ...]) -> Iterator[str]:
     yield (
         "This laptop is let in already. “leadworker sync” receives what is there." if state == "admitted" else f"Asked to join. {WAITING}"
     )
-    yield f"This laptop's check words, to be compared before it is let in: {' '.join(mine)}"
+    yield f"This laptop's check words, by which a person knows that it is this one: {' '.join(mine)}"
 
 
 def devices(place: Place) -> None:

@@ -98,6 +98,7 @@ def show(
         known = opened.ask(caseload.resolve, person)
         here = opened.ask(readers.of, known.id)
         told = opened.ask(readers.history, known.id)
+        news = opened.ask(readers.news, known.id)
         waiting = opened.ask(readers.decisions, known.id)
         nobody = opened.ask(readers.nobody_decides, known.id)
         upto = opened.ask(lambda shelf: shelf.upto(known.id, at))
@@ -115,6 +116,9 @@ def show(
         bool(nobody), upto.n, upto.words,
     )  # fmt: skip
     place.tell(document, _shown(document))
+    if news:  # told by now, here as on the screen: the brief need not say it any more
+        with place.opened() as opened:
+            opened.do(readers.looked, known.id, max(one.seq for one in told))
 
 
 def _shown(document: Readers) -> Iterator[str]:

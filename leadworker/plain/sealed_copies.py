@@ -35,6 +35,7 @@ _BLOCK: Final = 512 * 1024
 class SealedCopy(msgspec.Struct, frozen=True):
     """A casebook that was written as it is at the central store, sealed.
 
+    `changes` counts what was written, without the statements about who may read it, as escrow counts it when it opens the copy.
     `files` counts the attached files in it, `left_out` are those that are not; `not_received` counts changes that this laptop
     has not taken in yet, so that it cannot tell whether they speak of more files.
     """
@@ -93,7 +94,7 @@ def _said(name: str, document: SealedCopy) -> Iterator[str]:
 
 async def _copy(opened: Open, book: bytes, file: Path, into: BinaryIO) -> SealedCopy:
     from sync import sealed_book
-    from sync.sealed_layout import Writer
+    from sync.sealed_layout import Writer, written_in
 
     known = await asking.joined_of(opened)
     async with asking.connected(opened, known.hub_url) as (_, client):
@@ -103,8 +104,7 @@ async def _copy(opened: Open, book: bytes, file: Path, into: BinaryIO) -> Sealed
         gathering = _Gathering(opened.vault.files, client, writer, book)
         left_out = [one for each in named if (one := await gathering.put(each, sealed.changes.n))]
     writer.close()
-    count, total = len(sealed.changes.changes), into.tell()
-    return SealedCopy(str(file), count, total, gathering.count, tuple(left_out), max(0, sealed.changes.n - here))
+    return SealedCopy(str(file), written_in(sealed), into.tell(), gathering.count, tuple(left_out), max(0, sealed.changes.n - here))
 
 
 def _named(opened: Open, book: bytes) -> tuple[int, list[_Named]]:

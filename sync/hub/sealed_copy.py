@@ -77,7 +77,7 @@ def _write(session: Session, sealed: wire.SealedBook, into: BinaryIO) -> Copied:
     into.flush()
     os.fsync(into.fileno())
     begun = len({row.digest for row in rows} - whole.keys())
-    return Copied(into.tell(), len(sealed.changes.changes), fitting, begun, len(whole) - fitting)
+    return Copied(into.tell(), sealed_layout.written_in(sealed), fitting, begun, len(whole) - fitting)
 
 
 def _parts(session: Session, row: FileRow) -> Iterator[bytes]:
