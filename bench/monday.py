@@ -174,7 +174,7 @@ async def _at_full_speed(what: str, workers: list[Worker], deed: Callable[[Worke
 async def _plain_commits(database: str) -> float:
     """Return how many plain rows of a note's size the same database commits a second, one at a time on each connection.
 
-    What a push can be at best on this machine: most of either is waiting for the disk, and disks differ by ten times.
+    It tells a slow disk from a slow store: what a push takes beyond it is signatures, HTTP and numbering.
     """
     _tell("Plain rows of the same size, without a store before them …")
     with psycopg.connect(database) as server:
