@@ -30,7 +30,7 @@ ALEX, ROBIN, NOOR = OWNERS[:3]
 
 @pytest.fixture(autouse=True)
 def no_waiting_for_disks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(anchor, "_to_disk", lambda file: None)
+    monkeypatch.setattr(anchor, "_write_durably", lambda file, through, data, at: anchor._write_at(file, data, at))
 
 
 @pytest.fixture

@@ -139,11 +139,11 @@ def test_a_note_whose_safety_mark_failed_is_told_as_saved_and_is_not_written_twi
     warned: list[str] = []
     laptop.desk.on_warning(warned.append)
 
-    def failing(file: int) -> None:
+    def failing(file: int, through: int, data: bytes, at: int) -> None:
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(anchor, "_to_disk", failing)
+        patch.setattr(anchor, "_write_durably", failing)
         saved = laptop.desk.do_now(journal.write, journal.NewEntry(keira, said="once"))
 
     assert [entry.id for entry in laptop.desk.ask_now(journal.timeline, keira)] == [saved.entry_id]
@@ -153,8 +153,8 @@ def test_a_note_whose_safety_mark_failed_is_told_as_saved_and_is_not_written_twi
     laptop.close()
 
 
-def _fails(laptop: Laptop, failing: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, person: str) -> None:
-    monkeypatch.setattr(anchor, "_to_disk", failing)
+def _fails(laptop: Laptop, failing: Callable[[int, int, bytes, int], None], monkeypatch: pytest.MonkeyPatch, person: str) -> None:
+    monkeypatch.setattr(anchor, "_write_durably", failing)
     laptop.vault.write(lambda shelf: drafts.keep(shelf, drafts.begin(shelf, person))).result()
 
 

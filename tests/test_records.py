@@ -99,7 +99,7 @@ def test_what_a_record_does_not_have_cannot_be_written(tmp_path: Path) -> None:
 
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[Team]:
-    monkeypatch.setattr(anchor, "_to_disk", lambda file: None)
+    monkeypatch.setattr(anchor, "_write_durably", lambda file, through, data, at: anchor._write_at(file, data, at))
     team = Team(2)
     yield team
     team.close()

@@ -576,11 +576,11 @@ def test_a_note_about_the_recovery_words_that_cannot_be_read_keeps_no_vault_clos
 def without_its_mark(vault: Vault, person: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Save an entry whose mark the disk does not take."""
 
-    def failing(file: int) -> None:
+    def failing(file: int, through: int, data: bytes, at: int) -> None:
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(anchor, "_to_disk", failing)
+        patch.setattr(anchor, "_write_durably", failing)
         with pytest.raises(DiskTrouble, match="is saved"):
             do(vault, journal.write, NewEntry(person, said="without its mark"))
 

@@ -79,14 +79,27 @@ def test_tidying_that_fails_does_not_stop_the_next_save(tmp_path: Path, monkeypa
     vault.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a mark is written and then flushed")
+def test_a_safety_mark_is_written_through_to_the_disk(tmp_path: Path) -> None:
+    import fcntl
+
+    vault = enter(fresh(tmp_path / "vault", small()))
+    (person,) = ask(vault, people_here)
+    do(vault, journal.write, NewEntry(person, said="with its mark"))
+    through = vault.anchor._writer._through
+    assert fcntl.fcntl(through, fcntl.F_GETFL) & os.O_DSYNC
+    assert os.fstat(through).st_ino == (vault.folder / "vault.anchor").stat().st_ino
+    vault.close()
+
+
 def test_a_disk_that_does_not_take_the_safety_mark_is_said_and_opens_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vault = enter(fresh(tmp_path / "vault", small()))
     (person,) = ask(vault, people_here)
 
-    def failing(file: int) -> None:
+    def failing(file: int, through: int, data: bytes, at: int) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(anchor, "_to_disk", failing)
+    monkeypatch.setattr(anchor, "_write_durably", failing)
     with pytest.raises(DiskTrouble, match="is saved, but.*safety mark.*open it again"):
         do(vault, journal.write, NewEntry(person, said="saved without its mark"))
     monkeypatch.undo()

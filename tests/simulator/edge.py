@@ -86,6 +86,8 @@ class InlineClerk:
 class InlineWriter:
     """The anchor's thread, without the thread."""
 
+    def __init__(self, path: Path) -> None: ...
+
     def begin(self, file: int, slot: bytes, at: int) -> None:
         anchor._write_at(file, slot, at)
 
