@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from leadworker.plain.place import Place
 from tests.plain_world import Plain, empty, plain, template
 
 pytest.importorskip("fastapi")
@@ -85,7 +86,11 @@ def test_a_colleague_is_let_in_leads_and_is_taken_out_by_command(plain: Plain, t
     taken_out = "! Sam Iqbal took Ruth Adeyemi out. “leadworker readers” shows who can read this."
     assert taken_out in plain("brief", "keira", *ruth).out
     assert plain("brief", "keira", *ruth, "--json").json()["access_news"][-1] == "Sam Iqbal took Ruth Adeyemi out."
-    assert "Sam Iqbal took Ruth Adeyemi out." in plain("readers", "keira", *ruth).out
+    with pytest.MonkeyPatch.context() as patch:
+        asked, passphrase = [], Place.passphrase
+        patch.setattr(Place, "passphrase", lambda place: asked.append(place) or passphrase(place))
+        assert "Sam Iqbal took Ruth Adeyemi out." in plain("readers", "keira", *ruth).out
+    assert len(asked) == 1, "looking is noted in the same opening"
     assert taken_out not in plain("brief", "keira", *ruth).out, "it was looked at"
 
 

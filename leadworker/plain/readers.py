@@ -103,21 +103,20 @@ def show(
         nobody = opened.ask(readers.nobody_decides, known.id)
         upto = opened.ask(lambda shelf: shelf.upto(known.id, at))
         offset = opened.ask(lambda shelf: shelf.now().offset)
-    document = Readers(
-        known.id,
-        known.name,
-        tuple(
-            Reader(one.name, one.role_words, one.leads, one.me, documents.moment(one.since_ms, offset) if one.since_ms else "",
-                   tuple(tuple(laptop.check_words.split()) for laptop in one.laptops))
-            for one in here
-        ),
-        tuple(f"{documents.moment(one.at_ms, offset)[:16].replace('T', ' ')}  {one.sentence}" for one in told),
-        tuple(_pending(one, known.name, offset) for one in waiting),
-        bool(nobody), upto.n, upto.words,
-    )  # fmt: skip
-    place.tell(document, _shown(document))
-    if news:  # told by now, here as on the screen: the brief need not say it any more
-        with place.opened() as opened:
+        document = Readers(
+            known.id,
+            known.name,
+            tuple(
+                Reader(one.name, one.role_words, one.leads, one.me, documents.moment(one.since_ms, offset) if one.since_ms else "",
+                       tuple(tuple(laptop.check_words.split()) for laptop in one.laptops))
+                for one in here
+            ),
+            tuple(f"{documents.moment(one.at_ms, offset)[:16].replace('T', ' ')}  {one.sentence}" for one in told),
+            tuple(_pending(one, known.name, offset) for one in waiting),
+            bool(nobody), upto.n, upto.words,
+        )  # fmt: skip
+        place.tell(document, _shown(document))
+        if news:  # told by now, here as on the screen: the brief need not say it any more
             opened.do(readers.looked, known.id, max(one.seq for one in told))
 
 
